@@ -1,0 +1,1 @@
+"""Type a sentence, get that object's masks through a whole video."""

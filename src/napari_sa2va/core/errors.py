@@ -1,0 +1,86 @@
+"""Our error types: what was wrong, the value seen, and what to do about it.
+
+Every error derives from `Exception` and never from `RuntimeError`: superqt's generator workers,
+which napari uses, swallow `RuntimeError` silently.
+"""
+
+from __future__ import annotations
+
+
+class Sa2vaError(Exception):
+    """Base of all errors that this package raises on purpose.
+
+    Parameters
+    ----------
+    message : str
+        What was wrong, with the value seen.
+    hint : str
+        What the user can do about it, as a full sentence; may be empty.
+
+    Attributes
+    ----------
+    exit_code : int
+        What the command line returns for this error: 2 for a request that cannot be met as asked,
+        3 for something that failed while running.
+    """
+
+    exit_code = 3
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}".rstrip()
+
+    def __reduce__(self) -> tuple[type[Sa2vaError], tuple[str, str]]:
+        return type(self), (self.message, self.hint)
+
+
+class RequestError(Sa2vaError):
+    """The request itself is wrong: an empty sentence, an unknown preset, a frame out of range."""
+
+    exit_code = 2
+
+
+class ClipError(Sa2vaError):
+    """A file or array cannot be read as a clip."""
+
+    exit_code = 2
+
+
+class AxesError(ClipError):
+    """The axes named do not fit the data."""
+
+
+class PixelError(ClipError):
+    """Pixel values that cannot be shown to a model: NaN, infinity, or an image without contrast."""
+
+
+class ModelError(Sa2vaError):
+    """A model is not known, or not on this machine."""
+
+    exit_code = 2
+
+
+class CheckpointError(ModelError):
+    """A checkpoint folder does not hold what its configuration promises."""
+
+
+class OutputError(Sa2vaError):
+    """A result cannot be written where it was asked to go."""
+
+    exit_code = 2
+
+
+class MemoryShortage(Sa2vaError):
+    """The run needs more memory than the device has."""
+
+    exit_code = 3
+
+
+class ShapeMismatch(Sa2vaError):
+    """Two arrays that must agree in shape do not."""
+
+    exit_code = 2
