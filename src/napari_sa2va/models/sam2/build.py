@@ -126,8 +126,8 @@ def build_sam2(config: Sam2Config, cls: type[SAM2Base] | None = None) -> SAM2Bas
     from sam2.modeling.memory_attention import MemoryAttention, MemoryAttentionLayer
     from sam2.modeling.memory_encoder import CXBlock, Fuser, MaskDownSampler, MemoryEncoder
     from sam2.modeling.position_encoding import PositionEmbeddingSine
-    from sam2.modeling.sam2_base import SAM2Base
     from sam2.modeling.sam.transformer import RoPEAttention
+    from sam2.modeling.sam2_base import SAM2Base
 
     dim, memory_dim = config.hidden_dim, config.memory_dim
     feat_sizes = [config.image_size // 16] * 2
@@ -184,7 +184,9 @@ def build_sam2(config: Sam2Config, cls: type[SAM2Base] | None = None) -> SAM2Bas
         position_encoding=sine(memory_dim),
         mask_downsampler=MaskDownSampler(embed_dim=dim, kernel_size=3, stride=2, padding=1),
         fuser=Fuser(
-            CXBlock(dim=dim, kernel_size=7, padding=3, layer_scale_init_value=1e-6, use_dwconv=True),
+            CXBlock(
+                dim=dim, kernel_size=7, padding=3, layer_scale_init_value=1e-6, use_dwconv=True
+            ),
             num_layers=2,
         ),
     )

@@ -1,0 +1,119 @@
+"""What the user asks for: sentences, points, boxes and masks, each bound to an object."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from napari_sa2va.core.errors import RequestError
+
+
+@dataclass(frozen=True)
+class Point:
+    """One click.
+
+    Attributes
+    ----------
+    y, x : float
+        Position in px of the clip.
+    positive : bool
+        True if the object is here, False if it is not.
+    """
+
+    y: float
+    x: float
+    positive: bool = True
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """One object to find: by a sentence, or by marks on one frame.
+
+    Attributes
+    ----------
+    object_id : int
+        Label of the object, from 1.
+    name : str
+        What the object is called in tables and legends.
+    text : str
+        Referring expression; empty if the object is given by marks.
+    frame : int
+        Frame on which points, box or mask were made (0-based). Unused for a sentence.
+    points : tuple of Point
+    box : tuple of float or None
+        (y0, x0, y1, x1) in px.
+    mask : ndarray of bool, shape (Y, X), or None
+    """
+
+    object_id: int
+    name: str
+    text: str = ""
+    frame: int = 0
+    points: tuple[Point, ...] = ()
+    box: tuple[float, float, float, float] | None = None
+    mask: np.ndarray | None = field(default=None, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.object_id < 1:
+            raise RequestError(
+                f"Object id {self.object_id} is not allowed.", "Ids start at 1; 0 is background."
+            )
+        kinds = [bool(self.text), bool(self.points) or self.box is not None, self.mask is not None]
+        if sum(kinds) != 1:
+            raise RequestError(
+                f"Object {self.object_id} ({self.name!r}) is given by {sum(kinds)} kinds of prompt.",
+                "Give either a sentence, or points and box, or a mask.",
+            )
+
+
+@dataclass(frozen=True)
+class PromptSet:
+    """All objects of one run, in the order of their ids."""
+
+    prompts: tuple[Prompt, ...]
+
+    def __post_init__(self) -> None:
+        if not self.prompts:
+            raise RequestError("No prompt was given.", "Type a sentence such as 'the bright cell'.")
+        ids = [p.object_id for p in self.prompts]
+        if len(set(ids)) != len(ids):
+            raise RequestError(f"Object ids {ids} are not unique.", "Give every object its own id.")
+
+    def __iter__(self) -> Iterator[Prompt]:
+        return iter(self.prompts)
+
+    def __len__(self) -> int:
+        return len(self.prompts)
+
+    @property
+    def object_ids(self) -> tuple[int, ...]:
+        """Ids of all objects."""
+        return tuple(p.object_id for p in self.prompts)
+
+    @classmethod
+    def from_texts(cls, texts: str | Sequence[str]) -> PromptSet:
+        """Make one object per sentence, numbered from 1.
+
+        Parameters
+        ----------
+        texts : str or sequence of str
+            A single string is one sentence.
+
+        Raises
+        ------
+        RequestError
+            If a sentence is empty, or there is none.
+        """
+        sentences = [texts] if isinstance(texts, str) else list(texts)
+        prompts = []
+        for number, sentence in enumerate(sentences, start=1):
+            if not isinstance(sentence, str) or not sentence.strip():
+                raise RequestError(
+                    f"Prompt {number} is empty: {sentence!r}.",
+                    "Type a sentence such as 'the cell that divides'.",
+                )
+            text = " ".join(sentence.split())
+            prompts.append(Prompt(object_id=number, name=text, text=text))
+        return cls(tuple(prompts))

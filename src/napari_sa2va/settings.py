@@ -1,0 +1,95 @@
+"""All choices of a run in one frozen object, JSON both ways."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from napari_sa2va.core.params import Params
+from napari_sa2va.propagation import AnyPropagation
+from napari_sa2va.propagation.forward import Forward
+from napari_sa2va.sampling import AnySampling
+from napari_sa2va.sampling.uniform import Uniform
+
+
+class ModelSettings(Params):
+    """Which network runs, and where."""
+
+    name: str = Field(
+        "nano",
+        min_length=1,
+        title="Model",
+        description="A known model's name or hub id, or the folder of a checkpoint.",
+    )
+    device: str = Field(
+        "auto", title="Device", description="auto, cpu, cuda, cuda:1, mps. auto takes the fastest."
+    )
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto", title="Number format", description="auto is bfloat16 on CUDA and float32 elsewhere."
+    )
+    sam2_decoder: str = Field(
+        "",
+        title="SAM 2 decoder",
+        description="File or folder with the original SAM 2.0 mask decoder, to run a plain Sa2VA "
+        "checkpoint the Sa2VA-i way. Empty: as the checkpoint has it.",
+    )
+
+
+class TrackingSettings(Params):
+    """How the masks of the key frames reach every other frame."""
+
+    prompt_with: Literal["language", "masks"] = Field(
+        "masks",
+        title="Prompt the tracker with",
+        description="language: the [SEG] embedding conditions the tracker (Sa2VA). masks: key "
+        "frames are drawn first, each on its own, and the masks prompt the tracker (Sa2VA-i).",
+    )
+    num_prompt_frames: int = Field(
+        0,
+        ge=0,
+        le=100,
+        title="Prompting key frames",
+        description="How many of the key frames, from the first, prompt the tracker; 0 is all.",
+    )
+    decoder: Literal["tuned", "original"] = Field(
+        "original",
+        title="Mask decoder for tracking",
+        description="tuned: the one Sa2VA fine-tuned. original: the one SAM 2.0 came with.",
+    )
+    hide_absent: bool = Field(
+        True,
+        title="Hide absent objects",
+        description="Leave the mask of a tracked frame empty where the object score is not positive.",
+    )
+    propagation: AnyPropagation = Field(
+        Forward(), title="Direction", description="The order in which frames are tracked."
+    )
+
+
+class OutputSettings(Params):
+    """How masklets become label images."""
+
+    overlap: Literal["last", "first"] = Field(
+        "last",
+        title="Overlap",
+        description="Which of two overlapping objects keeps a pixel of the label image.",
+    )
+    several_masks: Literal["first", "union"] = Field(
+        "first",
+        title="Several [SEG]",
+        description="What to draw when one answer holds several [SEG]: the first, as the published "
+        "evaluation does, or the union of all.",
+    )
+
+
+class RunSettings(Params):
+    """Every choice of a run."""
+
+    preset: str = Field("sa2va-i", title="Preset", description="The preset this started from.")
+    model: ModelSettings = ModelSettings()
+    sampling: AnySampling = Field(
+        Uniform(), title="Key frames", description="Which frames the language model sees."
+    )
+    tracking: TrackingSettings = TrackingSettings()
+    output: OutputSettings = OutputSettings()
