@@ -85,6 +85,12 @@ class Masklet:
         self.codes[t] = rle.encode(mask)
         self.scores[t] = float(score)
 
+    def declare_absent(self) -> None:
+        """Say that the object is on no frame: empty masks, score 0."""
+        nothing = np.zeros((self.height, self.width), dtype=bool)
+        for t in range(self.num_frames):
+            self.set_mask(t, nothing, 0.0)
+
     def area(self, t: int) -> int:
         """Return the area in px on frame `t`; 0 where nothing is known."""
         code = self.codes[t]

@@ -1,0 +1,54 @@
+"""The networks this process keeps, so that a second run does not load again."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from napari_sa2va.settings import ModelSettings
+
+if TYPE_CHECKING:
+    from napari_sa2va.models.sa2va.model import Sa2VA
+
+# One network at a time: two published ones rarely fit one machine together.
+_kept: tuple[ModelSettings, Sa2VA] | None = None
+_lock = threading.Lock()
+
+
+def load(settings: ModelSettings) -> Sa2VA:
+    """Return the network of these settings, loading it if it is not the one kept.
+
+    Parameters
+    ----------
+    settings : ModelSettings
+
+    Raises
+    ------
+    ModelError
+        If the model is unknown, not on this machine, or damaged.
+    """
+    global _kept
+    with _lock:
+        if _kept is not None and _kept[0] == settings:
+            return _kept[1]
+        _kept = None
+        from napari_sa2va.models.sa2va.model import Sa2VA
+        from napari_sa2va.models.zoo import resolve
+
+        entry = resolve(settings.name)
+        network = Sa2VA.load(
+            entry.folder,
+            device=settings.device,
+            dtype=settings.dtype,
+            sam2_decoder=settings.sam2_decoder or None,
+            name=entry.name,
+        )
+        _kept = (settings, network)
+        return network
+
+
+def forget() -> None:
+    """Drop the kept network, so that its memory can be freed."""
+    global _kept
+    with _lock:
+        _kept = None

@@ -1,0 +1,127 @@
+"""From what was asked to what will run: a plan, or a clear error before any frame is touched."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from napari_sa2va.core.clip import Clip
+from napari_sa2va.core.errors import RequestError
+from napari_sa2va.core.prompt import Prompt, PromptSet
+from napari_sa2va.propagation import Pass
+from napari_sa2va.sampling import KeyFrames
+from napari_sa2va.settings import RunSettings
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What will run.
+
+    Attributes
+    ----------
+    settings : RunSettings
+    prompts : PromptSet
+    answers : tuple of (str or None)
+        Per prompt, an answer to take instead of generating one.
+    key_frames : KeyFrames
+        Frames that the language model sees; empty if no prompt is a sentence.
+    prompt_frames : tuple of int
+        The key frames that prompt the tracker with what was said.
+    passes : tuple of Pass
+        Sweeps of the tracker, in order.
+    num_frames : int
+        Frames that will get masks.
+    """
+
+    settings: RunSettings
+    prompts: PromptSet
+    answers: tuple[str | None, ...]
+    key_frames: KeyFrames
+    prompt_frames: tuple[int, ...]
+    passes: tuple[Pass, ...]
+    num_frames: int
+
+    @property
+    def spoken(self) -> tuple[Prompt, ...]:
+        """The prompts that are sentences."""
+        return tuple(p for p in self.prompts if p.text)
+
+    @property
+    def marked(self) -> tuple[Prompt, ...]:
+        """The prompts made by points, a box or a mask."""
+        return tuple(p for p in self.prompts if not p.text)
+
+
+def resolve(
+    clip: Clip,
+    prompts: PromptSet,
+    settings: RunSettings,
+    answers: Sequence[str | None] | str | None = None,
+) -> Plan:
+    """Meet the settings with the clip.
+
+    Parameters
+    ----------
+    clip : Clip
+    prompts : PromptSet
+    settings : RunSettings
+    answers : str or sequence of (str or None), optional
+        Answers to take instead of generating them, one per sentence. A single string is for a
+        single sentence.
+
+    Raises
+    ------
+    RequestError
+        If key frames or marks lie outside the clip, or answers and sentences differ in number.
+    """
+    spoken = [p for p in prompts if p.text]
+    marked = [p for p in prompts if not p.text]
+    if isinstance(answers, str):
+        answers = [answers]
+    given = list(answers) if answers is not None else [None] * len(spoken)
+    if len(given) != len(spoken):
+        raise RequestError(
+            f"{len(given)} answers were given for {len(spoken)} sentences.",
+            "Give one answer per sentence, or none.",
+        )
+    for prompt in marked:
+        _check_marks(prompt, clip)
+
+    key_frames = settings.sampling(clip.num_frames) if spoken else KeyFrames((), "no sentence")
+    count = settings.tracking.num_prompt_frames or len(key_frames.frames)
+    prompt_frames = key_frames.frames[:count]
+    prompted = sorted({*prompt_frames, *(p.frame for p in marked)})
+    passes = tuple(settings.tracking.propagation(clip.num_frames, prompted))
+    return Plan(
+        settings=settings,
+        prompts=prompts,
+        answers=tuple(given),
+        key_frames=key_frames,
+        prompt_frames=prompt_frames,
+        passes=passes,
+        num_frames=sum(len(p.frames) for p in passes),
+    )
+
+
+def _check_marks(prompt: Prompt, clip: Clip) -> None:
+    """Refuse marks outside the clip."""
+    if not 0 <= prompt.frame < clip.num_frames:
+        raise RequestError(
+            f"Object {prompt.object_id} is marked on frame {prompt.frame}, but the clip has frames "
+            f"0 to {clip.num_frames - 1}.",
+            "Mark it on a frame of the clip.",
+        )
+    size = (clip.height, clip.width)
+    if prompt.mask is not None and prompt.mask.shape != size:
+        raise RequestError(
+            f"The mask of object {prompt.object_id} has shape {prompt.mask.shape}, the frames "
+            f"{size}.",
+            "Give a mask of the frames' size.",
+        )
+    outside = [(p.y, p.x) for p in prompt.points if not (0 <= p.y < size[0] and 0 <= p.x < size[1])]
+    if outside:
+        raise RequestError(
+            f"Points (y, x) {outside} of object {prompt.object_id} lie outside frames of "
+            f"{size[0]} x {size[1]} px.",
+            "Click inside the image.",
+        )

@@ -1,0 +1,358 @@
+"""The generator: one clip and one request in, events out.
+
+Sample key frames, ground each sentence in them, draw the key frames' masks, carry the masks to
+every frame. Every preset is a setting of these four steps; none is a branch of its own.
+
+Each frame goes through SAM 2's image encoder once: a frame that prompts the tracker is drawn,
+remembered and dropped in one visit, and every other frame is visited when it is tracked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_sa2va.core.cancel import CancelToken
+from napari_sa2va.core.clip import Clip
+from napari_sa2va.core.events import (
+    Answered,
+    Event,
+    Finished,
+    FrameMasks,
+    KeyMasks,
+    Note,
+    Planned,
+)
+from napari_sa2va.core.prompt import Prompt, PromptSet
+from napari_sa2va.pipeline.record import ObjectRecord, RunRecord, package_versions
+from napari_sa2va.pipeline.resolve import Plan, resolve
+from napari_sa2va.settings import RunSettings
+
+if TYPE_CHECKING:
+    from napari_sa2va.models.sa2va.model import Sa2VA
+    from napari_sa2va.models.sam2.features import FrameFeatures
+    from napari_sa2va.models.sam2.tracker import MaskPrediction, Tracker
+
+
+@dataclass(frozen=True)
+class _Track:
+    """One thing the tracker follows. An object has one track per `[SEG]` that is drawn."""
+
+    track_id: int
+    object_id: int
+    embedding: np.ndarray | None = None  # (D,) of a sentence; None for marks
+
+
+def run(
+    clip: Clip,
+    prompts: PromptSet,
+    settings: RunSettings,
+    *,
+    model: Sa2VA | None = None,
+    answers: Sequence[str | None] | str | None = None,
+    cancel: CancelToken | None = None,
+) -> Iterator[Event]:
+    """Segment the prompted objects through the clip.
+
+    Parameters
+    ----------
+    clip : Clip
+    prompts : PromptSet
+    settings : RunSettings
+    model : Sa2VA, optional
+        A network that is already loaded; otherwise `settings.model` is loaded, or taken from the
+        ones this process keeps.
+    answers : str or sequence of (str or None), optional
+        Answers to take instead of generating them, one per sentence.
+    cancel : CancelToken, optional
+        Looked at between frames and between generated tokens.
+
+    Yields
+    ------
+    Event
+        `Planned`, one `Answered` per sentence, one `KeyMasks` per drawn key frame, one
+        `FrameMasks` per frame of the plan, `Note` where there is something to know, and as the
+        last one `Finished`.
+
+    Raises
+    ------
+    RequestError
+        If the request does not fit the clip; nothing was computed then.
+    ModelError
+        If the model cannot be loaded.
+    MemoryShortage
+        If the device runs out of memory. What was yielded before stays valid.
+    """
+    cancel = cancel or CancelToken()
+    plan = resolve(clip, prompts, settings, answers)
+    yield Planned(plan)
+    record = _new_record(clip, plan)
+    clock = _Clock(record.timings_s)
+
+    from napari_sa2va.models.device import foreign_errors_translated
+    from napari_sa2va.pipeline.loaded import load
+
+    with foreign_errors_translated():
+        if model is None:
+            with clock("load"):
+                model = load(settings.model)
+        record.model_name = model.name
+        record.weights_sha256 = dict(model.weight_hashes)
+        record.device, record.dtype = str(model.device), str(model.dtype).removeprefix("torch.")
+
+        tracks: list[_Track] = []
+        if plan.spoken:
+            for event, new_tracks in _ground(clip, plan, model, record, clock, cancel):
+                tracks += new_tracks
+                yield event
+        tracks += _tracks_of_marks(plan, len(tracks))
+        if tracks and not cancel.cancelled:
+            yield from _draw(clip, plan, model, tracks, record, clock, cancel)
+        elif not cancel.cancelled:
+            record.frames_done = plan.num_frames
+    record.finished = "cancelled" if cancel.cancelled else "done"
+    record.timings_s["total"] = clock.elapsed()
+    yield Finished(record.finished, record)
+
+
+def _ground(
+    clip: Clip,
+    plan: Plan,
+    model: Sa2VA,
+    record: RunRecord,
+    clock: _Clock,
+    cancel: CancelToken,
+) -> Iterator[tuple[Event, list[_Track]]]:
+    """Ask every sentence of the same key frames, which the vision tower sees once."""
+    from napari_sa2va.models.sa2va.prompt_format import question_for
+
+    with clock("look"):
+        seen = model.look([clip.rgb(t) for t in plan.key_frames.frames])
+    next_track = 1
+    for prompt, answer in zip(plan.spoken, plan.answers, strict=True):
+        if cancel.cancelled:
+            return
+        with clock("ground"):
+            grounding = model.ground_seen(
+                seen, question_for(prompt.text), answer=answer, should_stop=lambda: cancel.cancelled
+            )
+        if cancel.cancelled:
+            return
+        entry = _object_record(record, prompt)
+        entry.answer, entry.raw_answer = grounding.display, grounding.answer
+        entry.found, entry.answer_given = grounding.found, answer is not None
+        answered = Answered(prompt.object_id, prompt.text, entry.answer, entry.found)
+        if not grounding.found:
+            yield answered, []
+            yield (
+                _note(record, f"{prompt.text!r} was not found. The model said: {entry.answer}"),
+                [],
+            )
+            continue
+        embeddings = grounding.embeddings
+        if len(embeddings) > 1 and plan.settings.output.several_masks == "first":
+            note = _note(
+                record,
+                f"The answer to {prompt.text!r} holds {len(embeddings)} masks; the first is drawn.",
+                "Set the output's several masks to union to draw all of them as one object.",
+            )
+            embeddings = embeddings[:1]
+            yield note, []
+        tracks = [
+            _Track(next_track + i, prompt.object_id, vector) for i, vector in enumerate(embeddings)
+        ]
+        next_track += len(tracks)
+        yield answered, tracks
+
+
+def _tracks_of_marks(plan: Plan, num_spoken: int) -> list[_Track]:
+    return [_Track(num_spoken + i, p.object_id) for i, p in enumerate(plan.marked, start=1)]
+
+
+def _draw(
+    clip: Clip,
+    plan: Plan,
+    model: Sa2VA,
+    tracks: list[_Track],
+    record: RunRecord,
+    clock: _Clock,
+    cancel: CancelToken,
+) -> Iterator[Event]:
+    """Prompt the tracker on the key frames, then sweep."""
+    tracking = plan.settings.tracking
+    tracker = model.new_tracker(decoder=tracking.decoder, hide_absent=tracking.hide_absent)
+    union = _Union(tracks, clip)
+    spoken = [t for t in tracks if t.embedding is not None]
+    marks = {p.object_id: p for p in plan.marked}
+
+    # Masks of prompted frames are final as soon as they are drawn; K frames of them are kept.
+    prompted: dict[int, dict[int, tuple[np.ndarray, float]]] = {}
+    frames = sorted({*(plan.prompt_frames if spoken else ()), *(p.frame for p in plan.marked)})
+    for t in frames:
+        if cancel.cancelled:
+            return
+        with clock("key_frames"):
+            features = tracker.encode(clip.rgb(t))
+            drawn: dict[int, tuple[np.ndarray, float]] = {}
+            if spoken and t in plan.prompt_frames:
+                prediction = _prompt_spoken(t, features, spoken, clip, plan, model, tracker)
+                drawn |= _by_track(prediction, [s.track_id for s in spoken], clip)
+            for track in tracks:
+                mark = marks.get(track.object_id)
+                if track.embedding is None and mark is not None and mark.frame == t:
+                    prediction = _prompt_marked(t, features, track.track_id, mark, tracker)
+                    drawn |= _by_track(prediction, [track.track_id], clip)
+            prompted[t] = drawn
+        yield KeyMasks(t, *union(drawn))
+
+    track_ids = [track.track_id for track in tracks]
+    for sweep in plan.passes:
+        for t in sweep.frames:
+            if cancel.cancelled:
+                return
+            with clock("tracking"):
+                drawn = prompted.pop(t, {})
+                rest = [i for i in track_ids if i not in drawn]
+                if rest:
+                    features = tracker.encode(clip.rgb(t))
+                    prediction = tracker.track(t, features, rest, reverse=sweep.reverse)
+                    drawn = drawn | _by_track(prediction, rest, clip)
+            object_ids, masks, scores = union(drawn)
+            record.frames_done += 1
+            record.frames_encoded = tracker.num_encoded
+            for object_id, mask, score in zip(object_ids, masks, scores, strict=True):
+                _count_frame(record, object_id, t, mask, float(score))
+            yield FrameMasks(t, object_ids, masks, scores)
+
+
+def _prompt_spoken(
+    t: int,
+    features: FrameFeatures,
+    tracks: list[_Track],
+    clip: Clip,
+    plan: Plan,
+    model: Sa2VA,
+    tracker: Tracker,
+) -> MaskPrediction:
+    """Make frame `t` a conditioning frame of what was said."""
+    ids = [track.track_id for track in tracks]
+    embeddings = np.stack([track.embedding for track in tracks])  # (N, D)
+    if plan.settings.tracking.prompt_with == "language":
+        return tracker.prompt_language(t, features, ids, embeddings, decoder=model.tuned_decoder)
+    sketch = tracker.decode_language(features, embeddings, model.tuned_decoder)
+    masks = sketch.to_masks(clip.height, clip.width, two_step=False)
+    return tracker.prompt_masks(t, features, ids, masks)
+
+
+def _prompt_marked(
+    t: int, features: FrameFeatures, track_id: int, mark: Prompt, tracker: Tracker
+) -> MaskPrediction:
+    """Make frame `t` a conditioning frame of an object that was marked by hand."""
+    if mark.mask is not None:
+        return tracker.prompt_masks(t, features, [track_id], mark.mask[None])
+    return tracker.prompt_points(
+        t,
+        features,
+        track_id,
+        np.array([(p.y, p.x) for p in mark.points], dtype=np.float32).reshape(-1, 2),
+        np.array([p.positive for p in mark.points], dtype=np.int32),
+        box_yx=mark.box,
+    )
+
+
+def _by_track(
+    prediction: MaskPrediction, track_ids: list[int], clip: Clip
+) -> dict[int, tuple[np.ndarray, float]]:
+    """Masks at the clip's size, with their scores."""
+    masks = prediction.to_masks(clip.height, clip.width)
+    return {
+        i: (mask, float(score))
+        for i, mask, score in zip(track_ids, masks, prediction.confidence, strict=True)
+    }
+
+
+class _Union:
+    """Joins the tracks of an object into its mask: any track's pixel, the surest track's score."""
+
+    def __init__(self, tracks: list[_Track], clip: Clip) -> None:
+        self._object_of = {track.track_id: track.object_id for track in tracks}
+        self._size = (clip.height, clip.width)
+
+    def __call__(
+        self, drawn: dict[int, tuple[np.ndarray, float]]
+    ) -> tuple[tuple[int, ...], np.ndarray, np.ndarray]:
+        object_ids = tuple(dict.fromkeys(self._object_of[i] for i in drawn))
+        masks = np.zeros((len(object_ids), *self._size), dtype=bool)
+        scores = np.zeros(len(object_ids), dtype=np.float32)
+        for track_id, (mask, score) in drawn.items():
+            row = object_ids.index(self._object_of[track_id])
+            masks[row] |= mask
+            scores[row] = max(scores[row], score)
+        return object_ids, masks, scores
+
+
+class _Clock:
+    """Adds up seconds per step of the run; time spent by the consumer between events is left out."""
+
+    def __init__(self, timings_s: dict[str, float]) -> None:
+        self._timings_s = timings_s
+        self._begin = perf_counter()
+        self._step = ""
+        self._entered = 0.0
+
+    def __call__(self, step: str) -> _Clock:
+        self._step = step
+        return self
+
+    def __enter__(self) -> None:
+        self._entered = perf_counter()
+
+    def __exit__(self, *exc: object) -> None:
+        spent = perf_counter() - self._entered
+        self._timings_s[self._step] = self._timings_s.get(self._step, 0.0) + spent
+
+    def elapsed(self) -> float:
+        """Return the seconds since the run began."""
+        return perf_counter() - self._begin
+
+
+def _new_record(clip: Clip, plan: Plan) -> RunRecord:
+    return RunRecord(
+        settings=plan.settings,
+        source=clip.source,
+        clip_name=clip.name,
+        clip_shape=(clip.num_frames, clip.height, clip.width),
+        pixel_size_um=clip.pixel_size_um,
+        frame_interval_s=clip.frame_interval_s,
+        intensity_limits=[(float(lo), float(hi)) for lo, hi in clip.limits],
+        key_frames=list(plan.key_frames.frames),
+        key_frames_rule=plan.key_frames.reason,
+        prompt_frames=list(plan.prompt_frames),
+        frames_planned=plan.num_frames,
+        objects=[
+            ObjectRecord(object_id=p.object_id, name=p.name, text=p.text) for p in plan.prompts
+        ],
+        versions=package_versions(),
+    )
+
+
+def _object_record(record: RunRecord, prompt: Prompt) -> ObjectRecord:
+    return next(o for o in record.objects if o.object_id == prompt.object_id)
+
+
+def _count_frame(record: RunRecord, object_id: int, t: int, mask: np.ndarray, score: float) -> None:
+    entry = next(o for o in record.objects if o.object_id == object_id)
+    entry.frames_done += 1
+    mean = entry.mean_score or 0.0
+    entry.mean_score = mean + (score - mean) / entry.frames_done
+    if mask.any():
+        entry.frames_present.append(t)
+
+
+def _note(record: RunRecord, message: str, hint: str = "") -> Note:
+    record.notes.append(message)
+    return Note(message, hint)
