@@ -1,0 +1,17 @@
+"""Files in, recordings out: one format per file.
+
+A reader is a module with
+
+* `NAME`: what people call the format,
+* `accepts(path: Path) -> bool`: a cheap look at the name and the first bytes,
+* `read(path: Path, *, series: int | str | None = None) -> Recording`: opens nothing but headers;
+  pixels are read one plane at a time when a frame is computed.
+
+To add one, write the module and put it on this list. The first reader that accepts a path reads it.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+READERS: tuple[ModuleType, ...] = ()

@@ -1,0 +1,245 @@
+"""The clip: frames on demand, in playing order, with the physical facts and fixed limits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_sa2va.core.axes import ChannelRequest, arrange
+from napari_sa2va.core.errors import ClipError, RequestError
+from napari_sa2va.core.intensity import Limits, check_finite, check_limits, find_limits, to_uint8
+
+if TYPE_CHECKING:
+    import dask.array as da
+
+    from napari_sa2va.core.recording import Recording
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """A movie in playing order. Make one with `open_clip` or `make_clip`.
+
+    Attributes
+    ----------
+    frames : dask.array.Array, shape (T, Y, X) or (T, Y, X, C), C <= 3
+        Pixels in their own dtype, one chunk per frame.
+    limits : tuple of (float, float), one pair per channel
+        Values that become 0 and 255, the same in all frames.
+    name : str
+        Short name for people and for file names.
+    source : str or None
+        Path of the file or folder; None for an array.
+    pixel_size_um : tuple of float or None
+        Height and width of a pixel in um, (y, x).
+    z_step_um : float or None
+        Distance of z planes in um.
+    frame_interval_s : float or None
+        Time between frames in s, if time plays and is known.
+    time_axis : str or None
+        Axis that plays: "T", "Z", or None for a single picture.
+    z : int, str or None
+        Plane or projection that was taken.
+    channels : tuple of int or None
+        Positions that were taken on the channel axis.
+    channel_names : tuple of str
+        Their names.
+    variable_rate : bool
+        Whether the time between frames varies; `frame_interval_s` is then its median.
+    notes : tuple of str
+        What a person should know about how the clip was read.
+    """
+
+    frames: da.Array
+    limits: tuple[Limits, ...] = ()
+    name: str = "clip"
+    source: str | None = None
+    pixel_size_um: tuple[float, float] | None = None
+    z_step_um: float | None = None
+    frame_interval_s: float | None = None
+    time_axis: str | None = "T"
+    z: int | str | None = None
+    channels: tuple[int, ...] | None = None
+    channel_names: tuple[str, ...] = ()
+    variable_rate: bool = False
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        shape = self.frames.shape
+        if len(shape) not in (3, 4) or (len(shape) == 4 and not 1 <= shape[3] <= 3):
+            raise ClipError(
+                f"A clip is (T, Y, X) or (T, Y, X, C) with C <= 3, not {shape}.",
+                "Use open_clip, which brings axes in order.",
+            )
+        if 0 in shape:
+            raise ClipError(f"The clip {self.name!r} is empty: its shape is {shape}.")
+        limits = self.limits or ((0.0, 255.0) if self.frames.dtype == np.uint8 else (0.0, 1.0))
+        object.__setattr__(self, "limits", check_limits(limits, self.num_channels))
+
+    @property
+    def num_frames(self) -> int:
+        """Number of frames, at least 1."""
+        return int(self.frames.shape[0])
+
+    @property
+    def height(self) -> int:
+        """Rows of a frame in px."""
+        return int(self.frames.shape[1])
+
+    @property
+    def width(self) -> int:
+        """Columns of a frame in px."""
+        return int(self.frames.shape[2])
+
+    @property
+    def num_channels(self) -> int:
+        """1 for grey, else 2 or 3."""
+        return int(self.frames.shape[3]) if self.frames.ndim == 4 else 1
+
+    def frame(self, t: int) -> np.ndarray:
+        """Read one frame as it is.
+
+        Parameters
+        ----------
+        t : int
+            Frame index from 0.
+
+        Returns
+        -------
+        ndarray, shape (Y, X) or (Y, X, C), native dtype
+
+        Raises
+        ------
+        RequestError
+            If there is no such frame.
+        ClipError
+            If the file cannot be read there.
+        """
+        if not 0 <= t < self.num_frames:
+            raise RequestError(
+                f"There is no frame {t} in a clip of {self.num_frames} frames.",
+                f"Choose 0 to {self.num_frames - 1}.",
+            )
+        # One chunk is one task: a scheduler's threads would only cost.
+        return np.asarray(self.frames[int(t)].compute(scheduler="synchronous"))
+
+    def rgb(self, t: int) -> np.ndarray:
+        """One frame as a model or a person sees it.
+
+        Parameters
+        ----------
+        t : int
+            Frame index from 0.
+
+        Returns
+        -------
+        ndarray of uint8, shape (Y, X, 3)
+            Grey is repeated three times; two or three channels are red, green (and blue). 8-bit
+            data come out unchanged unless limits were given.
+
+        Raises
+        ------
+        PixelError
+            If the frame has NaN or infinite pixels.
+        """
+        frame = self.frame(t)
+        check_finite(frame, t)
+        if frame.ndim == 2:
+            frame = frame[:, :, np.newaxis]
+        if len(set(self.limits)) == 1:
+            scaled = to_uint8(frame, self.limits[0])
+        else:
+            scaled = np.stack(
+                [to_uint8(frame[..., c], pair) for c, pair in enumerate(self.limits)], axis=-1
+            )
+        rgb = np.zeros((*frame.shape[:2], 3), np.uint8)
+        rgb[...] = scaled if scaled.shape[2] in (1, 3) else 0
+        if scaled.shape[2] == 2:
+            rgb[..., :2] = scaled
+        return rgb
+
+    def describe(self) -> dict[str, object]:
+        """What the run record says of the clip; JSON types only."""
+        return {
+            "name": self.name,
+            "source": self.source,
+            "num_frames": self.num_frames,
+            "height": self.height,
+            "width": self.width,
+            "dtype": str(self.frames.dtype),
+            "time_axis": self.time_axis,
+            "z": self.z,
+            "channels": list(self.channels) if self.channels is not None else None,
+            "channel_names": list(self.channel_names),
+            "limits": [list(pair) for pair in self.limits],
+            "pixel_size_um": list(self.pixel_size_um) if self.pixel_size_um else None,
+            "z_step_um": self.z_step_um,
+            "frame_interval_s": self.frame_interval_s,
+            "variable_rate": self.variable_rate,
+        }
+
+
+def make_clip(
+    recording: Recording,
+    *,
+    time: str | None = None,
+    z: int | str | None = None,
+    channels: ChannelRequest | None = None,
+    limits: Limits | Sequence[Limits] | None = None,
+    name: str | None = None,
+) -> Clip:
+    """Choose what plays of a recording and fix its limits; reads at most 16 frames.
+
+    Parameters
+    ----------
+    recording : Recording
+    time, z, channels
+        See `napari_sa2va.core.axes.arrange`.
+    limits : pair or sequence of pairs, optional
+        Values that become 0 and 255, for all channels or for each. By default 8-bit data keep
+        their values and others take percentiles 0.1 and 99.9 of a sample of frames.
+    name : str, optional
+        Instead of the recording's own name.
+
+    Returns
+    -------
+    Clip
+
+    Raises
+    ------
+    AxesError, PixelError, ClipError
+        If the request does not fit the recording, or there is nothing to see in it. Only a movie
+        whose sample shows one single value is read further than 16 frames, to be sure.
+    """
+    if 0 in recording.data.shape:
+        raise ClipError(
+            f"{recording.source or recording.name} is empty: {recording.describe()}.",
+            "A clip needs at least one frame.",
+        )
+    arranged = arrange(recording, time=time, z=z, channels=channels)
+    frames = arranged.frames
+    facts = {
+        "name": name or recording.name,
+        "source": recording.source,
+        "pixel_size_um": recording.pixel_size_um,
+        "z_step_um": recording.z_step_um,
+        "frame_interval_s": recording.frame_interval_s if arranged.time_axis == "T" else None,
+        "time_axis": arranged.time_axis,
+        "z": arranged.z,
+        "channels": arranged.channels,
+        "channel_names": arranged.channel_names,
+        "variable_rate": recording.variable_rate,
+        "notes": recording.notes,
+    }
+    raw = Clip(frames, limits=(0.0, 1.0), **facts)  # type: ignore[arg-type]
+    found = find_limits(
+        raw.frame,
+        raw.num_frames,
+        frames.dtype,
+        num_channels=raw.num_channels,
+        is_color=arranged.is_color,
+        given=limits,
+    )
+    return Clip(frames, limits=found, **facts)  # type: ignore[arg-type]

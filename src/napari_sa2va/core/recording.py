@@ -1,0 +1,60 @@
+"""What a reader hands over: lazy pixels with named axes and the physical facts of the file.
+
+A `Recording` is the file as it is; a `Clip` (see `core/clip.py`) is the part of it that plays.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import dask.array as da
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """A file or array with named axes, read lazily.
+
+    Attributes
+    ----------
+    data : dask.array.Array
+        Pixels in the file's own dtype, one plane per chunk.
+    axes : str
+        One letter per dimension of `data`, out of "TZCYXS" (S: red, green, blue samples).
+    name : str
+        Short name for people, usually the file's stem.
+    source : str or None
+        Path of the file or folder; None for an array.
+    pixel_size_um : tuple of float or None
+        Height and width of a pixel in um, (y, x).
+    z_step_um : float or None
+        Distance of two z planes in um.
+    frame_interval_s : float or None
+        Time between two frames in s; their median if the rate varies.
+    channel_names : tuple of str
+        One name per position of C (or S); empty where the file names none.
+    variable_rate : bool
+        Whether the time between frames varies.
+    notes : tuple of str
+        What a person should know about how the file was read.
+    """
+
+    data: da.Array
+    axes: str
+    name: str = "clip"
+    source: str | None = None
+    pixel_size_um: tuple[float, float] | None = None
+    z_step_um: float | None = None
+    frame_interval_s: float | None = None
+    channel_names: tuple[str, ...] = ()
+    variable_rate: bool = False
+    notes: tuple[str, ...] = ()
+
+    def size(self, axis: str) -> int:
+        """Number of positions along an axis; 1 where the recording does not have it."""
+        return int(self.data.shape[self.axes.index(axis)]) if axis in self.axes else 1
+
+    def describe(self) -> str:
+        """The axes with their sizes, for messages: "T=5, C=2, Y=64, X=64"."""
+        return ", ".join(f"{a}={n}" for a, n in zip(self.axes, self.data.shape, strict=True))

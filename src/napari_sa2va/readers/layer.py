@@ -1,0 +1,123 @@
+"""Arrays in memory and napari image layers as recordings. napari itself is not imported."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import numpy as np
+
+from napari_sa2va.core.axes import KNOWN_AXES, check_axes, guess_axes
+from napari_sa2va.core.errors import AxesError, ClipError
+from napari_sa2va.core.geometry import length_in_um, time_in_s
+from napari_sa2va.core.recording import Recording
+
+if TYPE_CHECKING:
+    import dask.array as da
+
+
+def from_array(
+    data: Any,
+    axes: str | None = None,
+    *,
+    rgb: bool | None = None,
+    name: str = "array",
+) -> Recording:
+    """A recording of an array that is there already.
+
+    Parameters
+    ----------
+    data : ndarray, dask.array.Array, zarr.Array or anything with shape, dtype and slicing
+        A list or tuple of arrays of falling size is a pyramid; its first level is taken.
+    axes : str, optional
+        One letter per dimension; guessed for YX, TYX, YXS and TYXS.
+    rgb : bool, optional
+        Whether the last dimension holds colour samples; only used to guess the axes.
+    name : str
+
+    Returns
+    -------
+    Recording
+
+    Raises
+    ------
+    AxesError
+        If the axes do not fit or cannot be guessed.
+    ClipError
+        If this is no array.
+    """
+    if isinstance(data, list | tuple) and data and all(hasattr(level, "shape") for level in data):
+        data = data[0]
+    if not (hasattr(data, "shape") and hasattr(data, "dtype")):
+        raise ClipError(
+            f"An object of type {type(data).__name__} is not a clip.",
+            "Give a path, a numpy, dask or zarr array.",
+        )
+    axes = check_axes(axes, len(data.shape)) if axes else guess_axes(tuple(data.shape), rgb)
+    return Recording(_plane_chunks(data, axes), axes, name=name)
+
+
+def _plane_chunks(data: Any, axes: str) -> da.Array:
+    import dask.array as da
+
+    chunks = tuple(-1 if axis in "YXS" else 1 for axis in axes)
+    if isinstance(data, da.Array):
+        return data.rechunk(chunks)
+    if 0 in data.shape:
+        return da.zeros(data.shape, dtype=data.dtype)
+    # A unique name, because dask would hash all pixels for one.
+    if isinstance(data, np.ndarray):
+        return da.from_array(data, chunks=chunks, name=f"array-{uuid4().hex}")
+    return da.from_array(data, name=f"array-{uuid4().hex}").rechunk(chunks)
+
+
+def from_layer(layer: Any, axes: str | None = None) -> Recording:
+    """A recording of a napari image layer.
+
+    Parameters
+    ----------
+    layer : napari.layers.Image or anything like it
+        Its `data`, `rgb`, `multiscale`, `scale`, `units`, `axis_labels` and `name` are looked at.
+    axes : str, optional
+        One letter per dimension, colour samples included. By default the layer's axis labels if
+        they are such letters, else the guess of `from_array`.
+
+    Returns
+    -------
+    Recording
+        With pixel size and frame interval only where the layer's units are lengths and times.
+    """
+    data = layer.data[0] if getattr(layer, "multiscale", False) else layer.data
+    rgb = bool(getattr(layer, "rgb", False))
+    axes = axes or _axes_of_labels(getattr(layer, "axis_labels", ()), rgb)
+    try:
+        recording = from_array(data, axes, rgb=rgb, name=str(layer.name))
+    except AxesError as error:
+        raise AxesError(
+            f"Layer {layer.name!r}: {error.message}",
+            "Name its axes (layer.axis_labels, for example t, z, y, x).",
+        ) from error
+    return replace(recording, **_physical_facts(layer, recording.axes))
+
+
+def _axes_of_labels(labels: tuple[str, ...], rgb: bool) -> str | None:
+    words = {"time": "T", "channel": "C", "depth": "Z", "plane": "Z", "row": "Y", "column": "X"}
+    letters = "".join(words.get(str(a).lower(), str(a).upper()) for a in labels)
+    known = len(letters) == len(labels) and set(letters) <= set(KNOWN_AXES) and letters
+    return letters + ("S" if rgb and "S" not in letters else "") if known else None
+
+
+def _physical_facts(layer: Any, axes: str) -> dict[str, Any]:
+    spatial = axes.replace("S", "")
+    units = [str(u) for u in getattr(layer, "units", None) or ()]
+    scale = [float(s) for s in getattr(layer, "scale", ())]
+    if len(units) != len(spatial) or len(scale) != len(spatial):
+        return {}
+    of = {a: (s, u) for a, s, u in zip(spatial, scale, units, strict=True)}
+    y, x = (length_in_um(*of[a]) for a in "YX")
+    return {
+        "pixel_size_um": (y, x) if y and x else None,
+        "z_step_um": length_in_um(*of["Z"]) if "Z" in of else None,
+        "frame_interval_s": time_in_s(*of["T"]) if "T" in of else None,
+    }

@@ -1,0 +1,113 @@
+"""`open_clip`: a path or an array becomes a clip."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any
+
+from napari_sa2va.core.axes import ChannelRequest, relabel
+from napari_sa2va.core.clip import Clip, make_clip
+from napari_sa2va.core.errors import ClipError, RequestError
+from napari_sa2va.core.intensity import Limits
+from napari_sa2va.core.recording import Recording
+from napari_sa2va.readers import READERS
+from napari_sa2va.readers.layer import from_array
+
+
+def open_clip(
+    path_or_array: str | PathLike[str] | Any,
+    *,
+    axes: str | None = None,
+    time: str | None = None,
+    z: int | str | None = None,
+    channels: ChannelRequest | None = None,
+    limits: Limits | Sequence[Limits] | None = None,
+    rgb: bool | None = None,
+    series: int | str | None = None,
+    name: str | None = None,
+) -> Clip:
+    """Open a movie, a stack or an array as a clip, lazily.
+
+    Parameters
+    ----------
+    path_or_array : path or array
+        A file, a folder of numbered images, a pattern such as "run1/ch0_*.png", or a numpy, dask
+        or zarr array.
+    axes : str, optional
+        One letter per dimension out of "TZCYXS" (S: RGB samples), where the file does not say or
+        says it wrongly.
+    time : {"T", "Z"}, optional
+        Axis that plays. By default T, or Z where there is no T.
+    z : int or {"max", "mean"}, optional
+        Plane from 0, or a projection; must be given if there are both T and several z planes.
+    channels : int, str or sequence of them, optional
+        One to three positions or names, shown as red, green, blue; one alone is grey. Must be
+        given if there are more than three.
+    limits : (lower, upper) or one pair per channel, optional
+        Values that become black and full brightness in all frames. By default 8-bit data keep
+        their values and other data take percentiles 0.1 and 99.9 over a sample of 16 frames.
+    rgb : bool, optional
+        Whether the last axis (or the channel axis) holds colour samples.
+    series : int or str, optional
+        Which of several series or arrays of a file. By default the largest.
+    name : str, optional
+        Name of the clip; by default the file's stem.
+
+    Returns
+    -------
+    Clip
+
+    Raises
+    ------
+    ClipError
+        If the file is missing, unknown, truncated or empty.
+    AxesError
+        If the request does not fit the axes of the data; the message names them.
+    PixelError
+        If there is nothing to see: NaN pixels, one value everywhere, a dtype that is no picture.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> movie = np.arange(4 * 8 * 8, dtype=np.uint16).reshape(4, 8, 8)
+    >>> clip = open_clip(movie)
+    >>> clip.num_frames, clip.rgb(0).shape
+    (4, (8, 8, 3))
+    """
+    if isinstance(path_or_array, str | PathLike):
+        recording = read_recording(Path(fspath(path_or_array)), series=series)
+        recording = relabel(recording, axes, rgb)
+    else:
+        recording = from_array(path_or_array, axes, rgb=rgb)
+        recording = relabel(recording, None, rgb)
+    return make_clip(recording, time=time, z=z, channels=channels, limits=limits, name=name)
+
+
+def read_recording(path: Path, *, series: int | str | None = None) -> Recording:
+    """Read a path with the first reader that accepts it.
+
+    Raises
+    ------
+    RequestError
+        If the path is empty.
+    ClipError
+        If there is no such file, no reader knows it, or it cannot be read.
+    """
+    if not str(path).strip() or str(path) == ".":
+        raise RequestError("No input was given.", "Name a file or a folder of images.")
+    path = path.expanduser()
+    is_pattern = any(c in path.name for c in "*?[") and not path.exists()
+    if not is_pattern and not path.exists():
+        raise ClipError(f"There is no file or folder {path}.", "Check the spelling.")
+    if path.is_file() and path.stat().st_size == 0:
+        raise ClipError(f"{path} is an empty file.", "It was probably never written to its end.")
+    for reader in READERS:
+        if reader.accepts(path):
+            return reader.read(path, series=series)
+    known = ", ".join(reader.NAME for reader in READERS)
+    what = "no format known here"
+    if path.is_dir():
+        what = "a folder without images"
+    raise ClipError(f"{path} is {what}.", f"These are read: {known}.")
