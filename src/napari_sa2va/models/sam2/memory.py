@@ -1,0 +1,146 @@
+"""What a tracker remembers of one object, and for how long.
+
+Conditioning frames stay; of the tracked frames only those are kept that a coming frame can still
+attend to, so the size of a bank does not depend on the length of the video. No arithmetic here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from napari_sa2va.models.sam2.prediction import MaskPrediction
+
+
+@dataclass(frozen=True, eq=False)
+class ConditioningFrame:
+    """A prompted frame: its memory map (memory_dim, S/16, S/16) and its own answer, N = 1."""
+
+    map: Tensor
+    prediction: MaskPrediction
+
+    @property
+    def pointer(self) -> Tensor:
+        """The object pointer, shape (C,)."""
+        return self.prediction.pointers[0]
+
+
+@dataclass(frozen=True, eq=False)
+class Recall:
+    """What one object attends to on one frame.
+
+    Attributes
+    ----------
+    slots : tuple of int
+        Temporal slot of each map: 0 for the frame before, 1 for the one before that, ...; the last
+        slot for conditioning frames.
+    maps : list of Tensor
+        Memory maps (memory_dim, S/16, S/16), one per slot.
+    pointers : list of Tensor
+        Object pointers (C,), without a place in time.
+    """
+
+    slots: tuple[int, ...]
+    maps: list[Tensor]
+    pointers: list[Tensor]
+
+    @property
+    def layout(self) -> tuple[tuple[int, ...], int]:
+        """Objects with equal layouts can be attended in one batch."""
+        return self.slots, len(self.pointers)
+
+
+@dataclass(eq=False)
+class MemoryBank:
+    """Memory of one object.
+
+    Attributes
+    ----------
+    num_memory_frames : int
+        Temporal slots M: one for all conditioning frames, and one for each of M - 1 past frames.
+    max_pointers : int
+        Pointers attended: those of conditioning frames, and of at most `max_pointers` - 1 past
+        frames.
+    conditioning : dict of int to ConditioningFrame
+    maps, pointers : dict of int to Tensor
+        Of tracked frames, by frame index.
+    """
+
+    num_memory_frames: int
+    max_pointers: int
+    conditioning: dict[int, ConditioningFrame] = field(default_factory=dict)
+    maps: dict[int, Tensor] = field(default_factory=dict)
+    pointers: dict[int, Tensor] = field(default_factory=dict)
+
+    @property
+    def map_reach(self) -> int:
+        """Number of past frames whose maps are attended."""
+        return self.num_memory_frames - 1
+
+    @property
+    def pointer_reach(self) -> int:
+        """Number of past frames whose pointers are attended."""
+        return self.max_pointers - 1
+
+    def condition(self, t: int, frame: ConditioningFrame) -> None:
+        """Make frame `t` a conditioning frame; it replaces what was known of that frame."""
+        self.conditioning[t] = frame
+        self.maps.pop(t, None)
+        self.pointers.pop(t, None)
+
+    def remember(self, t: int, map_: Tensor, pointer: Tensor) -> None:
+        """Store a tracked frame."""
+        self.maps[t], self.pointers[t] = map_, pointer
+
+    def recall(self, t: int, *, reverse: bool) -> Recall:
+        """Collect what is attended on frame `t`.
+
+        Notes
+        -----
+        All conditioning frames are attended, also those still to come in the direction of
+        tracking; but pointers come only from the past in that direction. As SAM 2 does it.
+        """
+        back = 1 if reverse else -1  # where the past lies
+        anchors = sorted(self.conditioning)
+        slots = [self.num_memory_frames - 1] * len(anchors)
+        maps = [self.conditioning[c].map for c in anchors]
+        for distance in range(self.map_reach, 0, -1):
+            if (past := t + back * distance) in self.maps:
+                slots.append(distance - 1)
+                maps.append(self.maps[past])
+        pointers = [self.conditioning[c].pointer for c in anchors if (c - t) * back >= 0]
+        for distance in range(1, self.pointer_reach + 1):
+            if (past := t + back * distance) in self.pointers:
+                pointers.append(self.pointers[past])
+        return Recall(tuple(slots), maps, pointers)
+
+    def prune(self, t: int, *, reverse: bool, turning_frame: int | None) -> None:
+        """Drop what no frame after `t` can attend to.
+
+        Parameters
+        ----------
+        t : int
+            The frame just tracked.
+        reverse : bool
+        turning_frame : int or None
+            What lies within reach of this frame is kept too; see `Tracker`.
+        """
+        back = 1 if reverse else -1
+
+        def kept(frame: int, reach: int) -> bool:
+            within = 0 <= (frame - t) * back < reach
+            return within or (turning_frame is not None and abs(frame - turning_frame) <= reach)
+
+        self.maps = {f: m for f, m in self.maps.items() if kept(f, self.map_reach)}
+        self.pointers = {f: p for f, p in self.pointers.items() if kept(f, self.pointer_reach)}
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held on the device."""
+        tensors = [*self.maps.values(), *self.pointers.values()]
+        for frame in self.conditioning.values():
+            tensors += [frame.map, frame.prediction.logits, frame.pointer]
+        return sum(x.numel() * x.element_size() for x in tensors)
