@@ -14,9 +14,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Planned:
-    """The request fits the clip; this is what will run."""
+    """The request fits the clip; this is what will run.
+
+    Attributes
+    ----------
+    plan : Plan
+    record : RunRecord
+        The record of this run, which fills as the run goes on, so that a run that fails still
+        leaves an account of what it did.
+    """
 
     plan: Plan
+    record: RunRecord
 
 
 @dataclass(frozen=True)

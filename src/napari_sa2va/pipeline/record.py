@@ -56,7 +56,7 @@ class RunRecord(BaseModel):
     frames_planned: int = 0
     frames_done: int = 0
     frames_encoded: int = Field(0, description="Passes of the frame encoder.")
-    finished: str = Field("", description="done or cancelled; empty while it runs.")
+    finished: str = Field("", description="done, cancelled or failed; empty while it runs.")
     timings_s: dict[str, float] = Field(default_factory=dict)
     versions: dict[str, str] = Field(default_factory=dict)
 

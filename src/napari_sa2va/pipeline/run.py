@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -89,34 +89,50 @@ def run(
     """
     cancel = cancel or CancelToken()
     plan = resolve(clip, prompts, settings, answers)
-    yield Planned(plan)
     record = _new_record(clip, plan)
+    yield Planned(plan, record)
     clock = _Clock(record.timings_s)
 
     from napari_sa2va.models.device import foreign_errors_translated
+
+    try:
+        with foreign_errors_translated():
+            yield from _work(clip, plan, model, record, clock, cancel)
+    except Exception:
+        record.finished = "failed"
+        raise
+    reason: Literal["done", "cancelled"] = "cancelled" if cancel.cancelled else "done"
+    record.finished = reason
+    record.timings_s["total"] = clock.elapsed()
+    yield Finished(reason, record)
+
+
+def _work(
+    clip: Clip,
+    plan: Plan,
+    model: Sa2VA | None,
+    record: RunRecord,
+    clock: _Clock,
+    cancel: CancelToken,
+) -> Iterator[Event]:
+    """Load, ground, draw."""
     from napari_sa2va.pipeline.loaded import load
 
-    with foreign_errors_translated():
-        if model is None:
-            with clock("load"):
-                model = load(settings.model)
-        record.model_name = model.name
-        record.weights_sha256 = dict(model.weight_hashes)
-        record.device, record.dtype = str(model.device), str(model.dtype).removeprefix("torch.")
+    if model is None:
+        with clock("load"):
+            model = load(plan.settings.model)
+    record.model_name = model.name
+    record.weights_sha256 = dict(model.weight_hashes)
+    record.device, record.dtype = str(model.device), str(model.dtype).removeprefix("torch.")
 
-        tracks: list[_Track] = []
-        if plan.spoken:
-            for event, new_tracks in _ground(clip, plan, model, record, clock, cancel):
-                tracks += new_tracks
-                yield event
-        tracks += _tracks_of_marks(plan, len(tracks))
-        if tracks and not cancel.cancelled:
-            yield from _draw(clip, plan, model, tracks, record, clock, cancel)
-        elif not cancel.cancelled:
-            record.frames_done = plan.num_frames
-    record.finished = "cancelled" if cancel.cancelled else "done"
-    record.timings_s["total"] = clock.elapsed()
-    yield Finished(record.finished, record)
+    tracks: list[_Track] = []
+    if plan.spoken:
+        for event, new_tracks in _ground(clip, plan, model, record, clock, cancel):
+            tracks += new_tracks
+            yield event
+    tracks += _tracks_of_marks(plan, len(tracks))
+    if tracks and not cancel.cancelled:
+        yield from _draw(clip, plan, model, tracks, record, clock, cancel)
 
 
 def _ground(

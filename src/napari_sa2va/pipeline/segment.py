@@ -10,8 +10,7 @@ import numpy as np
 
 from napari_sa2va.core.cancel import CancelToken
 from napari_sa2va.core.clip import Clip
-from napari_sa2va.core.errors import RequestError
-from napari_sa2va.core.events import Event, Finished
+from napari_sa2va.core.events import Event
 from napari_sa2va.core.masklet import Masklet, Overlap, label_frame
 from napari_sa2va.core.prompt import PromptSet
 from napari_sa2va.pipeline.record import RunRecord
@@ -114,13 +113,9 @@ def segment(
     opened = clip if isinstance(clip, Clip) else open_clip(clip)
 
     sink = MaskletSink(opened, prompt_set)
-    record: RunRecord | None = None
     for event in run(opened, prompt_set, chosen, model=network, answers=answer, cancel=cancel):
         sink.take(event)
         if on_event is not None:
             on_event(event)
-        if isinstance(event, Finished):
-            record = event.record
-    if record is None:
-        raise RequestError("The run ended without a record.", "Report this with the command used.")
-    return Result(list(sink.masklets.values()), record)
+    assert sink.record is not None  # the first event carries it
+    return Result(list(sink.masklets.values()), sink.record)

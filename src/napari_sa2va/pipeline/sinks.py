@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from napari_sa2va.core.clip import Clip
-from napari_sa2va.core.events import Answered, Event, FrameMasks, KeyMasks
+from napari_sa2va.core.events import Answered, Event, FrameMasks, KeyMasks, Planned
 from napari_sa2va.core.masklet import Masklet
 from napari_sa2va.core.prompt import PromptSet
+from napari_sa2va.pipeline.record import RunRecord
 
 
 class MaskletSink:
@@ -22,6 +23,8 @@ class MaskletSink:
         By object id, in the order of the prompts.
     frames_done : int
         Frames that have their final masks.
+    record : RunRecord or None
+        The run's record, from its first event on.
     """
 
     def __init__(self, clip: Clip, prompts: PromptSet) -> None:
@@ -30,10 +33,13 @@ class MaskletSink:
             p.object_id: Masklet.empty(p.object_id, p.name, p.text, shape) for p in prompts
         }
         self.frames_done = 0
+        self.record: RunRecord | None = None
 
     def take(self, event: Event) -> None:
         """Store what the event carries. Key masks are a preview and are not stored."""
         match event:
+            case Planned():
+                self.record = event.record
             case Answered():
                 masklet = self.masklets[event.object_id]
                 masklet.answer, masklet.found = event.answer, event.found

@@ -1,0 +1,82 @@
+"""The command `napari-sa2va`: its subcommands, and how errors become exit codes."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from importlib.metadata import version
+
+import click
+
+from napari_sa2va.core.errors import Sa2vaError
+
+DONE, NOTHING_FOUND, BAD_REQUEST, FAILED, INTERRUPTED = 0, 1, 2, 3, 130
+
+# Subcommand -> module that defines it under the same name. Loaded when asked for.
+COMMANDS = {
+    "segment": "napari_sa2va.cli.segment",
+    "models": "napari_sa2va.cli.models",
+    "train": "napari_sa2va.cli.train",
+    "evaluate": "napari_sa2va.cli.evaluate",
+    "doctor": "napari_sa2va.cli.doctor",
+}
+
+
+class _LazyGroup(click.Group):
+    """Imports a subcommand's module only when that subcommand is used or its help is shown."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(COMMANDS[cmd_name]), cmd_name)
+        return command
+
+
+@click.group(
+    cls=_LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 done, 1 ran but found nothing, 2 bad request, 3 failed, 130 stopped by "
+    "Ctrl-C with what was finished kept.",
+)
+@click.version_option(version("napari-sa2va"), prog_name="napari-sa2va")
+def app() -> None:
+    """Type a sentence, get that object's masks through a whole video."""
+
+
+def entry_point() -> None:
+    """Run the command line and leave with its exit code."""
+    sys.exit(main(sys.argv[1:]))
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    arguments : list of str
+        Without the program's name.
+
+    Returns
+    -------
+    int
+        0 done, 1 ran but found nothing, 2 bad request, 3 failed, 130 stopped by Ctrl-C.
+    """
+    try:
+        code = app.main(args=arguments, prog_name="napari-sa2va", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return BAD_REQUEST
+    except Sa2vaError as error:
+        click.echo(
+            click.style("Error: ", fg="red", bold=True, reset=True) + error.message, err=True
+        )
+        if error.hint:
+            click.echo(f"What to do: {error.hint}", err=True)
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Stopped.", err=True)
+        return INTERRUPTED
+    return code if isinstance(code, int) else DONE

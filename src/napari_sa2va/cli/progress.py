@@ -1,0 +1,65 @@
+"""Progress on a terminal: frames done, time left, and what the model said."""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from napari_sa2va.core.events import Answered, Event, FrameMasks, KeyMasks, Note, Planned
+
+
+class RunProgress:
+    """Shows the events of a run on standard error, as a context manager."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._console = Console(stderr=True, quiet=quiet, highlight=False)
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("frames"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=self._console,
+        )
+        self._task = self._progress.add_task("Loading the model", total=None)
+
+    def __enter__(self) -> RunProgress:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._progress.stop()
+
+    def show(self, event: Event) -> None:
+        """Show one event."""
+        match event:
+            case Planned():
+                keys = ", ".join(str(t) for t in event.plan.key_frames.frames) or "none"
+                self._console.print(f"Key frames: {keys} ({event.plan.key_frames.reason})")
+                self._progress.update(self._task, total=event.plan.num_frames)
+            case Answered():
+                self._console.print(
+                    f"{event.object_id}. {event.text}: {event.answer}", markup=False
+                )
+            case KeyMasks():
+                self._progress.update(self._task, description=f"Key frame {event.frame}")
+            case FrameMasks():
+                self._progress.update(self._task, description="Tracking", advance=1)
+            case Note():
+                self._console.print(f"Note: {event.message} {event.hint}".rstrip(), markup=False)
