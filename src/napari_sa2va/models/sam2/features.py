@@ -13,9 +13,11 @@ import numpy as np
 import torch
 from PIL import Image
 
-from napari_sa2va.core.errors import ShapeMismatch
+from napari_sa2va.core.errors import ModelError, ShapeMismatch
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sam2.modeling.sam.mask_decoder import MaskDecoder
     from sam2.modeling.sam2_base import SAM2Base
     from torch import Tensor
@@ -61,26 +63,23 @@ class FrameFeatures:
 
         Raises
         ------
-        ValueError
+        ModelError
             If `compact` dropped the maps and this decoder was not among those named there.
         """
         if decoder not in self._projected:
             if self._fine is None:
-                raise ValueError("the fine maps were dropped; name this decoder in compact()")
+                raise ModelError(
+                    "This frame was encoded for other mask decoders.",
+                    "Name all decoders that will read it when encoding it.",
+                )
             s0, s1 = self._fine
             self._projected[decoder] = [decoder.conv_s0(s0), decoder.conv_s1(s1)]
         return self._projected[decoder]
 
-    def compact(self, *decoders: MaskDecoder) -> FrameFeatures:
-        """Keep only what these decoders need, about a fifth of the memory, and return self.
-
-        For frames that wait: key frames kept from grounding until propagation reaches them.
-        """
-        for decoder in decoders:
-            self.fine_maps(decoder)
-        self._projected = {d: m for d, m in self._projected.items() if d in decoders}
+    def compact(self, decoders: Iterable[MaskDecoder]) -> None:
+        """Keep only what these decoders need: about a fifth of the memory."""
+        self._projected = {decoder: self.fine_maps(decoder) for decoder in decoders}
         self._fine = None
-        return self
 
     @property
     def nbytes(self) -> int:

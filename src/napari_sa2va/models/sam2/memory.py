@@ -1,4 +1,4 @@
-"""What a tracker remembers of one object, and for how long.
+"""What a tracker remembers of each object, and for how long.
 
 Conditioning frames stay; of the tracked frames only those are kept that a coming frame can still
 attend to, so the size of a bank does not depend on the length of the video. No arithmetic here.
@@ -9,7 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from napari_sa2va.core.errors import RequestError
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from torch import Tensor
 
     from napari_sa2va.models.sam2.prediction import MaskPrediction
@@ -144,3 +148,44 @@ class MemoryBank:
         for frame in self.conditioning.values():
             tensors += [frame.map, frame.prediction.logits, frame.pointer]
         return sum(x.numel() * x.element_size() for x in tensors)
+
+
+class Memories:
+    """The memory banks of all objects, by object id; parameters as for `MemoryBank`."""
+
+    def __init__(self, num_memory_frames: int, max_pointers: int) -> None:
+        self._sizes = num_memory_frames, max_pointers
+        self._banks: dict[int, MemoryBank] = {}
+
+    def __getitem__(self, object_id: int) -> MemoryBank:
+        if object_id not in self._banks:
+            raise RequestError(
+                f"Object {object_id} was not prompted; known are {list(self._banks)}.",
+                "Prompt it on one frame before tracking it.",
+            )
+        return self._banks[object_id]
+
+    @property
+    def object_ids(self) -> tuple[int, ...]:
+        """Objects that have been prompted, in the order of their first prompts."""
+        return tuple(self._banks)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held on the device."""
+        return sum(bank.nbytes for bank in self._banks.values())
+
+    def condition(self, object_id: int, t: int, frame: ConditioningFrame) -> None:
+        """Make frame `t` a conditioning frame of an object, which may be a new one."""
+        bank = self._banks.setdefault(object_id, MemoryBank(*self._sizes))
+        bank.condition(t, frame)
+
+    def conditioning_frame(self, object_id: int, t: int) -> ConditioningFrame | None:
+        """Return what an object was prompted with on frame `t`, if it was."""
+        bank = self._banks.get(object_id)
+        return None if bank is None else bank.conditioning.get(t)
+
+    def forget(self, object_ids: Iterable[int]) -> None:
+        """Drop the banks of these objects; unknown ids do no harm."""
+        for object_id in object_ids:
+            self._banks.pop(object_id, None)

@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
     from torch import Tensor
 
 # The network decodes masks at a quarter of its input size.
@@ -109,13 +109,26 @@ class MaskPrediction:
 
     def to_masks(self, height: int, width: int, *, two_step: bool = True) -> np.ndarray:
         """Return boolean masks of shape (N, height, width); see `logits_at`."""
-        return (self.logits_at(height, width, two_step=two_step) > 0).cpu().numpy()
+        masks = np.empty((len(self), height, width), dtype=bool)
+        # One by one: float logits of many objects at the size of a large frame are a lot of memory.
+        for i in range(len(self)):
+            logits = self.select([i]).logits_at(height, width, two_step=two_step)
+            masks[i] = (logits[0] > 0).cpu().numpy()
+        return masks
 
     def select(self, indices: Sequence[int]) -> MaskPrediction:
         """Return the objects at these positions, in this order."""
         rows = list(indices)
         return MaskPrediction(
             self.logits[rows], self.iou[rows], self.object_scores[rows], self.pointers[rows]
+        )
+
+    @staticmethod
+    def of_nothing(mask_size: int, width: int, device: torch.device) -> MaskPrediction:
+        """Return the prediction of no object: N = 0, with maps and pointers of these sizes."""
+        none = torch.zeros(0, device=device)
+        return MaskPrediction(
+            none.reshape(0, mask_size, mask_size), none, none, none.reshape(0, width)
         )
 
     @staticmethod

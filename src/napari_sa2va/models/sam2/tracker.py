@@ -18,7 +18,7 @@ from napari_sa2va.models.sam2 import decode as sam
 from napari_sa2va.models.sam2.attend import attend, memory_maps
 from napari_sa2va.models.sam2.clicks import clicks_on_input
 from napari_sa2va.models.sam2.features import FrameFeatures, encode_frame
-from napari_sa2va.models.sam2.memory import ConditioningFrame, MemoryBank
+from napari_sa2va.models.sam2.memory import ConditioningFrame, Memories
 from napari_sa2va.models.sam2.prediction import MaskPrediction
 from napari_sa2va.models.sam2.supported import check_supported
 
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from sam2.modeling.sam.mask_decoder import MaskDecoder
     from sam2.modeling.sam2_base import SAM2Base
     from torch import Tensor
+
+    from napari_sa2va.models.sam2.memory import Recall
 
 
 class Tracker:
@@ -64,13 +66,12 @@ class Tracker:
     ------
     ModelError
         If the network is built with switches that this tracker does not implement (SAM 2.1, or
-        post-processing).
+        post-processing), or float32 is asked of weights that are not.
 
     Examples
     --------
     >>> tracker = Tracker(network)
-    >>> features = tracker.encode(clip.rgb(0))
-    >>> tracker.prompt_masks(0, features, [1], masks)
+    >>> tracker.prompt_masks(0, tracker.encode(clip.rgb(0)), [1], masks)
     >>> for t in range(1, clip.num_frames):
     ...     prediction = tracker.track(t, tracker.encode(clip.rgb(t)), [1])
     ...     masks = prediction.to_masks(clip.height, clip.width)
@@ -87,10 +88,10 @@ class Tracker:
         objects_per_pass: int = 16,
     ) -> None:
         check_supported(sam2)
+        weights = sam2.no_mem_embed.dtype
         self.network = sam2
         self.decoder = sam2.sam_mask_decoder if decoder is None else decoder
         self.suppress_absent = suppress_absent
-        weights = sam2.no_mem_embed.dtype
         self.precision = weights if precision is None else precision
         if self.precision == torch.float32 != weights:
             raise ModelError(
@@ -100,7 +101,7 @@ class Tracker:
         self.turning_frame = turning_frame
         self.objects_per_pass = objects_per_pass
         self.num_encoded = 0
-        self._banks: dict[int, MemoryBank] = {}
+        self._memories = Memories(sam2.num_maskmem, sam2.max_obj_ptrs_in_encoder)
 
     @property
     def device(self) -> torch.device:
@@ -110,17 +111,12 @@ class Tracker:
     @property
     def object_ids(self) -> tuple[int, ...]:
         """Objects that have been prompted, in the order of their first prompts."""
-        return tuple(self._banks)
+        return self._memories.object_ids
 
     @property
     def memory_bytes(self) -> int:
         """Bytes of all memory banks."""
-        return sum(bank.nbytes for bank in self._banks.values())
-
-    def conditioning_frames(self, object_id: int) -> tuple[int, ...]:
-        """Frames on which an object was prompted, sorted; empty for an unknown object."""
-        bank = self._banks.get(object_id)
-        return () if bank is None else tuple(sorted(bank.conditioning))
+        return self._memories.nbytes
 
     def needs_features(self, t: int, object_ids: Iterable[int]) -> bool:
         """Whether `track` must be given the features of frame `t`.
@@ -128,20 +124,24 @@ class Tracker:
         False if the frame is a conditioning frame of all these objects: its answers are kept, so
         it need not be encoded a second time.
         """
-        return any(t not in self._bank(i).conditioning for i in object_ids)
+        return any(self._memories.conditioning_frame(i, t) is None for i in object_ids)
 
     def forget(self, object_ids: Iterable[int] | None = None) -> None:
         """Drop all that is remembered of these objects (default: of all)."""
-        for object_id in list(self._banks if object_ids is None else object_ids):
-            self._banks.pop(object_id, None)
+        self._memories.forget(self.object_ids if object_ids is None else object_ids)
 
     @torch.inference_mode()
-    def encode(self, frame: np.ndarray) -> FrameFeatures:
+    def encode(
+        self, frame: np.ndarray, *, decoders: Iterable[MaskDecoder] | None = None
+    ) -> FrameFeatures:
         """Run a frame through the image encoder.
 
         Parameters
         ----------
         frame : ndarray of uint8, shape (Y, X, 3)
+        decoders : iterable of MaskDecoder, optional
+            All decoders that will read the features, which then take a fifth of the memory: for
+            frames that have to wait. By default any decoder can read them.
 
         Raises
         ------
@@ -150,6 +150,8 @@ class Tracker:
         """
         with self._arithmetic():
             features = encode_frame(self.network, frame)
+            if decoders is not None:
+                features.compact(decoders)
         self.num_encoded += 1
         return features
 
@@ -173,6 +175,11 @@ class Tracker:
         -------
         MaskPrediction
             Of N objects. A low object score does not blank a mask.
+
+        Raises
+        ------
+        ShapeMismatch
+            If the embeddings are not as wide as the network.
         """
         tokens = torch.as_tensor(embeddings).to(self.device, torch.float32)
         width = self.network.hidden_dim
@@ -181,22 +188,19 @@ class Tracker:
                 f"[SEG] embeddings must have shape (N, {width}), not {tuple(tokens.shape)}.",
                 "They come from the text_hidden_fcs of the same checkpoint.",
             )
-        if not len(tokens):
-            return self._nothing()
         with self._arithmetic():
-            parts = [
+            return self._concatenate(
                 sam.decode(
                     self.network,
-                    decoder or self.decoder,
+                    self.decoder if decoder is None else decoder,
                     features,
                     sam.without_memory(self.network, features, len(part)),
                     sam.language_prompt(self.network, part),
                     multimask=True,
                     suppress_absent=False,
                 )
-                for part in tokens.split(self.objects_per_pass)
-            ]
-        return MaskPrediction.concatenate(parts)
+                for part in self._passes(tokens)
+            )
 
     @torch.inference_mode()
     def prompt_language(
@@ -233,6 +237,11 @@ class Tracker:
         -------
         MaskPrediction
             The masks given, resampled, with logits of +-10.
+
+        Raises
+        ------
+        ShapeMismatch
+            If there is not one mask per object.
         """
         masks = np.asarray(masks, dtype=bool)
         if masks.ndim != 3:
@@ -240,14 +249,11 @@ class Tracker:
                 f"Mask prompts must have shape (N, Y, X), not {masks.shape}.",
                 "Give one mask per object.",
             )
-        if not len(masks):
-            return self._nothing()
         with self._arithmetic():
-            parts = [
+            prediction = self._concatenate(
                 sam.take_masks(self.network, self.decoder, features, part)
-                for part in torch.from_numpy(masks).split(self.objects_per_pass)
-            ]
-        prediction = MaskPrediction.concatenate(parts)
+                for part in self._passes(torch.from_numpy(masks))
+            )
         self._condition(t, features, object_ids, prediction)
         return prediction
 
@@ -263,29 +269,8 @@ class Tracker:
     ) -> MaskPrediction:
         """Click on an object or box it on frame `t`, which becomes a conditioning frame.
 
-        Parameters
-        ----------
-        t : int
-        features : FrameFeatures
-        object_id : int
-        points_yx : array of float, shape (P, 2)
-            In px of the frame.
-        labels : array of int or bool, shape (P,)
-            1 on the object, 0 off it.
-        box_yx : sequence of four float, optional
-            (y0, x0, y1, x1) in px of the frame.
-
-        Returns
-        -------
-        MaskPrediction
-            Of one object.
-
-        Raises
-        ------
-        RequestError
-            If there is neither a point nor a box.
-        ShapeMismatch
-            If points and labels differ in number.
+        Parameters and errors as for `clicks_on_input`: (y, x) in px of the frame, labels 1 on the
+        object and 0 off it, the box as (y0, x0, y1, x1).
 
         Notes
         -----
@@ -296,10 +281,10 @@ class Tracker:
         points_xy, point_labels = clicks_on_input(
             points_yx, labels, box_yx, features.frame_size, self.network.image_size
         )
+        known = self._memories.conditioning_frame(object_id, t)
         prior = None
-        if t in self.conditioning_frames(object_id):
-            logits = self._banks[object_id].conditioning[t].prediction.logits
-            prior = logits.clamp(-sam.PRIOR_LOGIT_LIMIT, sam.PRIOR_LOGIT_LIMIT)
+        if known is not None:
+            prior = known.prediction.logits.clamp(-sam.PRIOR_LOGIT_LIMIT, sam.PRIOR_LOGIT_LIMIT)
         with self._arithmetic():
             prediction = sam.decode(
                 self.network,
@@ -345,45 +330,33 @@ class Tracker:
         RequestError
             If an object was never prompted, or features are missing.
         """
-        if not len(object_ids):
-            return self._nothing()
-        banks = [self._bank(i) for i in object_ids]
-        answers: dict[int, MaskPrediction] = {}
-        groups: dict[object, list[int]] = {}  # positions in object_ids by memory layout
-        recalls = {}
-        for i, bank in enumerate(banks):
-            if t in bank.conditioning:
-                answers[i] = bank.conditioning[t].prediction
-            else:
-                recalls[i] = bank.recall(t, reverse=reverse)
-                groups.setdefault(recalls[i].layout, []).append(i)
-        for group in groups.values():
+        banks = {i: self._memories[i] for i in object_ids}
+        answers = {i: b.conditioning[t].prediction for i, b in banks.items() if t in b.conditioning}
+        recalls = {i: b.recall(t, reverse=reverse) for i, b in banks.items() if i not in answers}
+        for group in self._groups(recalls):
             if features is None:
                 raise RequestError(
-                    f"Frame {t} is no conditioning frame of all objects {list(object_ids)}.",
+                    f"Frame {t} is no conditioning frame of the objects {group}.",
                     "Give its features, from Tracker.encode.",
                 )
-            for start in range(0, len(group), self.objects_per_pass):
-                part = group[start : start + self.objects_per_pass]
-                with self._arithmetic():
-                    embedding = attend(self.network, features, [recalls[i] for i in part])
-                    prediction = sam.decode(
-                        self.network,
-                        self.decoder,
-                        features,
-                        embedding,
-                        sam.no_prompt(self.network, len(part)),
-                        multimask=self._ambiguous(0),
-                        suppress_absent=self.suppress_absent,
-                    )
-                    maps = memory_maps(self.network, features, prediction.logits)
-                for row, i in enumerate(part):
-                    # Clones: a row of a batch would keep the whole batch alive.
-                    banks[i].remember(t, maps[row].clone(), prediction.pointers[row].clone())
-                    answers[i] = prediction.select([row])
-        for bank in banks:
+            with self._arithmetic():
+                prediction = sam.decode(
+                    self.network,
+                    self.decoder,
+                    features,
+                    attend(self.network, features, [recalls[i] for i in group]),
+                    sam.no_prompt(self.network, len(group)),
+                    multimask=self._ambiguous(0),
+                    suppress_absent=self.suppress_absent,
+                )
+                maps = memory_maps(self.network, features, prediction.logits)
+            for row, i in enumerate(group):
+                # Clones: a row of a batch would keep the whole batch alive.
+                banks[i].remember(t, maps[row].clone(), prediction.pointers[row].clone())
+                answers[i] = prediction.select([row])
+        for bank in banks.values():
             bank.prune(t, reverse=reverse, turning_frame=self.turning_frame)
-        return MaskPrediction.concatenate([answers[i] for i in range(len(banks))])
+        return self._concatenate(answers[i] for i in object_ids)
 
     def _condition(
         self,
@@ -392,37 +365,39 @@ class Tracker:
         object_ids: Sequence[int],
         prediction: MaskPrediction,
     ) -> None:
+        """Write the answer to a prompt into the memory of each object."""
         if len(set(object_ids)) != len(object_ids) or len(object_ids) != len(prediction):
             raise ShapeMismatch(
                 f"{len(prediction)} prompts were given for the objects {list(object_ids)}.",
                 "Give one prompt per object, and each object once.",
             )
-        for start in range(0, len(object_ids), self.objects_per_pass):
-            logits = prediction.logits[start : start + self.objects_per_pass]
-            with self._arithmetic():
-                maps = memory_maps(self.network, features, logits)
-            for row, map_ in enumerate(maps, start):
-                frame = ConditioningFrame(map_.clone(), prediction.select([row]))
-                self._bank(object_ids[row], create=True).condition(t, frame)
+        with self._arithmetic():
+            batches = [
+                memory_maps(self.network, features, logits)
+                for logits in self._passes(prediction.logits)
+            ]
+        maps = [map_.clone() for batch in batches for map_ in batch]
+        for row, (object_id, map_) in enumerate(zip(object_ids, maps, strict=True)):
+            frame = ConditioningFrame(map_, prediction.select([row]))
+            self._memories.condition(object_id, t, frame)
 
-    def _bank(self, object_id: int, *, create: bool = False) -> MemoryBank:
-        if object_id not in self._banks:
-            if not create:
-                raise RequestError(
-                    f"Object {object_id} was not prompted; known are {list(self._banks)}.",
-                    "Prompt it on one frame before tracking it.",
-                )
-            self._banks[object_id] = MemoryBank(
-                self.network.num_maskmem, self.network.max_obj_ptrs_in_encoder
-            )
-        return self._banks[object_id]
+    def _groups(self, recalls: dict[int, Recall]) -> list[list[int]]:
+        """Split object ids into batches of equal memory layout."""
+        by_layout: dict[object, list[int]] = {}
+        for object_id, recall in recalls.items():
+            by_layout.setdefault(recall.layout, []).append(object_id)
+        size = self.objects_per_pass
+        return [g[k : k + size] for g in by_layout.values() for k in range(0, len(g), size)]
 
-    def _nothing(self) -> MaskPrediction:
-        """The prediction of no object."""
-        none, side = torch.zeros(0, device=self.device), self.network.image_size // 4
-        return MaskPrediction(
-            none.reshape(0, side, side), none, none, none.reshape(0, self.network.hidden_dim)
+    def _passes(self, rows: Tensor) -> Sequence[Tensor]:
+        """Split rows, one per object, into batches; no batch if there is no row."""
+        return rows.split(self.objects_per_pass) if len(rows) else ()
+
+    def _concatenate(self, parts: Iterable[MaskPrediction]) -> MaskPrediction:
+        nothing = MaskPrediction.of_nothing(
+            self.network.image_size // 4, self.network.hidden_dim, self.device
         )
+        return MaskPrediction.concatenate([*parts] or [nothing])
 
     def _ambiguous(self, num_points: int) -> bool:
         """Whether a prompt of this many points (a box counts two) leaves room for three masks."""
