@@ -14,4 +14,6 @@ from __future__ import annotations
 
 from types import ModuleType
 
-READERS: tuple[ModuleType, ...] = ()
+from napari_sa2va.readers import tiff
+
+READERS: tuple[ModuleType, ...] = (tiff,)

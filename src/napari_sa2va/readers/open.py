@@ -61,6 +61,8 @@ def open_clip(
 
     Raises
     ------
+    RequestError
+        If the path is an empty text.
     ClipError
         If the file is missing, unknown, truncated or empty.
     AxesError
@@ -77,6 +79,8 @@ def open_clip(
     (4, (8, 8, 3))
     """
     if isinstance(path_or_array, str | PathLike):
+        if not str(path_or_array).strip():
+            raise RequestError("No input was given.", "Name a file or a folder of images.")
         recording = read_recording(Path(fspath(path_or_array)), series=series)
         recording = relabel(recording, axes, rgb)
     else:
@@ -90,13 +94,9 @@ def read_recording(path: Path, *, series: int | str | None = None) -> Recording:
 
     Raises
     ------
-    RequestError
-        If the path is empty.
     ClipError
         If there is no such file, no reader knows it, or it cannot be read.
     """
-    if not str(path).strip() or str(path) == ".":
-        raise RequestError("No input was given.", "Name a file or a folder of images.")
     path = path.expanduser()
     is_pattern = any(c in path.name for c in "*?[") and not path.exists()
     if not is_pattern and not path.exists():

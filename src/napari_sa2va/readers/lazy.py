@@ -1,0 +1,88 @@
+"""Planes of a file as a dask array: one chunk per plane, read when it is asked for.
+
+The graph carries one small source object per file. A source can be pickled, opens the file on
+demand and may be used from several threads at once.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from napari_sa2va.core.errors import ClipError
+
+if TYPE_CHECKING:
+    import dask.array as da
+
+
+class PlaneSource(Protocol):
+    """What the graph of a file carries."""
+
+    path: str
+
+    def read(self, index: int) -> np.ndarray:
+        """Read plane `index`, counted along the leading axes in C order."""
+
+
+class _Block:
+    """Reads the block that dask asks for; a class, because a closure cannot be pickled."""
+
+    def __init__(self, source: PlaneSource, shape: tuple[int, ...], num_lead: int) -> None:
+        self.source = source
+        self.lead = shape[:num_lead]
+        self.plane = shape[num_lead:]
+
+    def __call__(self, block_id: tuple[int, ...] | None = None) -> np.ndarray:
+        # dask calls once without a block when it looks for the dtype.
+        assert block_id is not None
+        position = block_id[: len(self.lead)]
+        index = int(np.ravel_multi_index(position, self.lead)) if self.lead else 0
+        try:
+            plane = self.source.read(index)
+        except OSError as error:
+            raise ClipError(
+                f"{self.source.path}: plane {index} cannot be read ({error}).",
+                "Was the file moved, or is it still being written?",
+            ) from error
+        if plane.shape != self.plane:
+            raise ClipError(
+                f"{self.source.path}: plane {index} has the shape {plane.shape}, not {self.plane}.",
+                "All frames of a clip must have one size.",
+            )
+        return plane.reshape((1,) * len(self.lead) + self.plane)
+
+
+def lazy_planes(
+    source: PlaneSource, shape: tuple[int, ...], dtype: np.dtype, num_lead: int, format_name: str
+) -> da.Array:
+    """A dask array whose chunks are planes of a file.
+
+    Parameters
+    ----------
+    source : PlaneSource
+    shape : tuple of int
+        Shape of the whole array.
+    dtype : numpy.dtype
+    num_lead : int
+        How many leading dimensions count planes; the others are the plane.
+    format_name : str
+        First part of the array's name in the graph.
+    """
+    import dask.array as da
+    from dask.base import tokenize
+
+    if math.prod(shape) == 0:
+        return da.zeros(shape, dtype=dtype)
+    stat = Path(source.path).stat()
+    token = tokenize(source.path, stat.st_mtime_ns, stat.st_size, shape, str(dtype))
+    chunks = (*((1,) * n for n in shape[:num_lead]), *((n,) for n in shape[num_lead:]))
+    return da.map_blocks(
+        _Block(source, tuple(shape), num_lead),
+        chunks=chunks,
+        dtype=dtype,
+        meta=np.empty((0,) * len(shape), dtype),
+        name=f"{format_name}-{token}",
+    )
