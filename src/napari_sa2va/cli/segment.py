@@ -138,7 +138,7 @@ def _write(
 
 
 def _open(path: Path, values: dict[str, Any]) -> Any:
-    from napari_sa2va.readers import open_clip
+    from napari_sa2va.readers.open import open_clip
 
     limits = values["limits"]
     channels = values["channels"]

@@ -9,7 +9,7 @@ remembered and dropped in one visit, and every other frame is visited when it is
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Literal
@@ -91,6 +91,8 @@ def run(
     plan = resolve(clip, prompts, settings, answers)
     record = _new_record(clip, plan)
     yield Planned(plan, record)
+    for message in clip.notes:
+        yield _note(record, message)
     clock = _Clock(record.timings_s)
 
     from napari_sa2va.models.device import foreign_errors_translated
@@ -200,7 +202,12 @@ def _draw(
 ) -> Iterator[Event]:
     """Prompt the tracker on the key frames, then sweep."""
     tracking = plan.settings.tracking
-    tracker = model.new_tracker(decoder=tracking.decoder, hide_absent=tracking.hide_absent)
+    tracker = model.new_tracker(
+        decoder=tracking.decoder,
+        hide_absent=tracking.hide_absent,
+        # The second sweep starts where the first did, and needs the memories from around there.
+        turning_frame=plan.passes[0].frames.start if len(plan.passes) > 1 else None,
+    )
     union = _Union(tracks, clip)
     spoken = [t for t in tracks if t.embedding is not None]
     marks = {p.object_id: p for p in plan.marked}
@@ -215,13 +222,11 @@ def _draw(
             features = tracker.encode(clip.rgb(t))
             drawn: dict[int, tuple[np.ndarray, float]] = {}
             if spoken and t in plan.prompt_frames:
-                prediction = _prompt_spoken(t, features, spoken, clip, plan, model, tracker)
-                drawn |= _by_track(prediction, [s.track_id for s in spoken], clip)
+                drawn |= _prompt_spoken(t, features, spoken, clip, plan, model, tracker)
             for track in tracks:
                 mark = marks.get(track.object_id)
                 if track.embedding is None and mark is not None and mark.frame == t:
-                    prediction = _prompt_marked(t, features, track.track_id, mark, tracker)
-                    drawn |= _by_track(prediction, [track.track_id], clip)
+                    drawn |= _prompt_marked(t, features, track, mark, clip, tracker)
             prompted[t] = drawn
         yield KeyMasks(t, *union(drawn))
 
@@ -236,7 +241,7 @@ def _draw(
                 if rest:
                     features = tracker.encode(clip.rgb(t))
                     prediction = tracker.track(t, features, rest, reverse=sweep.reverse)
-                    drawn = drawn | _by_track(prediction, rest, clip)
+                    drawn = drawn | _by_track(prediction, prediction.confidence, rest, clip)
             object_ids, masks, scores = union(drawn)
             record.frames_done += 1
             record.frames_encoded = tracker.num_encoded
@@ -253,41 +258,46 @@ def _prompt_spoken(
     plan: Plan,
     model: Sa2VA,
     tracker: Tracker,
-) -> MaskPrediction:
-    """Make frame `t` a conditioning frame of what was said."""
+) -> dict[int, tuple[np.ndarray, float]]:
+    """Make frame `t` a conditioning frame of what was said, and draw it."""
     ids = [track.track_id for track in tracks]
     embeddings = np.stack([track.embedding for track in tracks])  # (N, D)
     if plan.settings.tracking.prompt_with == "language":
-        return tracker.prompt_language(t, features, ids, embeddings, decoder=model.tuned_decoder)
+        prediction = tracker.prompt_language(
+            t, features, ids, embeddings, decoder=model.tuned_decoder
+        )
+        return _by_track(prediction, prediction.confidence, ids, clip)
     sketch = tracker.decode_language(features, embeddings, model.tuned_decoder)
     masks = sketch.to_masks(clip.height, clip.width, two_step=False)
-    return tracker.prompt_masks(t, features, ids, masks)
+    # A mask that was given counts as certain; how sure the model is, the sketch knows.
+    return _by_track(tracker.prompt_masks(t, features, ids, masks), sketch.confidence, ids, clip)
 
 
 def _prompt_marked(
-    t: int, features: FrameFeatures, track_id: int, mark: Prompt, tracker: Tracker
-) -> MaskPrediction:
-    """Make frame `t` a conditioning frame of an object that was marked by hand."""
+    t: int, features: FrameFeatures, track: _Track, mark: Prompt, clip: Clip, tracker: Tracker
+) -> dict[int, tuple[np.ndarray, float]]:
+    """Make frame `t` a conditioning frame of an object that was marked by hand, and draw it."""
     if mark.mask is not None:
-        return tracker.prompt_masks(t, features, [track_id], mark.mask[None])
-    return tracker.prompt_points(
-        t,
-        features,
-        track_id,
-        np.array([(p.y, p.x) for p in mark.points], dtype=np.float32).reshape(-1, 2),
-        np.array([p.positive for p in mark.points], dtype=np.int32),
-        box_yx=mark.box,
-    )
+        prediction = tracker.prompt_masks(t, features, [track.track_id], mark.mask[None])
+    else:
+        prediction = tracker.prompt_points(
+            t,
+            features,
+            track.track_id,
+            np.array([(p.y, p.x) for p in mark.points], dtype=np.float32).reshape(-1, 2),
+            np.array([p.positive for p in mark.points], dtype=np.int32),
+            box_yx=mark.box,
+        )
+    return _by_track(prediction, prediction.confidence, [track.track_id], clip)
 
 
 def _by_track(
-    prediction: MaskPrediction, track_ids: list[int], clip: Clip
+    prediction: MaskPrediction, scores: Iterable[float], track_ids: list[int], clip: Clip
 ) -> dict[int, tuple[np.ndarray, float]]:
     """Masks at the clip's size, with their scores."""
     masks = prediction.to_masks(clip.height, clip.width)
     return {
-        i: (mask, float(score))
-        for i, mask, score in zip(track_ids, masks, prediction.confidence, strict=True)
+        i: (mask, float(score)) for i, mask, score in zip(track_ids, masks, scores, strict=True)
     }
 
 

@@ -99,7 +99,7 @@ def segment(
     Sa2vaError
         See `napari_sa2va.core.errors`.
     """
-    from napari_sa2va.readers import open_clip
+    from napari_sa2va.readers.open import open_clip
 
     chosen = settings or preset_named(preset)
     update: dict[str, object] = {}

@@ -1,0 +1,127 @@
+"""A network small enough to follow by hand, for tests of the pipeline's own logic.
+
+It "grounds" a sentence by the word for a channel ("red", "green", "blue") and "segments" what is
+bright in that channel. Tests of real networks are elsewhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from napari_sa2va.core.clip import Clip
+
+COLOURS = {"red": 0, "green": 1, "blue": 2}
+
+
+def colour_clip(num_frames: int = 6, size: tuple[int, int] = (16, 20)) -> Clip:
+    """A clip with one 4 px square per colour; each moves right by a pixel per frame."""
+    from napari_sa2va.readers.open import open_clip
+
+    frames = np.zeros((num_frames, *size, 3), dtype=np.uint8)
+    for channel in range(3):
+        for t in range(num_frames):
+            y = 1 + 5 * channel
+            frames[t, y : y + 4, t : t + 4, channel] = 200
+    return open_clip(frames, axes="TYXS", name="colours")
+
+
+@dataclass
+class FakeGrounding:
+    answer: str
+    embeddings: np.ndarray
+
+    @property
+    def found(self) -> bool:
+        return len(self.embeddings) > 0
+
+    @property
+    def display(self) -> str:
+        return self.answer.replace("[SEG]", "").replace("<|im_end|>", "").strip()
+
+
+@dataclass
+class FakePrediction:
+    masks: np.ndarray
+    confidence: np.ndarray
+
+    def to_masks(self, height: int, width: int, *, two_step: bool = True) -> np.ndarray:
+        assert self.masks.shape[1:] == (height, width)
+        return self.masks
+
+
+class FakeTracker:
+    def __init__(self, calls: list[tuple]) -> None:
+        self.calls = calls
+        self.num_encoded = 0
+        self.channels: dict[int, int] = {}
+
+    def encode(self, frame: np.ndarray) -> np.ndarray:
+        self.num_encoded += 1
+        return frame
+
+    def _segment(self, frame: np.ndarray, channels: list[int], score: float) -> FakePrediction:
+        masks = np.stack([frame[..., c] > 100 for c in channels])
+        return FakePrediction(masks, np.full(len(channels), score, dtype=np.float32))
+
+    def decode_language(self, features, embeddings, decoder):
+        self.calls.append(("decode_language", decoder))
+        return self._segment(features, [int(e[0]) for e in embeddings], 0.75)
+
+    def prompt_language(self, t, features, object_ids, embeddings, decoder=None):
+        self.calls.append(("prompt_language", t, tuple(object_ids), decoder))
+        channels = [int(e[0]) for e in embeddings]
+        self.channels |= dict(zip(object_ids, channels, strict=True))
+        return self._segment(features, channels, 0.75)
+
+    def prompt_masks(self, t, features, object_ids, masks):
+        self.calls.append(("prompt_masks", t, tuple(object_ids)))
+        for object_id, mask in zip(object_ids, masks, strict=True):
+            inside = features[mask].mean(axis=0) if mask.any() else [0, 0, 0]
+            self.channels[object_id] = int(np.argmax(inside))
+        return FakePrediction(masks, np.ones(len(masks), dtype=np.float32))
+
+    def prompt_points(self, t, features, object_id, points_yx, labels, box_yx=None):
+        self.calls.append(("prompt_points", t, object_id, points_yx.tolist(), box_yx))
+        y, x = (int(v) for v in points_yx[0])
+        self.channels[object_id] = int(np.argmax(features[y, x]))
+        return self._segment(features, [self.channels[object_id]], 0.9)
+
+    def track(self, t, features, object_ids, reverse=False):
+        self.calls.append(("track", t, tuple(object_ids), reverse))
+        return self._segment(features, [self.channels[i] for i in object_ids], 0.5)
+
+
+@dataclass
+class FakeModel:
+    """Answers "It is [SEG]." for colours it knows, and says what is not there."""
+
+    name: str = "fake"
+    device: str = "cpu"
+    dtype: str = "torch.float32"
+    weight_hashes: dict[str, str] = field(default_factory=lambda: {"model.safetensors": "0" * 64})
+    tuned_decoder: str = "tuned"
+    calls: list[tuple] = field(default_factory=list)
+    trackers: list[FakeTracker] = field(default_factory=list)
+
+    def look(self, frames):
+        self.calls.append(("look", len(frames)))
+        return len(frames)
+
+    def ground_seen(self, seen, text, *, answer=None, should_stop=None):
+        self.calls.append(("ground", text, answer))
+        channels = [c for word, c in COLOURS.items() if word in text]
+        if answer is None:
+            answer = "It is [SEG]." if channels else "There is no such thing."
+            answer = answer if len(channels) < 2 else "It is [SEG] and [SEG]."
+        count = answer.count("[SEG]")
+        return FakeGrounding(
+            answer + "<|im_end|>",
+            np.array([[c, 0.0] for c in channels[:count]], dtype=np.float32).reshape(-1, 2),
+        )
+
+    def new_tracker(self, *, decoder, hide_absent, turning_frame=None):
+        self.calls.append(("new_tracker", decoder, hide_absent, turning_frame))
+        self.trackers.append(FakeTracker(self.calls))
+        return self.trackers[-1]

@@ -1,0 +1,131 @@
+"""`napari-sa2va doctor`: versions, device, what is missing and the line that mends it."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+
+import click
+
+from napari_sa2va.cli.main import DONE, FAILED
+
+# Module -> line that mends its absence, for what a run cannot do without.
+_NEEDED = {
+    "torch": "pip install torch",
+    "transformers": "pip install 'transformers>=5.10'",
+    "sam2": "SAM2_BUILD_CUDA=0 pip install sam2",
+    "safetensors": "pip install safetensors",
+    "tokenizers": "pip install tokenizers",
+    "tifffile": "pip install tifffile",
+    "dask": "pip install 'dask[array]'",
+    "av": "pip install av",
+    "pydicom": "pip install pydicom",
+}
+# The same for what only the dock needs.
+_FOR_THE_DOCK = {"napari": "pip install 'napari-sa2va[all]'", "qtpy": "pip install qtpy"}
+_QT_BINDINGS = ("PySide6", "PyQt6", "PyQt5")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report.
+
+    Attributes
+    ----------
+    name, value : str
+    mend : str
+        The command that mends it; empty if all is well.
+    needed : bool
+        Whether a run fails without it.
+    """
+
+    name: str
+    value: str
+    mend: str = ""
+    needed: bool = True
+
+
+def examine() -> list[Finding]:
+    """Look at this Python and this machine."""
+    findings = [
+        Finding("napari-sa2va", _version("napari-sa2va")),
+        Finding("python", sys.version.split()[0]),
+    ]
+    for names, needed in ((_NEEDED, True), (_FOR_THE_DOCK, False)):
+        for name, mend in names.items():
+            findings.append(_package(name, mend, needed))
+    binding = next((b for b in _QT_BINDINGS if find_spec(b)), None)
+    findings.append(
+        Finding("Qt binding", f"{binding} {_version(binding)}" if binding else "missing",
+                "" if binding else "pip install PySide6", needed=False)
+    )  # fmt: skip
+    if find_spec("torch"):
+        findings += _devices()
+        findings.append(_nano())
+    findings.append(_torchvision())
+    return findings
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed as a package"
+
+
+def _package(name: str, mend: str, needed: bool) -> Finding:
+    if find_spec(name) is None:
+        return Finding(name, "missing", mend, needed)
+    try:
+        import_module(name)
+    except Exception as error:  # a broken install can raise anything at import
+        return Finding(name, f"cannot be imported: {error}", f"{mend} --force-reinstall", needed)
+    return Finding(name, _version(name))
+
+
+def _torchvision() -> Finding:
+    """Report a torchvision that does not fit torch: transformers' models then fail to import."""
+    if find_spec("torchvision") is None:
+        return Finding("torchvision", "absent (not needed)", needed=False)
+    try:
+        import_module("torchvision")
+    except Exception as error:  # a mismatch shows as RuntimeError or OSError
+        return Finding("torchvision", f"broken: {error}", "pip uninstall -y torchvision")
+    return Finding("torchvision", _version("torchvision"))
+
+
+def _devices() -> list[Finding]:
+    from napari_sa2va.models.device import describe_devices
+
+    return [Finding(name, value, needed=False) for name, value in describe_devices()]
+
+
+def _nano() -> Finding:
+    from napari_sa2va.models.zoo import resolve
+
+    entry = resolve("nano")
+    if entry.folder is None:
+        return Finding("model nano", "missing", "pip install --force-reinstall napari-sa2va")
+    return Finding("model nano", str(entry.folder))
+
+
+@click.command()
+def doctor() -> int:
+    """Say what is installed, which device will run, and how to mend what is missing."""
+    findings = examine()
+    width = max(len(f.name) for f in findings)
+    for finding in findings:
+        if not finding.mend:
+            mark = click.style("ok", fg="green", reset=True)
+        else:
+            mark = click.style("!!" if finding.needed else "--", fg="red", reset=True)
+        click.echo(f"{mark}  {finding.name:<{width}}  {finding.value}")
+        if finding.mend:
+            click.echo(f"    {'':<{width}}  mend it with: {finding.mend}")
+    if shutil.which("ffprobe") is None:
+        click.echo(f"ok  {'ffmpeg':<{width}}  absent (not needed: PyAV brings its own)")
+    return FAILED if any(f.mend and f.needed for f in findings) else DONE
