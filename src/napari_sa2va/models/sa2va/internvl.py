@@ -1,0 +1,368 @@
+"""The InternVL family: published configuration and names -> native transformers classes.
+
+Covers vision towers of the 300M kind and of the 6B kind, and Qwen2, Qwen3, Llama and InternLM2
+language models (the last as Llama, which computes the same). `InternVLReader` is how such a model
+looks at pictures and reads a prompt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from napari_sa2va.core.errors import CheckpointError, RequestError
+from napari_sa2va.models.sa2va import tiles
+from napari_sa2va.models.sa2va.keymap import GroupedQkv, Rule, Stacked
+from napari_sa2va.models.sa2va.prompt_format import (
+    IMAGE_CONTEXT,
+    IMAGE_END,
+    IMAGE_START,
+    ChatTemplate,
+    Mode,
+    template_named,
+    with_pictures,
+)
+from napari_sa2va.models.sa2va.seen import Seen
+
+if TYPE_CHECKING:
+    from transformers import Cache, InternVLForConditionalGeneration, PretrainedConfig
+
+    from napari_sa2va.models.sa2va.tokenizer import Tokenizer
+
+NAME = "internvl"
+
+# Pictures that go through the vision tower at once; bounds its memory, not its result.
+_TILES_AT_ONCE = 8
+
+_VISION_FIELDS = {
+    "hidden_size": "hidden_size",
+    "intermediate_size": "intermediate_size",
+    "num_hidden_layers": "num_hidden_layers",
+    "num_attention_heads": "num_attention_heads",
+    "num_channels": "num_channels",
+    "image_size": "image_size",
+    "patch_size": "patch_size",
+    "hidden_act": "hidden_act",
+    "layer_norm_eps": "layer_norm_eps",
+    "norm_type": "norm_type",
+    "qkv_bias": "attention_bias",
+    "qk_normalization": "use_qk_norm",
+}
+_TEXT_FIELDS = (
+    "vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads",
+    "num_key_value_heads", "hidden_act", "max_position_embeddings", "rms_norm_eps",
+)  # fmt: skip
+_TEXT_EXTRAS = {
+    "Qwen2ForCausalLM": ("use_sliding_window", "sliding_window", "max_window_layers"),
+    "Qwen3ForCausalLM": ("head_dim", "attention_bias"),
+    "LlamaForCausalLM": ("head_dim", "attention_bias", "mlp_bias"),
+    "InternLM2ForCausalLM": (),
+}
+_DEFAULT_ROPE_THETA = 10000.0
+
+
+def recognises(config: Mapping[str, Any]) -> bool:
+    """Whether a config.json is of this family."""
+    return "llm_config" in config and "vision_config" in config
+
+
+def hidden_size(config: Mapping[str, Any]) -> int:
+    """Width of the language model's hidden states."""
+    return int(_part(config, "llm_config")["hidden_size"])
+
+
+def build(config: Mapping[str, Any]) -> InternVLForConditionalGeneration:
+    """Build the native model of a published configuration, without weights.
+
+    Raises
+    ------
+    CheckpointError
+        If the configuration lacks a field or asks for a part that is not supported.
+    """
+    from transformers.models.internvl.configuration_internvl import (
+        InternVLConfig,
+        InternVLVisionConfig,
+    )
+    from transformers.models.internvl.modeling_internvl import InternVLForConditionalGeneration
+
+    published = _part(config, "vision_config")
+    if config.get("select_layer", -1) != -1:
+        raise CheckpointError(
+            f"config.json takes vision features from layer {config['select_layer']}.",
+            "Only the last layer (-1) is supported; all published checkpoints use it.",
+        )
+    # `use_mean_pooling` stays True: with it the native tower has no norm after its last layer,
+    # just as the reference.
+    vision = InternVLVisionConfig(
+        **{
+            ours: published[theirs]
+            for theirs, ours in _VISION_FIELDS.items()
+            if theirs in published
+        }
+    )
+    native = InternVLConfig(
+        vision_config=vision,
+        text_config=_text_config(_part(config, "llm_config")),
+        downsample_ratio=float(config.get("downsample_ratio", 0.5)),
+        image_seq_length=tokens_per_tile(config),
+        # The default ties lm_head to the embedding, which would silently replace it.
+        tie_word_embeddings=False,
+    )
+    model = InternVLForConditionalGeneration(native)
+    for layer in model.model.vision_tower.encoder.layer:
+        for norm in (layer.attention.q_norm, layer.attention.k_norm):
+            norm.variance_epsilon = vision.layer_norm_eps  # the native class ignores the setting
+    return model.eval()
+
+
+def _part(config: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    part = config.get(name)
+    if not isinstance(part, Mapping) or "hidden_size" not in part:
+        raise CheckpointError(
+            f"config.json has no usable {name!r}.", "Take config.json from the checkpoint again."
+        )
+    return part
+
+
+def _language_model(config: Mapping[str, Any]) -> str:
+    name = next(iter(_part(config, "llm_config").get("architectures") or ()), None)
+    if name not in _TEXT_EXTRAS:
+        raise CheckpointError(
+            f"config.json names the language model {name!r}, which is not supported yet.",
+            f"Supported are {sorted(_TEXT_EXTRAS)}.",
+        )
+    return str(name)
+
+
+def _text_config(published: Mapping[str, Any]) -> PretrainedConfig:
+    name = _language_model({"llm_config": published})
+    wanted = (*_TEXT_FIELDS, *_TEXT_EXTRAS[name])
+    fields = {key: published[key] for key in wanted if published.get(key) is not None}
+    fields["rope_parameters"] = _rope(published)
+    fields["tie_word_embeddings"] = False
+    # The tokenizer decides about these; the native defaults may lie outside the vocabulary.
+    fields.update(bos_token_id=None, eos_token_id=None, pad_token_id=None)
+    if name == "Qwen2ForCausalLM":
+        from transformers.models.qwen2.configuration_qwen2 import Qwen2Config
+
+        return Qwen2Config(**fields)
+    if name == "Qwen3ForCausalLM":
+        from transformers.models.qwen3.configuration_qwen3 import Qwen3Config
+
+        return Qwen3Config(**fields)
+    from transformers.models.llama.configuration_llama import LlamaConfig
+
+    if name == "InternLM2ForCausalLM":
+        fields["attention_bias"] = bool(published.get("bias", False))
+    return LlamaConfig(**fields)
+
+
+def _rope(published: Mapping[str, Any]) -> dict[str, Any]:
+    """Rotary settings in today's form; older files keep theta and scaling apart."""
+    given = published.get("rope_parameters") or published.get("rope_scaling") or {}
+    rope = {key: value for key, value in given.items() if key != "type"}
+    rope.setdefault("rope_type", given.get("type", "default"))
+    rope.setdefault("rope_theta", float(published.get("rope_theta") or _DEFAULT_ROPE_THETA))
+    return rope
+
+
+def rules(config: Mapping[str, Any]) -> tuple[Rule, ...]:
+    """Published names of the multimodal language model -> ours (`mllm.`)."""
+    tower = "mllm.model.vision_tower"
+    layer, published = f"{tower}.encoder.layer.{{n}}", "vision_model.encoder.layers.{n}"
+    qkv = tuple(f"{layer}.attention.{p}_proj.{{rest}}" for p in "qkv")
+    vision = (
+        Rule("vision_model.embeddings.class_embedding", (f"{tower}.embeddings.cls_token",)),
+        Rule(
+            "vision_model.embeddings.position_embedding",
+            (f"{tower}.embeddings.position_embeddings",),
+        ),
+        Rule(
+            "vision_model.embeddings.patch_embedding.{rest}",
+            (f"{tower}.embeddings.patch_embeddings.projection.{{rest}}",),
+        ),
+        Rule(f"{published}.attn.qkv.{{rest}}", qkv, Stacked(3)),
+        Rule(f"{published}.attn.proj.{{rest}}", (f"{layer}.attention.projection_layer.{{rest}}",)),
+        Rule(f"{published}.attn.q_norm.{{rest}}", (f"{layer}.attention.q_norm.{{rest}}",)),
+        Rule(f"{published}.attn.k_norm.{{rest}}", (f"{layer}.attention.k_norm.{{rest}}",)),
+        Rule(f"{published}.norm1.{{rest}}", (f"{layer}.layernorm_before.{{rest}}",)),
+        Rule(f"{published}.norm2.{{rest}}", (f"{layer}.layernorm_after.{{rest}}",)),
+        Rule(f"{published}.ls1", (f"{layer}.lambda_1",)),
+        Rule(f"{published}.ls2", (f"{layer}.lambda_2",)),
+        Rule(f"{published}.mlp.{{rest}}", (f"{layer}.mlp.{{rest}}",)),
+        Rule("mlp1.0.{rest}", ("mllm.model.multi_modal_projector.layer_norm.{rest}",)),
+        Rule("mlp1.1.{rest}", ("mllm.model.multi_modal_projector.linear_1.{rest}",)),
+        Rule("mlp1.3.{rest}", ("mllm.model.multi_modal_projector.linear_2.{rest}",)),
+    )
+    if _language_model(config) == "InternLM2ForCausalLM":
+        return vision + _internlm2_rules(_part(config, "llm_config"))
+    return (
+        *vision,
+        Rule("language_model.lm_head.{rest}", ("mllm.lm_head.{rest}",)),
+        Rule("language_model.model.{rest}", ("mllm.model.language_model.{rest}",)),
+    )
+
+
+def _internlm2_rules(text: Mapping[str, Any]) -> tuple[Rule, ...]:
+    heads = int(text["num_attention_heads"])
+    kv_heads = int(text.get("num_key_value_heads") or heads)
+    grouped = GroupedQkv(kv_heads, heads // kv_heads, int(text["hidden_size"]) // heads)
+    published, native = "language_model.model.layers.{n}", "mllm.model.language_model.layers.{n}"
+
+    def layer(theirs: str, ours: str) -> Rule:
+        return Rule(f"{published}.{theirs}.{{rest}}", (f"{native}.{ours}.{{rest}}",))
+
+    return (
+        Rule("language_model.output.{rest}", ("mllm.lm_head.{rest}",)),
+        Rule(
+            "language_model.model.tok_embeddings.{rest}",
+            ("mllm.model.language_model.embed_tokens.{rest}",),
+        ),
+        Rule("language_model.model.norm.{rest}", ("mllm.model.language_model.norm.{rest}",)),
+        Rule(
+            f"{published}.attention.wqkv.{{rest}}",
+            tuple(f"{native}.self_attn.{p}_proj.{{rest}}" for p in "qkv"),
+            grouped,
+        ),
+        layer("attention.wo", "self_attn.o_proj"),
+        layer("feed_forward.w1", "mlp.gate_proj"),
+        layer("feed_forward.w3", "mlp.up_proj"),
+        layer("feed_forward.w2", "mlp.down_proj"),
+        layer("attention_norm", "input_layernorm"),
+        layer("ffn_norm", "post_attention_layernorm"),
+    )
+
+
+def tile_side(config: Mapping[str, Any]) -> int:
+    """Side of a tile in px."""
+    return int(config.get("force_image_size") or _part(config, "vision_config")["image_size"])
+
+
+def tokens_per_tile(config: Mapping[str, Any]) -> int:
+    """Vision tokens of one tile: its patches, after the pixel shuffle."""
+    patch = int(_part(config, "vision_config")["patch_size"])
+    grid = tile_side(config) // patch * float(config.get("downsample_ratio", 0.5))
+    if grid != int(grid) or grid < 1:
+        raise CheckpointError(
+            f"config.json gives tiles of {tile_side(config)} px in patches of {patch} px, which "
+            f"does not divide evenly.",
+            "Correct force_image_size, patch_size or downsample_ratio.",
+        )
+    return int(grid) ** 2
+
+
+class InternVLReader:
+    """How a model of this family looks at pictures and reads a prompt.
+
+    Parameters
+    ----------
+    mllm : InternVLForConditionalGeneration
+    tokenizer : Tokenizer
+    config : mapping
+        The published configuration.
+    """
+
+    def __init__(
+        self,
+        mllm: InternVLForConditionalGeneration,
+        tokenizer: Tokenizer,
+        config: Mapping[str, Any],
+    ) -> None:
+        self._mllm = mllm
+        self._tokenizer = tokenizer
+        self._side = tile_side(config)
+        self._tokens = tokens_per_tile(config)
+        # Order of the vision tokens: row by row (v2), or column by column (v1).
+        self._columns_first = config.get("ps_version", "v1") == "v1"
+        self._context = tokenizer.id_of(IMAGE_CONTEXT)
+        for token in (IMAGE_START, IMAGE_END):
+            tokenizer.id_of(token)
+        self.template: ChatTemplate = template_named(config.get("template"))
+
+    @property
+    def _device(self) -> torch.device:
+        return self._mllm.lm_head.weight.device
+
+    @torch.inference_mode()
+    def look(self, frames: Sequence[np.ndarray], mode: Mode) -> Seen:
+        """Turn pictures into vision tokens.
+
+        Parameters
+        ----------
+        frames : sequence of ndarray of uint8, shape (Y, X, 3)
+            Key frames of a video, each squashed into one tile; or, in image mode, one image, cut
+            into tiles.
+        mode : {"video", "image"}
+        """
+        if not len(frames):
+            raise RequestError("there is no frame to look at.", "Give at least one.")
+        if mode == "image":
+            if len(frames) != 1:
+                raise RequestError(f"image mode was given {len(frames)} frames.", "Give one.")
+            pictures = tiles.image_tiles(frames[0], self._side)
+            counts = (self._tokens * len(pictures),)
+        else:
+            pictures = np.stack([tiles.frame_tile(frame, self._side) for frame in frames])
+            counts = (self._tokens,) * len(frames)
+        tokens = torch.cat(
+            [self.encode(torch.from_numpy(batch)) for batch in _batches(pictures)]
+        )  # (n, tokens, H)
+        return Seen(tokens.flatten(0, 1), counts, len(frames))
+
+    def encode(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Vision tokens of normalised tiles: (n, 3, S, S) -> (n, tokens, H)."""
+        found = self._mllm.model.get_image_features(
+            pixel_values=pixels.to(self._device),
+            vision_feature_layer=-1,
+            vision_feature_select_strategy="default",
+            return_dict=True,
+        ).pooler_output
+        if self._columns_first:
+            grid = int(self._tokens**0.5)
+            found = found.unflatten(1, (grid, grid)).transpose(1, 2).flatten(1, 2)
+        return found
+
+    def prompt_ids(self, text: str, seen: Seen) -> list[int]:
+        """Tokens of the whole prompt, picture placeholders included."""
+        prompt = self.template.prompt(with_pictures(text, seen.token_counts))
+        return self._tokenizer.encode(prompt, start=True)
+
+    def embed(self, ids: Sequence[int], seen: Seen) -> torch.Tensor:
+        """Input embeddings with the vision tokens in their places: (P, H)."""
+        tokens = torch.tensor(ids, device=self._device)
+        embeds = self._mllm.get_input_embeddings()(tokens).clone()
+        places = tokens == self._context
+        if int(places.sum()) != len(seen.tokens):
+            raise RequestError(
+                f"the prompt has {int(places.sum())} picture placeholders for "
+                f"{len(seen.tokens)} vision tokens.",
+                "Leave the placeholders to the model; write <image>.",
+            )
+        embeds[places] = seen.tokens.to(embeds)
+        return embeds
+
+    def read(self, ids: Sequence[int], seen: Seen, cache: Cache | None = None) -> torch.Tensor:
+        """Last hidden states, after the final norm, of a prompt: (P, H). Fills the cache."""
+        return self._forward(self.embed(ids, seen), cache)
+
+    def step(self, token: int, cache: Cache) -> torch.Tensor:
+        """Last hidden state of one more token: (H,)."""
+        ids = torch.tensor([token], device=self._device)
+        return self._forward(self._mllm.get_input_embeddings()(ids), cache)[0]
+
+    def _forward(self, embeds: torch.Tensor, cache: Cache | None) -> torch.Tensor:
+        output = self._mllm.model.language_model(
+            inputs_embeds=embeds[None], past_key_values=cache, use_cache=cache is not None
+        )
+        return output.last_hidden_state[0]
+
+    def logits(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Scores of the next token: (..., H) -> (..., V)."""
+        return self._mllm.lm_head(hidden)
+
+
+def _batches(pictures: np.ndarray) -> list[np.ndarray]:
+    return [pictures[i : i + _TILES_AT_ONCE] for i in range(0, len(pictures), _TILES_AT_ONCE)]

@@ -1,0 +1,317 @@
+"""`Sa2VA`: the multimodal language model and SAM 2 of one checkpoint, and `ground`.
+
+Masks are made elsewhere (`models/sam2/tracker.py`) from the embeddings that `ground` returns.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from napari_sa2va.core.errors import CheckpointError, RequestError
+from napari_sa2va.core.grounding import SEG, Grounding
+from napari_sa2va.models import device as devices
+from napari_sa2va.models.sa2va import generate as generation
+from napari_sa2va.models.sa2va.checkpoint import Checkpoint, Hollow, fill, plan_moves
+from napari_sa2va.models.sa2va.families import family_of
+from napari_sa2va.models.sa2va.keymap import KeyMap, Rule
+from napari_sa2va.models.sa2va.prompt_format import Mode
+from napari_sa2va.models.sa2va.sam2_part import (
+    borrowed_decoder,
+    has_both_decoders,
+    sam2_config,
+    sam2_rules,
+)
+from napari_sa2va.models.sa2va.seen import Seen
+from napari_sa2va.models.sa2va.seg import text_hidden_fcs
+from napari_sa2va.models.sa2va.tokenizer import Tokenizer
+from napari_sa2va.models.sam2.build import build_sam2
+
+# The decoder inside SAM 2 is one of `tuned_decoder` and `original_decoder`, under a second name.
+_ALIAS = "sam2.sam_mask_decoder."
+
+
+class Sa2VA(nn.Module):
+    """The network of a Sa2VA or Sa2VA-i checkpoint.
+
+    Attributes
+    ----------
+    mllm : nn.Module
+        The native multimodal language model.
+    text_hidden_fcs : nn.Sequential
+        `[SEG]` hidden state -> prompt vector.
+    sam2 : SAM2Base
+        Its `sam_mask_decoder` is the original decoder if there is one, else the tuned one.
+    tuned_decoder : MaskDecoder
+        The mask decoder that Sa2VA fine-tuned to its prompt vectors.
+    original_decoder : MaskDecoder | None
+        SAM 2.0's own, with which Sa2VA-i propagates.
+    tokenizer : Tokenizer
+    config : dict
+        The published config.json.
+    """
+
+    def __init__(
+        self, config: Mapping[str, Any], tokenizer: Tokenizer, *, original_decoder: bool
+    ) -> None:
+        """Build the network of a configuration; see `load` for one with its weights.
+
+        Parameters
+        ----------
+        config : mapping
+            A published config.json.
+        tokenizer : Tokenizer
+        original_decoder : bool
+            Whether there is to be a second mask decoder.
+        """
+        super().__init__()
+        self.config = dict(config)
+        self.tokenizer = tokenizer
+        self._seg_id = tokenizer.id_of(SEG)
+        self._family = family_of(config)
+        _check_vocabulary(config, tokenizer)
+        self.mllm = self._family.build(config)
+        sizes = sam2_config(config)
+        self.text_hidden_fcs = text_hidden_fcs(self._family.hidden_size(config), sizes.hidden_dim)
+        self.sam2 = build_sam2(sizes)
+        self.tuned_decoder = self.sam2.sam_mask_decoder
+        self.original_decoder: nn.Module | None = None
+        if original_decoder:
+            self.original_decoder = copy.deepcopy(self.tuned_decoder)
+            self.sam2.sam_mask_decoder = self.original_decoder
+        self._reader = self._family.reader(self.mllm, tokenizer, config)
+        self.eval()
+
+    @classmethod
+    def load(
+        cls,
+        folder: str | Path,
+        *,
+        device: str | torch.device = "auto",
+        dtype: str | torch.dtype = "auto",
+        sam2_decoder: str | Path | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Sa2VA:
+        """Load a checkpoint in its published layout.
+
+        Parameters
+        ----------
+        folder : path
+            Holds config.json, *.safetensors (with an index if there are several) and the
+            tokenizer's files. Anything else in it is ignored; no code in it is run.
+        device : str or torch.device
+            `"auto"` takes cuda, then mps, then cpu.
+        dtype : str or torch.dtype
+            Type of the language model: "float32", "bfloat16", "float16", or "auto" (bfloat16 on a
+            GPU that computes in it, else float32), whatever the file holds. SAM 2 is kept in
+            float32; its tracker may compute in a lower precision.
+        sam2_decoder : path, optional
+            A safetensors file or folder with `*sam_mask_decoder.*` of SAM 2.0, as the original
+            decoder of a plain Sa2VA checkpoint, which can then be run the Sa2VA-i way.
+        progress : callable, optional
+            Called with bytes read so far and bytes in all.
+
+        Raises
+        ------
+        CheckpointError
+            If the folder is not a complete, consistent checkpoint of a supported family.
+        ModelError
+            If the device is not there.
+        MemoryShortage
+            If the weights do not fit into the memory that is free.
+        """
+        where = devices.pick_device(device)
+        precision = devices.pick_dtype(dtype, where)
+        checkpoint = Checkpoint.open(folder)
+        both = has_both_decoders(checkpoint.tensors)
+        if both and sam2_decoder is not None:
+            raise CheckpointError(
+                f"{folder} has an original SAM 2 decoder of its own (Sa2VA-i layout).",
+                "Leave sam2_decoder out.",
+            )
+        tokenizer = Tokenizer.load(folder)
+        with Hollow():
+            model = cls(
+                checkpoint.config, tokenizer, original_decoder=both or sam2_decoder is not None
+            )
+        expected = {name: tuple(t.shape) for name, t in model.tensors().items()}
+        needed = sum(t.numel() * model._stored_dtype(n, precision).itemsize
+                     for n, t in model.tensors().items())  # fmt: skip
+        moves = []
+        if sam2_decoder is not None:
+            borrowed = {n: s for n, s in expected.items() if n.startswith("original_decoder.")}
+            expected = {n: s for n, s in expected.items() if n not in borrowed}
+            moves += borrowed_decoder(Path(sam2_decoder), borrowed)
+        keys = KeyMap(model._rules(both=both))
+        moves = plan_moves(checkpoint.tensors, keys, expected) + moves
+        devices.require_memory(needed, where, what=f"the weights of {Path(folder).name}")
+        with devices.memory_errors(where):
+            fill(
+                model,
+                moves,
+                device=where,
+                dtype_of=lambda name: model._stored_dtype(name, precision),
+                progress=progress,
+            )
+            # What is left are constants that were computed while building.
+            model.to(where)
+        return model
+
+    # -- tensors under published names --------------------------------------------------------
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """All weights by our own names, each once."""
+        return {n: t for n, t in self.state_dict().items() if not n.startswith(_ALIAS)}
+
+    @property
+    def key_map(self) -> KeyMap:
+        """Published names <-> our names, in the layout that fits the decoders there are."""
+        return KeyMap(self._rules(both=self.original_decoder is not None))
+
+    def to_published(
+        self, tensors: Mapping[str, torch.Tensor] | None = None
+    ) -> dict[str, torch.Tensor]:
+        """Weights under the names of the published layout, ready to be saved as safetensors.
+
+        Sa2VA-i layout if there is an original decoder, else Sa2VA layout.
+        """
+        return self.key_map.to_published(self.tensors() if tensors is None else tensors)
+
+    def _rules(self, *, both: bool) -> tuple[Rule, ...]:
+        return (
+            *self._family.rules(self.config),
+            Rule("text_hidden_fcs.{rest}", ("text_hidden_fcs.{rest}",)),
+            *sam2_rules(both=both),
+        )
+
+    @staticmethod
+    def _stored_dtype(name: str, precision: torch.dtype) -> torch.dtype:
+        return precision if name.startswith(("mllm.", "text_hidden_fcs.")) else torch.float32
+
+    # -- grounding -----------------------------------------------------------------------------
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        return self.text_hidden_fcs[0].weight.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Type of the language model, which the tracker may take as its precision."""
+        return self.text_hidden_fcs[0].weight.dtype
+
+    @property
+    def num_parameters(self) -> int:
+        """Number of weights, each counted once."""
+        return sum(t.numel() for t in self.tensors().values())
+
+    def ground(
+        self,
+        frames: Sequence[np.ndarray],
+        text: str,
+        answer: str | None = None,
+        mode: Mode = "video",
+        *,
+        max_new_tokens: int = generation.MAX_NEW_TOKENS,
+        should_stop: Callable[[], bool] | None = None,
+        on_token: Callable[[int], None] | None = None,
+    ) -> Grounding:
+        """Ask about key frames; see `look` and `ground_seen`, of which this is the sum."""
+        return self.ground_seen(
+            self.look(frames, mode),
+            text,
+            answer,
+            max_new_tokens=max_new_tokens,
+            should_stop=should_stop,
+            on_token=on_token,
+        )
+
+    def look(self, frames: Sequence[np.ndarray], mode: Mode = "video") -> Seen:
+        """Take key frames in, once for any number of sentences.
+
+        Parameters
+        ----------
+        frames : sequence of ndarray of uint8, shape (Y, X, 3)
+            Key frames in the order of time; in image mode exactly one.
+        mode : {"video", "image"}
+            A video frame becomes one picture; an image is cut into tiles, with an overview last.
+        """
+        with devices.memory_errors(self.device):
+            return self._reader.look(frames, mode)
+
+    @torch.inference_mode()
+    def ground_seen(
+        self,
+        seen: Seen,
+        text: str,
+        answer: str | None = None,
+        *,
+        max_new_tokens: int = generation.MAX_NEW_TOKENS,
+        should_stop: Callable[[], bool] | None = None,
+        on_token: Callable[[int], None] | None = None,
+    ) -> Grounding:
+        """Ask about pictures already looked at.
+
+        Parameters
+        ----------
+        seen : Seen
+        text : str
+            The user's turn, as worded by `prompt_format.question_for`. `<image>` stands for the
+            pictures; they are put in front if it is missing.
+        answer : str, optional
+            Taken instead of a generated one, with its special tokens, in one forward pass. As in
+            generation, a `[SEG]` that ends it has no embedding: let a full stop or the end mark
+            follow.
+        max_new_tokens : int
+        should_stop : callable, optional
+            Asked after every token; the answer is cut short when it says yes.
+        on_token : callable, optional
+            Called with the number of tokens generated so far.
+
+        Returns
+        -------
+        Grounding
+        """
+        if answer is not None and not answer:
+            raise RequestError("the given answer is empty.", "Leave it out to let the model speak.")
+        prompt = self._reader.prompt_ids(text, seen)
+        with devices.memory_errors(self.device):
+            if answer is None:
+                said = generation.generate(
+                    self._reader,
+                    self.tokenizer,
+                    prompt,
+                    seen,
+                    self._seg_id,
+                    max_new_tokens=max_new_tokens,
+                    should_stop=should_stop,
+                    on_token=on_token,
+                )
+            else:
+                ids = self.tokenizer.encode(answer)
+                said = generation.take(self._reader, prompt, ids, seen, self._seg_id)
+            embeddings = self.text_hidden_fcs(said.hidden)
+        return Grounding(
+            answer=self.tokenizer.decode(said.ids).strip(),
+            embeddings=embeddings.float().cpu().numpy(),
+            prompt_ids=np.asarray(prompt, np.int64),
+            generated_ids=np.asarray(said.ids, np.int64),
+            num_frames=seen.num_frames,
+            hidden=said.hidden.float().cpu().numpy(),
+        )
+
+
+def _check_vocabulary(config: Mapping[str, Any], tokenizer: Tokenizer) -> None:
+    rows = (config.get("llm_config") or {}).get("vocab_size")
+    if rows is not None and len(tokenizer) > int(rows):
+        raise CheckpointError(
+            f"the tokenizer has {len(tokenizer)} tokens, but config.json gives the language model "
+            f"only {rows}.",
+            "Give the tokenizer files that belong to the weights.",
+        )

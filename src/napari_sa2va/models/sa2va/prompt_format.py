@@ -1,0 +1,177 @@
+"""The text a Sa2VA model is shown: chat templates, picture blocks, and the wording of a question.
+
+Plain strings only. The InternVL families were trained without any system turn and without labels
+between pictures, so neither the tokenizer's own chat template nor a processor may be used.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from napari_sa2va.core.errors import CheckpointError, RequestError
+
+IMAGE = "<image>"
+IMAGE_START, IMAGE_END, IMAGE_CONTEXT = "<img>", "</img>", "<IMG_CONTEXT>"
+
+Mode = Literal["video", "image"]
+
+
+@dataclass(frozen=True)
+class ChatTemplate:
+    """How one turn is written, and how an answer ends.
+
+    Attributes
+    ----------
+    name : str
+        As config.json calls it.
+    turn : str
+        The user's turn, with `{text}`, up to where the answer begins.
+    suffix : str
+        What follows an answer before the next turn.
+    stops : tuple of str
+        Generation ends when the answer's text ends with one of these.
+    """
+
+    name: str
+    turn: str
+    suffix: str
+    stops: tuple[str, ...]
+
+    def prompt(self, text: str) -> str:
+        """The whole prompt for one user text."""
+        return self.turn.replace("{text}", text)
+
+    def is_finished(self, answer: str) -> bool:
+        """Whether an answer, as generated so far, has come to its end."""
+        return answer.replace("\r", "").replace("\n", "").endswith(self.stops)
+
+
+_CHATML = "<|im_start|>user\n{text}<|im_end|>\n<|im_start|>assistant\n"
+
+TEMPLATES = {
+    template.name: template
+    for template in (
+        ChatTemplate("qwen_chat", _CHATML, "<|im_end|>", ("<|im_end|>", "<|endoftext|>")),
+        ChatTemplate("internlm2_chat", _CHATML, "<|im_end|>", ("<|im_end|>",)),
+        # Also used on a Qwen tokenizer, which does not know these marks and spells them out; the
+        # text test of `is_finished` is then the only thing that ends the answer.
+        ChatTemplate(
+            "phi3_chat", "<|user|>\n{text}<|end|>\n<|assistant|>\n", "<|end|>", ("<|end|>",)
+        ),
+    )
+}
+
+
+def template_named(name: str | None) -> ChatTemplate:
+    """The template that a checkpoint's config.json names; `-` and `_` are the same.
+
+    Raises
+    ------
+    CheckpointError
+        If the name is missing or unknown: a wrong template runs, and answers worse.
+    """
+    template = TEMPLATES.get(str(name).replace("-", "_"))
+    if template is None:
+        raise CheckpointError(
+            f"config.json names the chat template {name!r}.",
+            f"Known templates are {sorted(TEMPLATES)}; correct the field 'template'.",
+        )
+    return template
+
+
+def picture_blocks(token_counts: Sequence[int]) -> str:
+    """Placeholders of the vision tokens, one block per picture, joined by newlines.
+
+    Examples
+    --------
+    >>> picture_blocks([2, 1])
+    '<img><IMG_CONTEXT><IMG_CONTEXT></img>\\n<img><IMG_CONTEXT></img>'
+    """
+    return "\n".join(f"{IMAGE_START}{IMAGE_CONTEXT * n}{IMAGE_END}" for n in token_counts)
+
+
+def with_pictures(text: str, token_counts: Sequence[int]) -> str:
+    """Put the picture blocks in place of `<image>`, or in front if there is none.
+
+    Raises
+    ------
+    RequestError
+        If the text is empty, holds `<image>` more than once, or holds a picture placeholder.
+    """
+    if not text.replace(IMAGE, "").strip():
+        raise RequestError("the sentence is empty.", "Say what to segment.")
+    if text.count(IMAGE) > 1:
+        raise RequestError(
+            f"the text holds {IMAGE} {text.count(IMAGE)} times.",
+            "Write it once, where the pictures belong, or leave it out.",
+        )
+    if any(token in text for token in (IMAGE_START, IMAGE_END, IMAGE_CONTEXT)):
+        raise RequestError(
+            "the text holds a picture placeholder of the model.", f"Write {IMAGE} instead."
+        )
+    if IMAGE not in text:
+        text = f"{IMAGE}\n{text}"
+    return text.replace(IMAGE, picture_blocks(token_counts))
+
+
+_ASKS_TO_SEGMENT = re.compile(r"(?:please\s+)?segment\s+", re.IGNORECASE)
+_MASK_REQUEST = "Please respond with a segmentation mask."
+
+
+def video_question(expression: str) -> str:
+    """Word an expression as the models were evaluated on videos.
+
+    * `the bright cell` becomes `Please segment the bright cell.`
+    * `segment the bright cell` and `Please segment the bright cell.` become the same: the request
+      is not wrapped twice, and there is one full stop.
+    * A question (anything with `?`) is kept, and followed by a request for a mask unless it speaks
+      of segmenting itself.
+    * A text that holds `<image>` is taken as it is.
+
+    Raises
+    ------
+    RequestError
+        If the expression is empty.
+
+    Notes
+    -----
+    Reference: evaluation of referring video segmentation, including the space before a question.
+    """
+    return _worded(expression, "Please segment {}.", space="")
+
+
+def image_question(expression: str) -> str:
+    """Word an expression as the models were evaluated on single images; see `video_question`."""
+    return _worded(expression, "Please segment {} in this image.", space=" ")
+
+
+def question_for(expression: str, mode: Mode = "video") -> str:
+    """The user text, with `<image>`, for an expression such as `the bright cell`.
+
+    Examples
+    --------
+    >>> question_for("the bright cell")
+    '<image>\\nPlease segment the bright cell.'
+    """
+    return video_question(expression) if mode == "video" else image_question(expression)
+
+
+def _worded(expression: str, wording: str, *, space: str) -> str:
+    text = expression.strip()
+    if not text.replace(IMAGE, "").strip(" .?"):
+        raise RequestError(f"the sentence {expression!r} is empty.", "Say what to segment.")
+    if IMAGE in text:
+        return text
+    if "?" in text:
+        request = "" if "segment" in text.lower() else f" {_MASK_REQUEST}"
+        return f"{IMAGE}\n {text}{request}"
+    asked = _ASKS_TO_SEGMENT.match(text)
+    if asked is not None:
+        text = text[asked.end() :]
+    text = text.rstrip(" .")
+    ending = wording.partition("{}")[2]
+    text = text.removesuffix(ending.rstrip("."))
+    return f"{IMAGE}\n{space}{wording.format(text)}"
