@@ -14,6 +14,6 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from napari_sa2va.readers import tiff
+from napari_sa2va.readers import dicom, frame_folder, numpy_file, tiff, video
 
-READERS: tuple[ModuleType, ...] = (tiff,)
+READERS: tuple[ModuleType, ...] = (dicom, tiff, video, numpy_file, frame_folder)
