@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+import torch
 
 from napari_sa2va.core.clip import Clip
 
@@ -56,8 +57,9 @@ class FakeTracker:
         self.calls = calls
         self.num_encoded = 0
         self.channels: dict[int, int] = {}
+        self.decoder = "original"
 
-    def encode(self, frame: np.ndarray) -> np.ndarray:
+    def encode(self, frame: np.ndarray, *, decoders=None) -> np.ndarray:
         self.num_encoded += 1
         return frame
 
@@ -98,8 +100,8 @@ class FakeModel:
     """Answers "It is [SEG]." for colours it knows, and says what is not there."""
 
     name: str = "fake"
-    device: str = "cpu"
-    dtype: str = "torch.float32"
+    device: torch.device = torch.device("cpu")
+    dtype: torch.dtype = torch.float32
     weight_hashes: dict[str, str] = field(default_factory=lambda: {"model.safetensors": "0" * 64})
     tuned_decoder: str = "tuned"
     calls: list[tuple] = field(default_factory=list)

@@ -95,11 +95,8 @@ def run(
         yield _note(record, message)
     clock = _Clock(record.timings_s)
 
-    from napari_sa2va.models.device import foreign_errors_translated
-
     try:
-        with foreign_errors_translated():
-            yield from _work(clip, plan, model, record, clock, cancel)
+        yield from _work(clip, plan, model, record, clock, cancel)
     except Exception:
         record.finished = "failed"
         raise
@@ -118,6 +115,7 @@ def _work(
     cancel: CancelToken,
 ) -> Iterator[Event]:
     """Load, ground, draw."""
+    from napari_sa2va.models.device import memory_errors
     from napari_sa2va.pipeline.loaded import load
 
     if model is None:
@@ -127,14 +125,15 @@ def _work(
     record.weights_sha256 = dict(model.weight_hashes)
     record.device, record.dtype = str(model.device), str(model.dtype).removeprefix("torch.")
 
-    tracks: list[_Track] = []
-    if plan.spoken:
-        for event, new_tracks in _ground(clip, plan, model, record, clock, cancel):
-            tracks += new_tracks
-            yield event
-    tracks += _tracks_of_marks(plan, len(tracks))
-    if tracks and not cancel.cancelled:
-        yield from _draw(clip, plan, model, tracks, record, clock, cancel)
+    with memory_errors(model.device):
+        tracks: list[_Track] = []
+        if plan.spoken:
+            for event, new_tracks in _ground(clip, plan, model, record, clock, cancel):
+                tracks += new_tracks
+                yield event
+        tracks += _tracks_of_marks(plan, len(tracks))
+        if tracks and not cancel.cancelled:
+            yield from _draw(clip, plan, model, tracks, record, clock, cancel)
 
 
 def _ground(
@@ -212,22 +211,30 @@ def _draw(
     spoken = [t for t in tracks if t.embedding is not None]
     marks = {p.object_id: p for p in plan.marked}
 
-    # Masks of prompted frames are final as soon as they are drawn; K frames of them are kept.
+    # Masks of prompted frames are final as soon as they are drawn; K frames of them are kept, and
+    # the features of those on which an object is still to be tracked.
     prompted: dict[int, dict[int, tuple[np.ndarray, float]]] = {}
+    waiting: dict[int, FrameFeatures] = {}
     frames = sorted({*(plan.prompt_frames if spoken else ()), *(p.frame for p in plan.marked)})
     for t in frames:
         if cancel.cancelled:
             return
+        here = spoken if t in plan.prompt_frames else []
+        marked_here = [k for k in tracks if k.object_id in marks and marks[k.object_id].frame == t]
+        incomplete = len(here) + len(marked_here) < len(tracks)
         with clock("key_frames"):
-            features = tracker.encode(clip.rgb(t))
+            features = tracker.encode(
+                clip.rgb(t), decoders=(model.tuned_decoder, tracker.decoder) if incomplete else None
+            )
             drawn: dict[int, tuple[np.ndarray, float]] = {}
-            if spoken and t in plan.prompt_frames:
-                drawn |= _prompt_spoken(t, features, spoken, clip, plan, model, tracker)
-            for track in tracks:
-                mark = marks.get(track.object_id)
-                if track.embedding is None and mark is not None and mark.frame == t:
-                    drawn |= _prompt_marked(t, features, track, mark, clip, tracker)
-            prompted[t] = drawn
+            if here:
+                drawn |= _prompt_spoken(t, features, here, clip, plan, model, tracker)
+            for track in marked_here:
+                mark = marks[track.object_id]
+                drawn |= _prompt_marked(t, features, track, mark, clip, tracker)
+        prompted[t] = drawn
+        if incomplete:
+            waiting[t] = features
         yield KeyMasks(t, *union(drawn))
 
     track_ids = [track.track_id for track in tracks]
@@ -239,7 +246,8 @@ def _draw(
                 drawn = prompted.pop(t, {})
                 rest = [i for i in track_ids if i not in drawn]
                 if rest:
-                    features = tracker.encode(clip.rgb(t))
+                    kept = waiting.pop(t, None)
+                    features = tracker.encode(clip.rgb(t)) if kept is None else kept
                     prediction = tracker.track(t, features, rest, reverse=sweep.reverse)
                     drawn = drawn | _by_track(prediction, prediction.confidence, rest, clip)
             object_ids, masks, scores = union(drawn)

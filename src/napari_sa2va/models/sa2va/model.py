@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from torch import nn
 from napari_sa2va.core.errors import CheckpointError, RequestError
 from napari_sa2va.core.grounding import SEG, Grounding
 from napari_sa2va.models import device as devices
+from napari_sa2va.models.hashes import weight_hashes
 from napari_sa2va.models.sa2va import generate as generation
 from napari_sa2va.models.sa2va.checkpoint import Checkpoint, Hollow, fill, plan_moves
 from napari_sa2va.models.sa2va.families import family_of
@@ -32,6 +33,7 @@ from napari_sa2va.models.sa2va.seen import Seen
 from napari_sa2va.models.sa2va.seg import text_hidden_fcs
 from napari_sa2va.models.sa2va.tokenizer import Tokenizer
 from napari_sa2va.models.sam2.build import build_sam2
+from napari_sa2va.models.sam2.tracker import Tracker
 
 # The decoder inside SAM 2 is one of `tuned_decoder` and `original_decoder`, under a second name.
 _ALIAS = "sam2.sam_mask_decoder."
@@ -55,6 +57,10 @@ class Sa2VA(nn.Module):
     tokenizer : Tokenizer
     config : dict
         The published config.json.
+    name : str
+        What the checkpoint is called; its folder's name by default.
+    weight_hashes : dict
+        File name -> SHA-256 of the weight files; empty for a network that was not loaded.
     """
 
     def __init__(
@@ -72,6 +78,8 @@ class Sa2VA(nn.Module):
         """
         super().__init__()
         self.config = dict(config)
+        self.name = "untrained"
+        self.weight_hashes: dict[str, str] = {}
         self.tokenizer = tokenizer
         self._seg_id = tokenizer.id_of(SEG)
         self._family = family_of(config)
@@ -96,6 +104,7 @@ class Sa2VA(nn.Module):
         device: str | torch.device = "auto",
         dtype: str | torch.dtype = "auto",
         sam2_decoder: str | Path | None = None,
+        name: str | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> Sa2VA:
         """Load a checkpoint in its published layout.
@@ -114,6 +123,8 @@ class Sa2VA(nn.Module):
         sam2_decoder : path, optional
             A safetensors file or folder with `*sam_mask_decoder.*` of SAM 2.0, as the original
             decoder of a plain Sa2VA checkpoint, which can then be run the Sa2VA-i way.
+        name : str, optional
+            What to call the checkpoint; its folder's name by default.
         progress : callable, optional
             Called with bytes read so far and bytes in all.
 
@@ -161,6 +172,8 @@ class Sa2VA(nn.Module):
             )
             # What is left are constants that were computed while building.
             model.to(where)
+        model.name = name or Path(folder).name
+        model.weight_hashes = weight_hashes(Path(folder))
         return model
 
     # -- tensors under published names --------------------------------------------------------
@@ -193,6 +206,45 @@ class Sa2VA(nn.Module):
     @staticmethod
     def _stored_dtype(name: str, precision: torch.dtype) -> torch.dtype:
         return precision if name.startswith(("mllm.", "text_hidden_fcs.")) else torch.float32
+
+    # -- tracking ------------------------------------------------------------------------------
+
+    def new_tracker(
+        self,
+        *,
+        decoder: Literal["tuned", "original"],
+        hide_absent: bool,
+        turning_frame: int | None = None,
+    ) -> Tracker:
+        """Start tracking on this network's SAM 2.
+
+        Parameters
+        ----------
+        decoder : {"tuned", "original"}
+            Which mask decoder tracks on.
+        hide_absent : bool
+            Whether a tracked mask is blanked where the object score is not positive.
+        turning_frame : int, optional
+            The frame at which tracking will turn round, if it goes both ways.
+
+        Raises
+        ------
+        CheckpointError
+            If the original decoder is asked for and the checkpoint has none.
+        """
+        if decoder == "original" and self.original_decoder is None:
+            raise CheckpointError(
+                f"{self.name} has no original SAM 2.0 mask decoder, with which Sa2VA-i tracks.",
+                "Name a file that has it as sam2_decoder, or track with the tuned decoder.",
+            )
+        half = self.dtype in (torch.bfloat16, torch.float16)
+        return Tracker(
+            self.sam2,
+            decoder=self.tuned_decoder if decoder == "tuned" else self.original_decoder,
+            suppress_absent=hide_absent,
+            precision=self.dtype if half else torch.float32,
+            turning_frame=turning_frame,
+        )
 
     # -- grounding -----------------------------------------------------------------------------
 
