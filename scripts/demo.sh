@@ -12,17 +12,22 @@ cd "$ROOT"
 mkdir -p "$OUT"
 clip=$(python -c "from pydicom.examples import get_path; print(get_path('ybr_color'))")
 
-say "Segmenting \"$SENTENCE\" in $clip"
-found=0
-napari-sa2va segment "$clip" "$SENTENCE" \
-  --model nano --device cpu -o "$OUT/labels.ome.tif" --overlay "$OUT/overlay.png" || found=$?
-# 1 means: it ran to the end, and no frame shows such an object. There is still something to see.
-[ "$found" -le 1 ] || exit "$found"
+rm -f "$OUT"/overlay.png "$OUT"/labels.ome.tif "$OUT"/labels.json
 
-say ""
-say "Look at"
-for made in overlay.png labels.ome.tif labels.ome.json; do
+say "Segmenting \"$SENTENCE\" in $clip"
+# 1 means: it ran to the end, and no frame shows such an object. There is still something to see.
+code=0
+napari-sa2va segment "$clip" "$SENTENCE" --model nano --device cpu \
+  -o "$OUT/labels.ome.tif" --overlay "$OUT/overlay.png" || code=$?
+[ "$code" -le 1 ] || exit "$code"
+
+for made in overlay.png labels.ome.tif labels.json; do
   [ -s "$OUT/$made" ] || fail "out/demo/$made was not written"
-  say "  out/demo/$made"
 done
-say "Another sentence:  bash scripts/demo.sh \"the bright wall on the left\""
+say "
+Look at
+  out/demo/overlay.png      the masks, drawn over frames of the clip
+  out/demo/labels.ome.tif   the labels of every frame; napari and Fiji open it
+  out/demo/labels.json      settings, versions, the model's answer, times
+Another sentence:  bash scripts/demo.sh \"the bright wall on the left\""
+exit "$code"

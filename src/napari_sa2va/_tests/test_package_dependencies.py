@@ -1,0 +1,88 @@
+"""Every library that the package imports is one that installing it brings."""
+
+import ast
+import re
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+
+import napari_sa2va
+
+PACKAGE = Path(napari_sa2va.__file__).parent
+PYPROJECT = PACKAGE.parents[1] / "pyproject.toml"
+# Libraries that others load by name: decoders of pydicom and tifffile, dask's arrays.
+LOADED_BY_OTHERS = {"imagecodecs", "pylibjpeg", "tokenizers"}
+# napari and what comes with it, for the rooms that napari alone opens.
+WITH_NAPARI = {"napari", "superqt", "vispy"}
+ROOMS_OF_NAPARI = {"gui", "plugin"}
+
+pytestmark = pytest.mark.skipif(
+    not PYPROJECT.is_file(), reason="the list of dependencies stands in the source tree only"
+)
+
+
+def imported(tree: ast.AST) -> set[str]:
+    """Top-level names of all imports, at the top and in functions, but for type checking."""
+    names: set[str] = set()
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+            continue
+        if isinstance(node, ast.Import):
+            names.update(alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            names.add((node.module or "").split(".")[0])
+        else:
+            names |= imported(node)
+    return names - set(sys.stdlib_module_names) - {"napari_sa2va"}
+
+
+def declared() -> set[str]:
+    requirements = tomllib.loads(PYPROJECT.read_text())["project"]["dependencies"]
+    names = [re.match(r"[\w.-]+", line).group() for line in requirements]  # type: ignore[union-attr]
+    return {name.lower().replace("_", "-") for name in names}
+
+
+@pytest.fixture(scope="module")
+def used() -> dict[str, set[str]]:
+    """Library -> files of the package that import it."""
+    files: dict[str, set[str]] = {}
+    for path in PACKAGE.rglob("*.py"):
+        room = path.relative_to(PACKAGE).parts[0]
+        if room == "_tests":
+            continue
+        for name in imported(ast.parse(path.read_text(encoding="utf-8"))):
+            if name in WITH_NAPARI and room in ROOMS_OF_NAPARI:
+                continue
+            files.setdefault(name, set()).add(path.relative_to(PACKAGE).as_posix())
+    assert "torch" in files
+    return files
+
+
+def test_imports_inside_functions_are_seen_and_those_for_type_checking_are_not() -> None:
+    source = """
+from typing import TYPE_CHECKING
+if TYPE_CHECKING:
+    import dask
+def late():
+    from torch.nn import functional
+"""
+    assert imported(ast.parse(source)) == {"torch"}
+
+
+def test_every_library_that_is_imported_is_declared(used: dict[str, set[str]]) -> None:
+    distributions = packages_distributions()
+    undeclared = {
+        name: sorted(files)
+        for name, files in used.items()
+        if not declared() & {d.lower().replace("_", "-") for d in distributions.get(name, [name])}
+    }
+    assert undeclared == {}
+
+
+def test_every_library_that_is_declared_is_used(used: dict[str, set[str]]) -> None:
+    distributions = packages_distributions()
+    brought = {d.lower().replace("_", "-") for name in used for d in distributions.get(name, [])}
+    assert declared() - brought - LOADED_BY_OTHERS == set()
