@@ -176,7 +176,8 @@ def _percentiles(values: np.ndarray, low: float, high: float) -> Limits:
         lower, upper = float(values.min()), float(values.max())
     if lower == upper:  # a flat channel beside others: show it in the range of the clip
         lower, upper = float(low), float(high)
-    return lower, upper
+    # Seven digits are more than the eye has, and read better in a record.
+    return float(f"{lower:.7g}"), float(f"{upper:.7g}")
 
 
 def to_uint8(values: np.ndarray, limits: Limits) -> np.ndarray:

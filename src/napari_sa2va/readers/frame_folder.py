@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -132,7 +133,7 @@ def _gaps(files: list[Path]) -> tuple[str, ...]:
         return ()
     steps = np.diff(numbers)
     step = int(np.bincount(steps).argmax())  # every second frame kept is no gap
-    gaps = [(a, b) for a, b in zip(numbers, numbers[1:], strict=False) if b - a != step]
+    gaps = [(a, b) for a, b in pairwise(numbers) if b - a != step]
     if not gaps:
         return ()
     listed = ", ".join(f"between {a} and {b}" for a, b in gaps[:5]) + (", ..." * (len(gaps) > 5))

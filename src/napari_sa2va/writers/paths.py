@@ -1,0 +1,96 @@
+"""Where results may go: checked before a run, and never half-written.
+
+Every writer writes to a temporary name in the same folder and renames it when it is complete, so
+a file that bears the final name is whole.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from os import PathLike
+from pathlib import Path
+from uuid import uuid4
+
+from napari_sa2va.core.errors import OutputError
+
+
+def check_output(path: str | PathLike[str], overwrite: bool = False) -> None:
+    """Find out whether a file can be written, before any work is done for it.
+
+    Parameters
+    ----------
+    path : path
+    overwrite : bool
+        Whether a file of that name may be replaced.
+
+    Raises
+    ------
+    OutputError
+        If the folder is missing or not writable, if the path is a folder, or if the file is there
+        and must not be replaced.
+    """
+    path = Path(path)
+    folder = path.parent
+    if not folder.is_dir():
+        if folder.exists():
+            raise OutputError(f"{folder} is a file, not a folder.", "Choose another output path.")
+        raise OutputError(
+            f"{path} cannot be written: there is no folder {folder}.", "Make it, or choose another."
+        )
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder.", "Give the name of a file in it.")
+    if path.exists() and not overwrite:
+        raise OutputError(
+            f"{path} is there already.", "Choose another name, or allow it to be overwritten."
+        )
+    trial = _temporary(path)
+    # Trying is the only way to know: permission bits say little about root and network drives.
+    try:
+        trial.touch(exist_ok=False)
+        trial.unlink()
+    except OSError as error:
+        raise OutputError(
+            f"{path} cannot be written ({error.strerror or error}).",
+            "Choose a folder you may write to.",
+        ) from error
+
+
+@contextmanager
+def replacing(path: str | PathLike[str], overwrite: bool = False) -> Iterator[Path]:
+    """Give a temporary name to write to, and rename it to `path` if all went well.
+
+    Parameters
+    ----------
+    path : path
+        Final name.
+    overwrite : bool
+        Whether a file of that name may be replaced.
+
+    Yields
+    ------
+    Path
+        In the same folder, with the same suffix.
+
+    Raises
+    ------
+    OutputError
+        As `check_output`, or if writing fails (a full disk, say). Nothing is left behind then.
+    """
+    path = Path(path)
+    check_output(path, overwrite)
+    temporary = _temporary(path)
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    except OSError as error:
+        raise OutputError(
+            f"{path} could not be written ({error.strerror or error}).", "Is the disk full?"
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.stem[:100]}-{uuid4().hex[:8]}{path.suffix}")
