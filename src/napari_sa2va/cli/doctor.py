@@ -105,9 +105,9 @@ def _devices() -> list[Finding]:
 
 
 def _nano() -> Finding:
-    from napari_sa2va.models.zoo import resolve
+    from napari_sa2va.models.zoo import find
 
-    entry = resolve("nano")
+    entry = find("nano")
     if entry.folder is None:
         return Finding("model nano", "missing", "pip install --force-reinstall napari-sa2va")
     return Finding("model nano", str(entry.folder))

@@ -77,8 +77,7 @@ def pick_dtype(name: str | torch.dtype, device: torch.device) -> torch.dtype:
     if isinstance(name, torch.dtype):
         name = str(name).removeprefix("torch.")
     if name == "auto":
-        fast = device.type == "cuda" and torch.cuda.is_bf16_supported()
-        return torch.bfloat16 if fast else torch.float32
+        return torch.bfloat16 if _computes_in_bfloat16(device) else torch.float32
     if name not in _DTYPES:
         raise ModelError(
             f"the number format {name!r} is not supported.",
@@ -119,9 +118,43 @@ def require_memory(needed: int, device: torch.device, *, what: str) -> None:
     free = free_memory(device)
     if free is not None and needed > free:
         raise MemoryShortage(
-            f"{what} need {_gigabytes(needed)}, but {device} has only {_gigabytes(free)} free.",
+            f"{what} needs {_gigabytes(needed)} to run, but {device} has only {_gigabytes(free)} free.",
             _TURN_DOWN,
         )
+
+
+def describe_devices() -> list[tuple[str, str]]:
+    """Devices of this machine as (name, description), the one that "auto" takes first."""
+    chosen = pick_device()
+    found: dict[str, str] = {}
+    if torch.cuda.is_available():
+        for index in range(torch.cuda.device_count()):
+            free, total = torch.cuda.mem_get_info(index)
+            found[f"cuda:{index}"] = (
+                f"{torch.cuda.get_device_name(index)}, {_gigabytes(free)} of {_gigabytes(total)} "
+                f"free, {_bfloat16(torch.device('cuda', index))}"
+            )
+    if torch.backends.mps.is_available():
+        found["mps"] = f"Apple GPU, {_gigabytes(free_memory(torch.device('mps')) or 0)} free"
+    free_ram = _gigabytes(free_memory(torch.device("cpu")) or 0)
+    found["cpu"] = f"{torch.get_num_threads()} threads, {free_ram} free"
+    ranked = sorted(found, key=lambda name: not name.startswith(chosen.type))
+    return [
+        (name, found[name] + (" (auto takes this)" if name == ranked[0] else "")) for name in ranked
+    ]
+
+
+def _bfloat16(device: torch.device) -> str:
+    return "computes in bfloat16" if _computes_in_bfloat16(device) else "no bfloat16"
+
+
+def _computes_in_bfloat16(device: torch.device) -> bool:
+    """Whether a GPU has it in hardware; torch emulates it on older ones, slowly."""
+    return (
+        device.type == "cuda"
+        and torch.cuda.is_available()
+        and torch.cuda.get_device_capability(device) >= (8, 0)
+    )
 
 
 @contextmanager

@@ -37,19 +37,21 @@ NAME = "internvl"
 # Pictures that go through the vision tower at once; bounds its memory, not its result.
 _TILES_AT_ONCE = 8
 
-_VISION_FIELDS = {
-    "hidden_size": "hidden_size",
-    "intermediate_size": "intermediate_size",
-    "num_hidden_layers": "num_hidden_layers",
-    "num_attention_heads": "num_attention_heads",
-    "num_channels": "num_channels",
-    "image_size": "image_size",
-    "patch_size": "patch_size",
-    "hidden_act": "hidden_act",
-    "layer_norm_eps": "layer_norm_eps",
-    "norm_type": "norm_type",
-    "qkv_bias": "attention_bias",
-    "qk_normalization": "use_qk_norm",
+# Published field -> ours, and what a config.json means that leaves it out: exports write only what
+# differs from the defaults of the published classes, which are those of the 6B tower.
+_VISION_FIELDS: dict[str, tuple[str, Any]] = {
+    "hidden_size": ("hidden_size", 3200),
+    "intermediate_size": ("intermediate_size", 12800),
+    "num_hidden_layers": ("num_hidden_layers", 48),
+    "num_attention_heads": ("num_attention_heads", 25),
+    "num_channels": ("num_channels", 3),
+    "image_size": ("image_size", 224),
+    "patch_size": ("patch_size", 14),
+    "hidden_act": ("hidden_act", "gelu"),
+    "layer_norm_eps": ("layer_norm_eps", 1e-6),
+    "norm_type": ("norm_type", "rms_norm"),
+    "qkv_bias": ("attention_bias", False),
+    "qk_normalization": ("use_qk_norm", True),
 }
 _TEXT_FIELDS = (
     "vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads",
@@ -61,6 +63,8 @@ _TEXT_EXTRAS = {
     "LlamaForCausalLM": ("head_dim", "attention_bias", "mlp_bias"),
     "InternLM2ForCausalLM": (),
 }
+# The default of all four published classes.
+_DEFAULT_WIDTH, _DEFAULT_HEADS = 4096, 32
 _DEFAULT_ROPE_THETA = 10000.0
 
 
@@ -71,7 +75,7 @@ def recognises(config: Mapping[str, Any]) -> bool:
 
 def hidden_size(config: Mapping[str, Any]) -> int:
     """Width of the language model's hidden states."""
-    return int(_part(config, "llm_config")["hidden_size"])
+    return int(_part(config, "llm_config").get("hidden_size", _DEFAULT_WIDTH))
 
 
 def build(config: Mapping[str, Any]) -> InternVLForConditionalGeneration:
@@ -88,7 +92,6 @@ def build(config: Mapping[str, Any]) -> InternVLForConditionalGeneration:
     )
     from transformers.models.internvl.modeling_internvl import InternVLForConditionalGeneration
 
-    published = _part(config, "vision_config")
     if config.get("select_layer", -1) != -1:
         raise CheckpointError(
             f"config.json takes vision features from layer {config['select_layer']}.",
@@ -97,11 +100,7 @@ def build(config: Mapping[str, Any]) -> InternVLForConditionalGeneration:
     # `use_mean_pooling` stays True: with it the native tower has no norm after its last layer,
     # just as the reference.
     vision = InternVLVisionConfig(
-        **{
-            ours: published[theirs]
-            for theirs, ours in _VISION_FIELDS.items()
-            if theirs in published
-        }
+        **{ours: _vision(config, theirs) for theirs, (ours, _) in _VISION_FIELDS.items()}
     )
     native = InternVLConfig(
         vision_config=vision,
@@ -120,11 +119,16 @@ def build(config: Mapping[str, Any]) -> InternVLForConditionalGeneration:
 
 def _part(config: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     part = config.get(name)
-    if not isinstance(part, Mapping) or "hidden_size" not in part:
+    if not isinstance(part, Mapping):
         raise CheckpointError(
             f"config.json has no usable {name!r}.", "Take config.json from the checkpoint again."
         )
     return part
+
+
+def _vision(config: Mapping[str, Any], field: str) -> Any:
+    """A field of the vision tower, under its published name."""
+    return _part(config, "vision_config").get(field, _VISION_FIELDS[field][1])
 
 
 def _language_model(config: Mapping[str, Any]) -> str:
@@ -156,7 +160,7 @@ def _text_config(published: Mapping[str, Any]) -> PretrainedConfig:
     from transformers.models.llama.configuration_llama import LlamaConfig
 
     if name == "InternLM2ForCausalLM":
-        fields["attention_bias"] = bool(published.get("bias", False))
+        fields["attention_bias"] = bool(published.get("bias", True))
     return LlamaConfig(**fields)
 
 
@@ -207,9 +211,10 @@ def rules(config: Mapping[str, Any]) -> tuple[Rule, ...]:
 
 
 def _internlm2_rules(text: Mapping[str, Any]) -> tuple[Rule, ...]:
-    heads = int(text["num_attention_heads"])
+    heads = int(text.get("num_attention_heads", _DEFAULT_HEADS))
     kv_heads = int(text.get("num_key_value_heads") or heads)
-    grouped = GroupedQkv(kv_heads, heads // kv_heads, int(text["hidden_size"]) // heads)
+    width = int(text.get("hidden_size", _DEFAULT_WIDTH))
+    grouped = GroupedQkv(kv_heads, heads // kv_heads, width // heads)
     published, native = "language_model.model.layers.{n}", "mllm.model.language_model.layers.{n}"
 
     def layer(theirs: str, ours: str) -> Rule:
@@ -238,12 +243,12 @@ def _internlm2_rules(text: Mapping[str, Any]) -> tuple[Rule, ...]:
 
 def tile_side(config: Mapping[str, Any]) -> int:
     """Side of a tile in px."""
-    return int(config.get("force_image_size") or _part(config, "vision_config")["image_size"])
+    return int(config.get("force_image_size") or _vision(config, "image_size"))
 
 
 def tokens_per_tile(config: Mapping[str, Any]) -> int:
     """Vision tokens of one tile: its patches, after the pixel shuffle."""
-    patch = int(_part(config, "vision_config")["patch_size"])
+    patch = int(_vision(config, "patch_size"))
     grid = tile_side(config) // patch * float(config.get("downsample_ratio", 0.5))
     if grid != int(grid) or grid < 1:
         raise CheckpointError(
@@ -303,14 +308,14 @@ class InternVLReader:
             if len(frames) != 1:
                 raise RequestError(f"image mode was given {len(frames)} frames.", "Give one.")
             pictures = tiles.image_tiles(frames[0], self._side)
-            counts = (self._tokens * len(pictures),)
+            counts = [self._tokens * len(pictures)]
         else:
             pictures = np.stack([tiles.frame_tile(frame, self._side) for frame in frames])
-            counts = (self._tokens,) * len(frames)
+            counts = [self._tokens] * len(frames)
         tokens = torch.cat(
             [self.encode(torch.from_numpy(batch)) for batch in _batches(pictures)]
         )  # (n, tokens, H)
-        return Seen(tokens.flatten(0, 1), counts, len(frames))
+        return Seen(tokens.flatten(0, 1), tuple(counts), len(frames))
 
     def encode(self, pixels: torch.Tensor) -> torch.Tensor:
         """Vision tokens of normalised tiles: (n, 3, S, S) -> (n, tokens, H)."""

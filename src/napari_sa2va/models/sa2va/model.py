@@ -19,9 +19,11 @@ from napari_sa2va.core.grounding import SEG, Grounding
 from napari_sa2va.models import device as devices
 from napari_sa2va.models.hashes import weight_hashes
 from napari_sa2va.models.sa2va import generate as generation
-from napari_sa2va.models.sa2va.checkpoint import Checkpoint, Hollow, fill, plan_moves
+from napari_sa2va.models.sa2va.checkpoint import Checkpoint
 from napari_sa2va.models.sa2va.families import family_of
+from napari_sa2va.models.sa2va.footprint import weight_bytes, working_bytes
 from napari_sa2va.models.sa2va.keymap import KeyMap, Rule
+from napari_sa2va.models.sa2va.loading import Hollow, fill, plan_moves
 from napari_sa2va.models.sa2va.prompt_format import Mode
 from napari_sa2va.models.sa2va.sam2_part import (
     borrowed_decoder,
@@ -152,8 +154,6 @@ class Sa2VA(nn.Module):
                 checkpoint.config, tokenizer, original_decoder=both or sam2_decoder is not None
             )
         expected = {name: tuple(t.shape) for name, t in model.tensors().items()}
-        needed = sum(t.numel() * model._stored_dtype(n, precision).itemsize
-                     for n, t in model.tensors().items())  # fmt: skip
         moves = []
         if sam2_decoder is not None:
             borrowed = {n: s for n, s in expected.items() if n.startswith("original_decoder.")}
@@ -161,7 +161,9 @@ class Sa2VA(nn.Module):
             moves += borrowed_decoder(Path(sam2_decoder), borrowed)
         keys = KeyMap(model._rules(both=both))
         moves = plan_moves(checkpoint.tensors, keys, expected) + moves
-        devices.require_memory(needed, where, what=f"the weights of {Path(folder).name}")
+        needed = weight_bytes(checkpoint.tensors, precision.itemsize)
+        needed += working_bytes(checkpoint.config, precision.itemsize)
+        devices.require_memory(needed, where, what=name or Path(folder).name)
         with devices.memory_errors(where):
             fill(
                 model,
@@ -251,12 +253,12 @@ class Sa2VA(nn.Module):
     @property
     def device(self) -> torch.device:
         """Where the network is."""
-        return self.text_hidden_fcs[0].weight.device
+        return self.sam2.no_mem_embed.device
 
     @property
     def dtype(self) -> torch.dtype:
         """Type of the language model, which the tracker may take as its precision."""
-        return self.text_hidden_fcs[0].weight.dtype
+        return next(self.text_hidden_fcs.parameters()).dtype
 
     @property
     def num_parameters(self) -> int:

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_sa2va.core.errors import CheckpointError
-from napari_sa2va.models.sa2va.checkpoint import Move, plan_moves, read_headers
+from napari_sa2va.models.sa2va.checkpoint import read_headers
 from napari_sa2va.models.sa2va.keymap import KeyMap, Rule
+from napari_sa2va.models.sa2va.loading import Move, plan_moves
 from napari_sa2va.models.sam2.build import Sam2Config
 
 if TYPE_CHECKING:
@@ -48,13 +49,9 @@ def sam2_rules(*, both: bool) -> tuple[Rule, ...]:
         fine-tuned one is called `_modified`; in the Sa2VA layout the plain name is the fine-tuned.
     """
     plain, modified = f"{_PREFIX}sam_mask_decoder.{{rest}}", f"{_PREFIX}sam_mask_decoder_modified"
+    decoders = [Rule(plain, ("original_decoder.{rest}" if both else "tuned_decoder.{rest}",))]
     if both:
-        decoders = (
-            Rule(f"{modified}.{{rest}}", ("tuned_decoder.{rest}",)),
-            Rule(plain, ("original_decoder.{rest}",)),
-        )
-    else:
-        decoders = (Rule(plain, ("tuned_decoder.{rest}",)),)
+        decoders.append(Rule(f"{modified}.{{rest}}", ("tuned_decoder.{rest}",)))
     fuser = "memory_encoder.fuser.layers.{n}"
     return (
         *decoders,

@@ -105,6 +105,6 @@ def _bicubic() -> int:
 
 
 def _normalised(image: Image) -> np.ndarray:
-    pixels = np.asarray(image, np.float32) / np.float32(255)
-    pixels = (pixels - np.asarray(MEAN, np.float32)) / np.asarray(STD, np.float32)
-    return np.ascontiguousarray(pixels.transpose(2, 0, 1))
+    mean, std = np.asarray(MEAN, np.float32), np.asarray(STD, np.float32)
+    pixels = (np.asarray(image, np.float32) / np.float32(255) - mean) / std
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1), np.float32)
