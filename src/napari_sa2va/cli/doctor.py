@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
+import platform
 import sys
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 import click
 
 from napari_sa2va.cli.main import DONE, FAILED
+
+if TYPE_CHECKING:
+    import torch
 
 # Module -> line that mends its absence, for what a run cannot do without.
 _NEEDED = {
@@ -99,9 +103,25 @@ def _torchvision() -> Finding:
 
 
 def _devices() -> list[Finding]:
-    from napari_sa2va.models.device import describe_devices
+    import torch
 
-    return [Finding(name, value, needed=False) for name, value in describe_devices()]
+    from napari_sa2va.models.device import free_memory, pick_device, pick_dtype
+
+    device = pick_device("auto")
+    free = free_memory(device)
+    return [
+        Finding("device", f"{device} ({_device_name(device)}), {pick_dtype('auto', device)}"),
+        Finding("free memory", "unknown" if free is None else f"{free / 1e9:.1f} GB"),
+        Finding("threads", str(torch.get_num_threads())),
+    ]
+
+
+def _device_name(device: torch.device) -> str:
+    import torch
+
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return "Apple GPU" if device.type == "mps" else platform.processor() or platform.machine()
 
 
 def _nano() -> Finding:
@@ -126,6 +146,4 @@ def doctor() -> int:
         click.echo(f"{mark}  {finding.name:<{width}}  {finding.value}")
         if finding.mend:
             click.echo(f"    {'':<{width}}  mend it with: {finding.mend}")
-    if shutil.which("ffprobe") is None:
-        click.echo(f"ok  {'ffmpeg':<{width}}  absent (not needed: PyAV brings its own)")
     return FAILED if any(f.mend and f.needed for f in findings) else DONE

@@ -5,8 +5,9 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,6 +17,11 @@ from napari_sa2va.core.cancel import CancelToken
 from napari_sa2va.core.errors import OutputError, RequestError
 from napari_sa2va.core.prompt import PromptSet
 from napari_sa2va.presets import DEFAULT_PRESET, DESCRIPTIONS, PRESETS, preset
+
+if TYPE_CHECKING:
+    from napari_sa2va.core.clip import Clip
+    from napari_sa2va.core.masklet import Masklet
+    from napari_sa2va.pipeline.record import RunRecord
 
 _LABELS_SUFFIXES = (".ome.tiff", ".ome.tif", ".tiff", ".tif")
 
@@ -73,17 +79,8 @@ def segment(
     """
     settings = apply_flags(preset(preset_name), values)
     prompts = PromptSet.from_texts([sentence, *more])
-    labels_path = output or Path(f"{_stem(input_path)}_labels.ome.tif")
-    labels_path = labels_path if _is_tiff(labels_path) else Path(f"{labels_path}.ome.tif")
-    record_path = labels_path.with_name(f"{_stem(labels_path)}.json")
-    if overlay is not None and overlay.suffix.lower() not in (".png", ".mp4"):
-        raise OutputError(f"The overlay {overlay} is no .png or .mp4.", "Choose one of the two.")
-
-    from napari_sa2va.writers.paths import check_output
-
-    for path in (labels_path, record_path, overlay):
-        if path is not None:
-            check_output(path, overwrite=overwrite)
+    outputs = _Outputs.named(input_path, output, overlay, overwrite=overwrite)
+    outputs.check()
     clip = _open(input_path, values)
 
     from napari_sa2va.cli.progress import RunProgress
@@ -97,10 +94,11 @@ def segment(
                 sink.take(event)
                 progress.show(event)
     finally:
-        if sink.record is not None and (sink.frames_done or sink.record.finished):
-            _write(clip, sink, settings.output.overlap, labels_path, record_path, overlay)
-    record = sink.record
-    assert record is not None  # the run did not raise, so it finished
+        # Also after an error or an interruption: what is finished is not lost.
+        record = sink.record
+        if record is not None and (sink.frames_done or record.finished in ("done", "cancelled")):
+            outputs.write(clip, list(sink.masklets.values()), record)
+    assert record is not None  # the first event carries it
     if record.finished == "cancelled":
         click.echo(
             f"Stopped after {sink.frames_done} of {record.frames_planned} frames; "
@@ -111,33 +109,68 @@ def segment(
     return DONE if record.any_found else NOTHING_FOUND
 
 
-def _write(
-    clip: Any, sink: Any, overlap: Any, labels_path: Path, record_path: Path, overlay: Path | None
-) -> None:
-    """Write what there is, finished or not, and say where it is."""
-    from napari_sa2va.core.masklet import label_frames
-    from napari_sa2va.writers.label_tiff import write_labels_tiff
-    from napari_sa2va.writers.overlay import write_overlay
-    from napari_sa2va.writers.record import write_record
+@dataclass(frozen=True)
+class _Outputs:
+    """The files of one run."""
 
-    masklets = list(sink.masklets.values())
-    names = {m.object_id: m.name for m in masklets}
-    write_labels_tiff(labels_path, clip, label_frames(masklets, overlap), names=names)
-    write_record(record_path, sink.record.model_dump(mode="json"))
-    written = [labels_path, record_path]
-    if overlay is not None:
-        write_overlay(overlay, clip, masklets)
-        written.append(overlay)
-    for masklet in masklets:
-        seen = len(masklet.frames_present)
-        click.echo(
-            f"{masklet.object_id}. {masklet.name}: on {seen} of {masklet.num_frames} frames"
-            + ("" if masklet.found else " (the model says it is not there)")
+    labels: Path
+    record: Path
+    overlay: Path | None
+    overwrite: bool
+
+    @classmethod
+    def named(
+        cls, input_path: Path, output: Path | None, overlay: Path | None, *, overwrite: bool
+    ) -> _Outputs:
+        """Name the files; the record stands beside the labels."""
+        labels = output or Path(f"{_stem(input_path)}_labels.ome.tif")
+        if not labels.name.lower().endswith(_LABELS_SUFFIXES):
+            labels = labels.with_name(f"{labels.name}.ome.tif")
+        return cls(labels, labels.with_name(f"{_stem(labels)}.json"), overlay, overwrite)
+
+    def check(self) -> None:
+        """Find out now, and not after the run, whether all can be written."""
+        from napari_sa2va.writers.overlay import overlay_suffixes
+        from napari_sa2va.writers.paths import check_output
+
+        if self.overlay is not None and self.overlay.suffix.lower() not in overlay_suffixes():
+            raise OutputError(
+                f"The overlay {self.overlay} has no known ending.",
+                f"Use one of {', '.join(overlay_suffixes())}.",
+            )
+        for path in (self.labels, self.record, self.overlay):
+            if path is not None:
+                check_output(path, overwrite=self.overwrite)
+
+    def write(self, clip: Clip, masklets: list[Masklet], record: RunRecord) -> None:
+        """Write what there is, finished or not, and say where it is."""
+        from napari_sa2va.core.masklet import label_frames
+        from napari_sa2va.writers.label_tiff import write_labels_tiff
+        from napari_sa2va.writers.overlay import write_overlay
+        from napari_sa2va.writers.record import write_record
+
+        write_labels_tiff(
+            self.labels,
+            clip,
+            label_frames(masklets, record.settings.output.overlap),
+            names={m.object_id: m.name for m in masklets},
+            overwrite=self.overwrite,
         )
-    click.echo("Wrote " + ", ".join(str(path) for path in written))
+        write_record(self.record, record.model_dump(mode="json"), overwrite=self.overwrite)
+        written = [self.labels, self.record]
+        if self.overlay is not None:
+            write_overlay(self.overlay, clip, masklets, overwrite=self.overwrite)
+            written.append(self.overlay)
+        for masklet in masklets:
+            click.echo(
+                f"{masklet.object_id}. {masklet.name}: on {len(masklet.frames_present)} of "
+                f"{masklet.num_frames} frames"
+                + ("" if masklet.found else " (the model says it is not there)")
+            )
+        click.echo("Wrote " + ", ".join(str(path) for path in written))
 
 
-def _open(path: Path, values: dict[str, Any]) -> Any:
+def _open(path: Path, values: dict[str, Any]) -> Clip:
     from napari_sa2va.readers.open import open_clip
 
     limits = values["limits"]
@@ -166,10 +199,6 @@ def _limits(text: str) -> tuple[float, float]:
 
 def _number(text: str) -> int | str:
     return int(text) if text.strip().isdecimal() else text.strip()
-
-
-def _is_tiff(path: Path) -> bool:
-    return path.name.lower().endswith(_LABELS_SUFFIXES)
 
 
 def _stem(path: Path) -> str:

@@ -1,0 +1,43 @@
+"""`napari-sa2va models`: what is known, what is on this machine, and what it needs."""
+
+from __future__ import annotations
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from napari_sa2va.cli.main import DONE
+
+
+@click.command()
+@click.option(
+    "--dtype", type=click.Choice(["float32", "bfloat16", "float16"]), default="float32",
+    show_default=True, help="Number format for which the memory is stated.",
+)  # fmt: skip
+@click.option("--here", is_flag=True, help="Show only what is on this machine.")
+def models(dtype: str, here: bool) -> int:
+    """List the models that can be named, with licence, size and the memory they need."""
+    from napari_sa2va.models.zoo import known_models, memory_needed
+
+    table = Table(box=None, pad_edge=False)
+    for column in ("name", "hub id", "licence", "on disk", f"memory, {dtype}", "where"):
+        table.add_column(column, overflow="fold")
+    for entry in known_models():
+        if here and entry.folder is None:
+            continue
+        where = str(entry.folder) if entry.folder else "not on this machine"
+        table.add_row(
+            entry.name,
+            entry.hub_id or "ships with the package",
+            entry.licence,
+            "" if entry.num_bytes is None else _size(entry.num_bytes),
+            f"about {_size(memory_needed(entry, dtype))}",
+            where if entry.supported else "not supported yet",
+        )
+    Console().print(table)
+    click.echo("A folder that holds a checkpoint can be given in place of a name.")
+    return DONE
+
+
+def _size(num_bytes: int) -> str:
+    return f"{num_bytes / 1e9:.1f} GB" if num_bytes >= 1e9 else f"{num_bytes / 1e6:.0f} MB"
