@@ -1,8 +1,10 @@
-"""Which SAM 2 networks the tracker can run: those of SAM 2.0, without post-processing."""
+"""Which networks the tracker can run: SAM 2.0 in float32, without post-processing."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+import torch
 
 from napari_sa2va.core.errors import ModelError
 
@@ -37,8 +39,14 @@ def check_supported(network: SAM2Base) -> None:
     ------
     ModelError
         If a switch stands in another position than in SAM 2.0, as in SAM 2.1 or with
-        post-processing.
+        post-processing; or if the weights are not float32.
     """
+    if (dtype := network.no_mem_embed.dtype) != torch.float32:
+        # Under autocast, layer norms meet float32 activations, and fail on the CPU.
+        raise ModelError(
+            f"The weights of SAM 2 are {dtype}, and the tracker needs them in float32.",
+            "Keep them so and give the tracker a precision: it computes in that under autocast.",
+        )
     seen = {name: getattr(network, name) for name in _REQUIRED}
     different = {name: value for name, value in seen.items() if value != _REQUIRED[name]}
     if network.no_obj_embed_spatial is not None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from napari_sa2va.core.errors import ModelError, RequestError, ShapeMismatch
+from napari_sa2va.core.errors import RequestError, ShapeMismatch
 from napari_sa2va.models.sam2 import decode as sam
 from napari_sa2va.models.sam2.attend import attend, memory_maps
 from napari_sa2va.models.sam2.clicks import clicks_on_input
@@ -50,7 +50,7 @@ class Tracker:
         Blank the mask where the object score is not positive, as SAM 2 and Sa2VA-i do; Sa2VA never
         does. Language prompts are never suppressed.
     precision : torch.dtype, optional
-        float32, or bfloat16 / float16 under autocast. By default the dtype of the weights.
+        float32 (the default), or bfloat16 / float16 under autocast.
     turning_frame : int, optional
         Set it when the video will be tracked from this frame first one way and then the other: the
         memories next to it are then kept, and the second pass sees them, as SAM 2's would.
@@ -66,7 +66,7 @@ class Tracker:
     ------
     ModelError
         If the network is built with switches that this tracker does not implement (SAM 2.1, or
-        post-processing), or float32 is asked of weights that are not.
+        post-processing), or its weights are not float32.
 
     Examples
     --------
@@ -88,16 +88,10 @@ class Tracker:
         objects_per_pass: int = 16,
     ) -> None:
         check_supported(sam2)
-        weights = sam2.no_mem_embed.dtype
         self.network = sam2
         self.decoder = sam2.sam_mask_decoder if decoder is None else decoder
         self.suppress_absent = suppress_absent
-        self.precision = weights if precision is None else precision
-        if self.precision == torch.float32 != weights:
-            raise ModelError(
-                f"float32 was asked for, but the SAM 2 weights are {weights}.",
-                "Load the model in float32, or leave the precision to the weights.",
-            )
+        self.precision = torch.float32 if precision is None else precision
         self.turning_frame = turning_frame
         self.objects_per_pass = objects_per_pass
         self.num_encoded = 0
@@ -278,23 +272,19 @@ class Tracker:
         its logits are refined; give all clicks again, not only the new one. Clicks on a frame that
         was merely tracked are decoded without memory, like first clicks.
         """
-        points_xy, point_labels = clicks_on_input(
-            points_yx, labels, box_yx, features.frame_size, self.network.image_size
-        )
-        known = self._memories.conditioning_frame(object_id, t)
-        prior = None
-        if known is not None:
-            prior = known.prediction.logits.clamp(-sam.PRIOR_LOGIT_LIMIT, sam.PRIOR_LOGIT_LIMIT)
+        size = self.network.image_size
+        clicks = clicks_on_input(points_yx, labels, box_yx, features.frame_size, size)
+        points_xy, kinds = (x.to(self.device) for x in clicks)
+        known, limit = self._memories.conditioning_frame(object_id, t), sam.PRIOR_LOGIT_LIMIT
+        prior = None if known is None else known.prediction.logits.clamp(-limit, limit)
         with self._arithmetic():
             prediction = sam.decode(
                 self.network,
                 self.decoder,
                 features,
                 sam.without_memory(self.network, features, 1),
-                sam.click_prompt(
-                    self.network, points_xy.to(self.device), point_labels.to(self.device), prior
-                ),
-                multimask=self._ambiguous(point_labels.shape[1]),
+                sam.click_prompt(self.network, points_xy, kinds, prior),
+                multimask=self._ambiguous(kinds.shape[1]),
                 suppress_absent=self.suppress_absent,
             )
         self._condition(t, features, [object_id], prediction)
