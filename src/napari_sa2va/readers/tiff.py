@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import struct
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from napari_sa2va.core.axes import KNOWN_AXES
 from napari_sa2va.core.errors import ClipError
 from napari_sa2va.core.recording import Recording
 from napari_sa2va.readers.lazy import lazy_planes
+from napari_sa2va.readers.tiff_chain import missing_at
 from napari_sa2va.readers.tiff_facts import read_facts
 
 if TYPE_CHECKING:
@@ -56,12 +58,23 @@ def read(path: Path, *, series: int | str | None = None) -> Recording:
 
     try:
         with TiffFile(path) as tif:
+            _check_chain(path, tif)
             return _recording(path, tif, series)
-    except (TiffFileError, ValueError, KeyError, IndexError, TypeError, OSError) as error:
+    except (TiffFileError, ValueError, LookupError, TypeError, OSError, struct.error) as error:
         raise ClipError(
             f"{path} cannot be read as TIFF ({error}).",
             "Is the file complete, and really a TIFF file?",
         ) from error
+
+
+def _check_chain(path: Path, tif: TiffFile) -> None:
+    if tif.is_ndpi or tif.is_lsm:  # both bend the format beyond 4 GB
+        return
+    size = tif.filehandle.size
+    with path.open("rb") as file:
+        needed = missing_at(file, size)
+    if needed is not None:
+        raise _truncated(path, needed, size)
 
 
 def _recording(path: Path, tif: TiffFile, wanted: int | str | None) -> Recording:

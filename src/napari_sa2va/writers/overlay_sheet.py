@@ -98,7 +98,7 @@ def _header(pen: ImageDraw, clip: Clip, width: int) -> None:
     facts = [f"{clip.num_frames} frames" if clip.num_frames != 1 else "1 frame"]
     facts.append(f"{clip.height} x {clip.width} px")
     if clip.pixel_size_um is not None:
-        facts.append(f"{clip.pixel_size_um[1]:.3g} um per px")
+        facts.append(f"{clip.pixel_size_um[1]:.3g} \u00b5m per px")
     if clip.frame_interval_s is not None:
         facts.append(f"{_duration(clip.frame_interval_s)} per frame")
     pen.text((_MARGIN, _MARGIN + 34), "   |   ".join(facts), _QUIET, font(16))
@@ -127,7 +127,7 @@ def _scale_bar(pen: ImageDraw, clip: Clip, place: tuple[int, int], tile: tuple[i
     decade = 10 ** math.floor(math.log10(most))
     length = max(n * decade for n in _NICE if n * decade <= most)
     pixels = round(length / um_per_px)
-    text = f"{length / 1e3:g} mm" if length >= 1e3 else f"{length:g} um"
+    text = f"{length / 1e3:g} mm" if length >= 1e3 else f"{length:g} \u00b5m"
     if length >= 1e4:
         text = f"{length / 1e4:g} cm"
     x, y = place[0] + 14, place[1] + tile[0] - 16
@@ -160,7 +160,7 @@ def _legend_row(
         pen.text((_MARGIN + 34, y + 24 * i), line, _TEXT, font(18))
     present = np.array([masklet.present(t) for t in range(masklet.num_frames)])
     count = int(present.sum())
-    said = f"on {count} of {present.size}" if count else "not found"
+    said = f"on {count} of {present.size}" if masklet.found else "not found"
     x0 = _MARGIN + round((width - 2 * _MARGIN) * 0.5)
     x1 = width - _MARGIN - 130
     pen.rounded_rectangle((x0, y + 6, x1, y + 18), 3, _TRACK)
