@@ -1,0 +1,105 @@
+"""The optimiser loop both stages share: warm-up, cosine decay, clipping, saving, reporting."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader, IterableDataset
+
+
+class _Stream(IterableDataset):
+    """An endless generator as a data set; each worker takes its own share of the seeds."""
+
+    def __init__(self, make: Callable[[int], Iterator[Any]], seed: int) -> None:
+        self.make, self.seed = make, seed
+
+    def __iter__(self) -> Iterator[Any]:
+        return self.make(self.seed)
+
+
+def prefetch(make: Callable[[int], Iterator[Any]], seed: int) -> Iterable[Any]:
+    """Draw batches in one background process, so that drawing does not hold up training.
+
+    Parameters
+    ----------
+    make : callable
+        From a seed to an endless iterator of batches; must be picklable or fork-safe.
+    seed : int
+    """
+    return DataLoader(_Stream(make, seed), batch_size=None, num_workers=1, prefetch_factor=4)
+
+
+def optimise(
+    parameters: list[torch.nn.Parameter],
+    batches: Iterable[Any],
+    loss_of: Callable[[Any, int], tuple[torch.Tensor, dict[str, float]]],
+    *,
+    steps: int,
+    learning_rate: float,
+    first_step: int = 0,
+    warmup: int = 100,
+    save: Callable[[int], None] = lambda step: None,
+    save_every: int = 200,
+    report: Callable[[int, dict[str, float]], None] = lambda step, values: None,
+    report_every: int = 20,
+    state_path: Path | None = None,
+) -> None:
+    """Minimise a loss over a stream of batches with AdamW.
+
+    Parameters
+    ----------
+    parameters : list of Parameter
+        What learns.
+    batches : iterable
+    loss_of : callable
+        From a batch and the step to a scalar loss and numbers worth reporting.
+    steps : int
+        Length of the schedule.
+    learning_rate : float
+        Its peak.
+    first_step : int
+        Where to go on in the schedule.
+    warmup : int
+        Steps of linear warm-up.
+    save, save_every
+        Called with the step now and then, and at the end.
+    report, report_every
+        Called with averages since the last call.
+    state_path : Path, optional
+        Where the optimiser's moments are kept, so that training can be continued.
+    """
+    optimiser = torch.optim.AdamW(
+        parameters, lr=learning_rate, betas=(0.9, 0.98), weight_decay=0.01
+    )
+    if first_step and state_path is not None and state_path.exists():
+        optimiser.load_state_dict(torch.load(state_path, weights_only=True))
+    sums: dict[str, float] = {}
+    clock = time.perf_counter()
+    for step, batch in enumerate(islice(batches, steps - first_step), start=first_step):
+        share = min((step + 1) / warmup, 1.0)
+        share *= 0.03 + 0.97 * 0.5 * (1 + math.cos(math.pi * step / steps))
+        for group in optimiser.param_groups:
+            group["lr"] = learning_rate * share
+        loss, values = loss_of(batch, step)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        if torch.isfinite(norm):
+            optimiser.step()
+        for key, value in {"loss": loss.item(), **values}.items():
+            sums[key] = sums.get(key, 0.0) + value
+        if (step + 1) % report_every == 0:
+            means = {k: v / report_every for k, v in sums.items()}
+            means["seconds_per_step"] = (time.perf_counter() - clock) / report_every
+            report(step + 1, means)
+            sums, clock = {}, time.perf_counter()
+        if (step + 1) % save_every == 0 or step + 1 == steps:
+            save(step + 1)
+            if state_path is not None:
+                torch.save(optimiser.state_dict(), state_path)
