@@ -75,10 +75,12 @@ def examine() -> list[Finding]:
 
 
 def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "not installed as a package"
+    for distribution in (name, f"{name}-Essentials"):  # PySide6 also comes in parts
+        try:
+            return version(distribution)
+        except PackageNotFoundError:
+            continue
+    return "of unknown version"
 
 
 def _package(name: str, mend: str, needed: bool) -> Finding:

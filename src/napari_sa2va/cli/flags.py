@@ -120,6 +120,11 @@ def _flags_of_rules(path: str, field: FieldInfo, rules: list[type[Params]]) -> I
         yield _make(f"{path}.{name}", kinds[owners[0]].model_fields[name], tuple(owners), [])
 
 
+def flags_of(group: type[Params]) -> list[Flag]:
+    """Return one flag per field of a settings class without rules."""
+    return list(_flags_of("", group))
+
+
 def settings_flags() -> list[Flag]:
     """Return one flag per settings field, in the order of the fields."""
     sampling = RunSettings.model_fields["sampling"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 from rich.console import Console
 from rich.table import Table
@@ -19,22 +21,23 @@ def models(dtype: str, here: bool) -> int:
     """List the models that can be named, with licence, size and the memory they need."""
     from napari_sa2va.models.zoo import known_models, memory_needed
 
+    console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
     table = Table(box=None, pad_edge=False)
-    for column in ("name", "hub id", "licence", "on disk", f"memory, {dtype}", "where"):
+    for column in ("name", "hub id", "licence", "on disk", f"memory, {dtype}", "on this machine"):
         table.add_column(column, overflow="fold")
     for entry in known_models():
         if here and entry.folder is None:
             continue
-        where = str(entry.folder) if entry.folder else "not on this machine"
+        state = str(entry.folder) if entry.folder else "no"
         table.add_row(
             entry.name,
             entry.hub_id or "ships with the package",
             entry.licence,
             "" if entry.num_bytes is None else _size(entry.num_bytes),
             f"about {_size(memory_needed(entry, dtype))}",
-            where if entry.supported else "not supported yet",
+            state if entry.supported else "not supported yet",
         )
-    Console().print(table)
+    console.print(table)
     click.echo("A folder that holds a checkpoint can be given in place of a name.")
     return DONE
 

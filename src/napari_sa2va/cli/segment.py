@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _LABELS_SUFFIXES = (".ome.tiff", ".ome.tif", ".tiff", ".tif")
 
 
-@click.command(params=[flag.option for flag in settings_flags()])
+@click.command()
 @click.argument("input_path", metavar="INPUT", type=click.Path(path_type=Path))
 @click.argument("sentence")
 @click.option("--prompt", "-p", "more", multiple=True, help="One more sentence; may be repeated.")
@@ -107,6 +107,10 @@ def segment(
         )
         return INTERRUPTED
     return DONE if record.any_found else NOTHING_FOUND
+
+
+# After the flags of the command itself, those of the settings.
+segment.params += [flag.option for flag in settings_flags()]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,49 @@
+"""`napari-sa2va train`: make the checkpoint that ships with the package, from nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from napari_sa2va.cli.flags import flags_of
+from napari_sa2va.cli.main import DONE
+from napari_sa2va.core.errors import RequestError
+from napari_sa2va.training.settings import NanoSettings
+
+
+@click.group()
+def train() -> None:
+    """Train a checkpoint."""
+
+
+@train.command(params=[flag.option for flag in flags_of(NanoSettings)])
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), default=Path("nano"), show_default=True,
+    help="Folder for the state of every stage; the checkpoint goes into its checkpoint/.",
+)  # fmt: skip
+@click.option("--anew", is_flag=True, help="Do not take up what is in the output folder.")
+def nano(output: Path, anew: bool, **values: Any) -> int:
+    """Train the small Sa2VA on generated movies; stop it at any time and call it again."""
+    from pydantic import ValidationError
+
+    from napari_sa2va.training.nano import train_nano
+
+    given = {name: value for name, value in values.items() if value is not None}
+    try:
+        settings = NanoSettings(**given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise RequestError(
+            f"{'.'.join(str(p) for p in first['loc'])} = {first['input']!r}: {first['msg']}.",
+            "See --help for what is allowed.",
+        ) from None
+
+    def report(stage: str, step: int, steps: int, values: dict[str, float]) -> None:
+        told = "  ".join(f"{name} {value:.3f}" for name, value in values.items())
+        click.echo(f"{stage:<7} {step:>6}/{steps}  {told}")
+
+    folder = train_nano(settings, output, report, resume=not anew)
+    click.echo(f"The checkpoint is in {folder}")
+    return DONE
