@@ -165,9 +165,8 @@ def _selectors(scene: Scene, facts: Facts) -> Iterator[tuple[Selector, str, tupl
             if first[0] == second[0] or ("motion", "still") in (first, second):
                 continue
             ids = _ids(pair[i, j])
-            if _is_superlative(first) or _is_superlative(second):
-                if len(ids) != 1:
-                    continue
+            if (_is_superlative(first) or _is_superlative(second)) and len(ids) != 1:
+                continue
             # When each half alone says the same, the longer sentence teaches less: keep a third.
             if len(ids) == 1 and alone[i] and alone[j] and (i + j) % 3:
                 continue

@@ -10,40 +10,53 @@ from napari_sa2va.core.params import Params
 class NanoSettings(Params):
     """Everything that decides what `train_nano` makes."""
 
-    seed: int = Field(0, title="Seed", description="Seed of the weights and of all movies.", ge=0)
-    sam2_steps: int = Field(
-        1800, title="SAM 2 steps", description="Optimiser steps of stage 1.", ge=0
+    seed: int = Field(
+        0, ge=0, title="Seed", description="Seed of the first weights and of all movies."
     )
-    words_steps: int = Field(
-        1000,
-        title="Word steps",
-        description="Steps in which the language model learns to name objects, before any mask.",
-        ge=0,
+    threads: int = Field(
+        1, ge=1, le=64, title="Threads", description="Processor cores for the arithmetic."
     )
-    grounding_steps: int = Field(
-        2500, title="Grounding steps", description="Optimiser steps of stage 2.", ge=0
+
+    click_steps: int = Field(
+        700, ge=1, title="Click steps", description="Stage 1a: stills prompted by clicks or boxes."
     )
-    sam2_batch: int = Field(4, title="Clips per step in stage 1", description="", ge=1)
-    objects_per_clip: int = Field(2, title="Objects per clip in stage 1", description="", ge=1)
-    grounding_batch: int = Field(6, title="Movies per step in stage 2", description="", ge=1)
+    click_batch: int = Field(16, ge=1, title="Stills per step", description="Stage 1a.")
+    click_objects: int = Field(4, ge=1, title="Objects per still", description="Stage 1a.")
+    click_rate: float = Field(6e-4, gt=0, title="Learning rate", description="Stage 1a.")
+
+    track_steps: int = Field(
+        900, ge=1, title="Track steps", description="Stage 1b: clips followed through memory."
+    )
+    track_batch: int = Field(4, ge=1, title="Clips per step", description="Stage 1b.")
+    track_objects: int = Field(2, ge=1, title="Objects per clip", description="Stage 1b.")
+    track_rate: float = Field(4e-4, gt=0, title="Learning rate", description="Stage 1b.")
+
+    word_steps: int = Field(
+        1000, ge=1, title="Word steps", description="Stage 2a: what a sentence means, in words."
+    )
+    word_batch: int = Field(8, ge=1, title="Movies per step", description="Stage 2a.")
+    mask_steps: int = Field(
+        4000, ge=1, title="Mask steps", description="Stage 2b: what a sentence means, in masks."
+    )
+    mask_batch: int = Field(4, ge=1, title="Movies per step", description="Stage 2b.")
     turns: int = Field(
-        8, title="Turns", description="Sentences per movie, all in one packed sequence.", ge=1
+        8, ge=1, title="Turns", description="Sentences per movie, all in one packed sequence."
     )
-    sam2_learning_rate: float = Field(6e-4, title="Learning rate of stage 1", description="", gt=0)
-    learning_rate: float = Field(
-        3e-4,
-        title="Learning rate of stage 2",
-        description="1e-3 keeps a model of this size from learning to ground.",
+    language_rate: float = Field(
+        4e-4,
         gt=0,
+        title="Learning rate",
+        description="Stage 2; 1e-3 keeps a model of this size from learning to ground.",
     )
-    image_size: int = Field(128, title="SAM 2 input side (px)", description="", ge=64)
-    tile_size: int = Field(96, title="Language model tile side (px)", description="", ge=32)
-    patch_size: int = Field(8, title="Patch side (px)", description="", ge=4)
-    vision_width: int = Field(128, title="Width of the vision tower", description="", ge=32)
-    vision_layers: int = Field(3, title="Layers of the vision tower", description="", ge=1)
-    width: int = Field(192, title="Width of the language model", description="", ge=32)
-    layers: int = Field(4, title="Layers of the language model", description="", ge=1)
-    vocab_size: int = Field(1024, title="Vocabulary", description="", ge=300)
+
+    image_size: int = Field(128, ge=64, title="SAM 2 side", description="Input side in px.")
+    tile_size: int = Field(96, ge=32, title="Tile side", description="Language model input in px.")
+    patch_size: int = Field(8, ge=4, title="Patch side", description="In px of a tile.")
+    vision_width: int = Field(128, ge=32, title="Vision width", description="Of the vision tower.")
+    vision_layers: int = Field(3, ge=1, title="Vision layers", description="Of the vision tower.")
+    width: int = Field(192, ge=32, title="Language width", description="Of the language model.")
+    layers: int = Field(4, ge=1, title="Language layers", description="Of the language model.")
+    vocab_size: int = Field(1024, ge=300, title="Vocabulary", description="Tokens, specials too.")
 
     @property
     def tokens_per_frame(self) -> int:

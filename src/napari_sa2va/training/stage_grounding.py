@@ -58,14 +58,14 @@ class GroundingBatch:
 
 
 def grounding_batches(
-    seed: int, settings: NanoSettings, tokenizer: Tokenizer
+    seed: int, settings: NanoSettings, tokenizer: Tokenizer, batch: int
 ) -> Iterator[GroundingBatch]:
     """Batches without end, the same for the same seed."""
     packer = TurnPacker(tokenizer, KEY_FRAMES, settings.tokens_per_frame)
     index = 0
     while True:
         tiles, frames, turns, masks = [], [], [], []
-        for _ in range(settings.grounding_batch):
+        for _ in range(batch):
             movie_seed = [3, seed, index]
             index += 1
             scene, expressions = draw_scene(movie_seed, max_expressions=settings.turns)
@@ -180,17 +180,19 @@ def train_grounding(
     learned = list(network.mllm.parameters())
     if not words_only:
         learned += [*network.text_hidden_fcs.parameters(), *network.tuned_decoder.parameters()]
-    stream = settings.seed + (0 if words_only else 1000) + first_step
+    batch = settings.word_batch if words_only else settings.mask_batch
+    stream = settings.seed * 1_000_000 + (0 if words_only else 500_000) + first_step
     optimise(
         learned,
         prefetch(
-            partial(grounding_batches, settings=settings, tokenizer=network.tokenizer), stream
+            partial(grounding_batches, settings=settings, tokenizer=network.tokenizer, batch=batch),
+            stream,
         ),
         loss_of,
-        steps=settings.words_steps if words_only else settings.grounding_steps,
-        learning_rate=settings.learning_rate,
+        steps=settings.word_steps if words_only else settings.mask_steps,
+        learning_rate=settings.language_rate,
         first_step=first_step,
-        save=lambda step: torch.save(network.state_dict(), path),
+        save=lambda step: torch.save({"weights": network.state_dict(), "step": step}, path),
         report=report,
         state_path=path.with_suffix(".optimiser"),
     )

@@ -161,7 +161,6 @@ def sam2_loss(
     sam2: SAM2Base, batch: TrackBatch, rng: np.random.Generator
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Loss of a step on clips, and the mean IoU of prompted and of tracked frames."""
-    num, length = batch.frames.shape[:2]
     features, position = encode(sam2, normalise(batch.frames, rounded=True).flatten(0, 1))
     masks = batch.masks.float() / 255  # (B, M, F, S, S)
     everything = batch.everything.float() / 255
@@ -325,7 +324,7 @@ def train_sam2(
         steps=steps,
         learning_rate=learning_rate,
         first_step=first_step,
-        save=lambda step: torch.save(sam2.state_dict(), path),
+        save=lambda step: torch.save({"weights": sam2.state_dict(), "step": step}, path),
         report=report,
         state_path=path.with_suffix(".optimiser"),
     )

@@ -1,0 +1,130 @@
+"""`train_nano`: from nothing to the checkpoint that ships with the package."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_sa2va.training.settings import NanoSettings
+
+if TYPE_CHECKING:
+    from napari_sa2va.models.sa2va.model import Sa2VA
+    from napari_sa2va.models.sa2va.tokenizer import Tokenizer
+
+STAGES = ("clicks", "tracks", "words", "masks")
+_TOKENIZER_MOVIES = 600
+
+Progress = Callable[[str, int, int, dict[str, float]], None]
+
+
+def train_nano(
+    settings: NanoSettings,
+    out_dir: str | Path,
+    progress: Progress = lambda stage, step, steps, values: None,
+    *,
+    resume: bool = True,
+) -> Path:
+    """Train a small Sa2VA on generated movies and export it.
+
+    Parameters
+    ----------
+    settings : NanoSettings
+    out_dir : path
+        Receives the state of every stage (`clicks.pt`, `tracks.pt`, `words.pt`, `masks.pt`) and
+        the finished checkpoint in `checkpoint/`.
+    progress : callable
+        Called now and then with the stage's name, its step, its number of steps and averages
+        since the last call ("loss", "accuracy", "iou", "seconds_per_step" ...).
+    resume : bool
+        Take stages that were finished before from `out_dir`, and go on in one that was not.
+
+    Returns
+    -------
+    Path
+        The checkpoint folder.
+
+    Raises
+    ------
+    OutputError
+        If `out_dir` cannot be written; found out before anything is trained.
+    """
+    import torch
+
+    from napari_sa2va.core.errors import OutputError
+    from napari_sa2va.training.export import export_checkpoint
+    from napari_sa2va.training.network import new_network, start_tuning
+    from napari_sa2va.training.stage_grounding import train_grounding
+    from napari_sa2va.training.stage_sam2 import train_sam2
+
+    out = Path(out_dir)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "settings.json").write_text(settings.model_dump_json(indent=1) + "\n")
+    except OSError as error:
+        raise OutputError(
+            f"{out} cannot be written: {error}.", "Choose another output folder."
+        ) from error
+    torch.set_num_threads(settings.threads)
+    network = new_network(settings, nano_tokenizer(settings))
+    prompted = partial(train_sam2, network.sam2, seed=settings.seed)
+    runs = {
+        "clicks": partial(
+            prompted, clicks=True, steps=settings.click_steps, batch=settings.click_batch,
+            objects=settings.click_objects, learning_rate=settings.click_rate,
+        ),
+        "tracks": partial(
+            prompted, clicks=False, steps=settings.track_steps, batch=settings.track_batch,
+            objects=settings.track_objects, learning_rate=settings.track_rate,
+        ),
+        "words": partial(train_grounding, network, settings, words_only=True),
+        "masks": partial(train_grounding, network, settings, words_only=False),
+    }  # fmt: skip
+    lengths = dict(
+        zip(STAGES, (settings.click_steps, settings.track_steps, settings.word_steps,
+                     settings.mask_steps), strict=True)
+    )  # fmt: skip
+    for stage in STAGES:
+        part = network.sam2 if stage in ("clicks", "tracks") else network
+        path = out / f"{stage}.pt"
+        first = _restore(part, path) if resume else 0
+        if stage == "masks" and not first:
+            start_tuning(network)
+        network.sam2.requires_grad_(stage in ("clicks", "tracks"))
+        network.tuned_decoder.requires_grad_(True)
+        if first < lengths[stage]:
+            runs[stage](
+                path=path,
+                first_step=first,
+                report=lambda step, values, stage=stage: progress(
+                    stage, step, lengths[stage], values
+                ),
+            )
+    folder = out / "checkpoint"
+    export_checkpoint(network, folder)
+    return folder
+
+
+def nano_tokenizer(settings: NanoSettings) -> Tokenizer:
+    """Train the tokenizer on the sentences and answers of the generator; the same every time."""
+    from napari_sa2va.training.synth import draw_scene
+    from napari_sa2va.training.text import prompt_parts, train_tokenizer
+
+    texts = (
+        prompt_parts(e.text, 1, 1)[1] + e.answer
+        for i in range(_TOKENIZER_MOVIES)
+        for e in draw_scene([9, settings.seed, i])[1]
+    )
+    return train_tokenizer(texts, settings.vocab_size)
+
+
+def _restore(part: Sa2VA, path: Path) -> int:
+    """Load a stage's saved weights; return how many steps they have behind them."""
+    import torch
+
+    if not path.exists():
+        return 0
+    saved = torch.load(path, weights_only=True)
+    part.load_state_dict(saved["weights"])
+    return int(saved["step"])
