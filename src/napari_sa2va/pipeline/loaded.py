@@ -36,6 +36,7 @@ def load(settings: ModelSettings) -> Sa2VA:
         from napari_sa2va.models.zoo import resolve
 
         entry = resolve(settings.name)
+        assert entry.folder is not None  # resolve raises if there is none
         network = Sa2VA.load(
             entry.folder,
             device=settings.device,

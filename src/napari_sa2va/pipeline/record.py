@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from napari_sa2va.core.events import Note
 from napari_sa2va.settings import RunSettings
+
+if TYPE_CHECKING:
+    from napari_sa2va.core.clip import Clip
+    from napari_sa2va.pipeline.resolve import Plan
 
 _PACKAGES = ("napari-sa2va", "torch", "transformers", "sam2", "numpy", "napari")
 
@@ -29,6 +38,14 @@ class ObjectRecord(BaseModel):
     mean_score: float | None = Field(
         None, description="Mean over the done frames of how sure the model is that it is there."
     )
+
+    def count_frame(self, t: int, mask: np.ndarray, score: float) -> None:
+        """Note that frame `t` has its final mask, bool (Y, X)."""
+        self.frames_done += 1
+        mean = self.mean_score or 0.0
+        self.mean_score = mean + (score - mean) / self.frames_done
+        if mask.any():
+            self.frames_present.append(t)
 
 
 class RunRecord(BaseModel):
@@ -60,6 +77,36 @@ class RunRecord(BaseModel):
     timings_s: dict[str, float] = Field(default_factory=dict)
     versions: dict[str, str] = Field(default_factory=dict)
 
+    @classmethod
+    def begin(cls, clip: Clip, plan: Plan) -> RunRecord:
+        """Write down what is known before anything has run."""
+        return cls(
+            settings=plan.settings,
+            source=clip.source,
+            clip_name=clip.name,
+            clip_shape=(clip.num_frames, clip.height, clip.width),
+            pixel_size_um=clip.pixel_size_um,
+            frame_interval_s=clip.frame_interval_s,
+            intensity_limits=[(float(lo), float(hi)) for lo, hi in clip.limits],
+            key_frames=list(plan.key_frames.frames),
+            key_frames_rule=plan.key_frames.reason,
+            prompt_frames=list(plan.prompt_frames),
+            frames_planned=plan.num_frames,
+            objects=[
+                ObjectRecord(object_id=p.object_id, name=p.name, text=p.text) for p in plan.prompts
+            ],
+            versions=package_versions(),
+        )
+
+    def of(self, object_id: int) -> ObjectRecord:
+        """Return the entry of one object."""
+        return next(o for o in self.objects if o.object_id == object_id)
+
+    def note(self, message: str, hint: str = "") -> Note:
+        """Keep a note, and return it as an event to be yielded."""
+        self.notes.append(message)
+        return Note(message, hint)
+
     @property
     def any_found(self) -> bool:
         """Whether at least one object has a pixel on at least one frame."""
@@ -75,3 +122,31 @@ def package_versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return versions
+
+
+class Clock:
+    """Adds up seconds per step of a run; what the consumer does between events is left out.
+
+    Parameters
+    ----------
+    timings_s : dict
+        Step -> seconds, added to on leaving `with clock(step):`.
+    """
+
+    def __init__(self, timings_s: dict[str, float]) -> None:
+        self._timings_s = timings_s
+        self._begin = perf_counter()
+
+    @contextmanager
+    def __call__(self, step: str) -> Iterator[None]:
+        """Time one step."""
+        entered = perf_counter()
+        try:
+            yield
+        finally:
+            spent = perf_counter() - entered
+            self._timings_s[step] = self._timings_s.get(step, 0.0) + spent
+
+    def elapsed(self) -> float:
+        """Return the seconds since the run began."""
+        return perf_counter() - self._begin

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from time import perf_counter
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -24,11 +23,10 @@ from napari_sa2va.core.events import (
     Finished,
     FrameMasks,
     KeyMasks,
-    Note,
     Planned,
 )
 from napari_sa2va.core.prompt import Prompt, PromptSet
-from napari_sa2va.pipeline.record import ObjectRecord, RunRecord, package_versions
+from napari_sa2va.pipeline.record import Clock, RunRecord
 from napari_sa2va.pipeline.resolve import Plan, resolve
 from napari_sa2va.settings import RunSettings
 
@@ -89,11 +87,11 @@ def run(
     """
     cancel = cancel or CancelToken()
     plan = resolve(clip, prompts, settings, answers)
-    record = _new_record(clip, plan)
+    record = RunRecord.begin(clip, plan)
     yield Planned(plan, record)
     for message in clip.notes:
-        yield _note(record, message)
-    clock = _Clock(record.timings_s)
+        yield record.note(message)
+    clock = Clock(record.timings_s)
 
     try:
         yield from _work(clip, plan, model, record, clock, cancel)
@@ -111,7 +109,7 @@ def _work(
     plan: Plan,
     model: Sa2VA | None,
     record: RunRecord,
-    clock: _Clock,
+    clock: Clock,
     cancel: CancelToken,
 ) -> Iterator[Event]:
     """Load, ground, draw."""
@@ -141,7 +139,7 @@ def _ground(
     plan: Plan,
     model: Sa2VA,
     record: RunRecord,
-    clock: _Clock,
+    clock: Clock,
     cancel: CancelToken,
 ) -> Iterator[tuple[Event, list[_Track]]]:
     """Ask every sentence of the same key frames, which the vision tower sees once."""
@@ -159,21 +157,20 @@ def _ground(
             )
         if cancel.cancelled:
             return
-        entry = _object_record(record, prompt)
+        entry = record.of(prompt.object_id)
         entry.answer, entry.raw_answer = grounding.display, grounding.answer
         entry.found, entry.answer_given = grounding.found, answer is not None
         answered = Answered(prompt.object_id, prompt.text, entry.answer, entry.found)
         if not grounding.found:
             yield answered, []
             yield (
-                _note(record, f"{prompt.text!r} was not found. The model said: {entry.answer}"),
+                record.note(f"{prompt.text!r} was not found. The model said: {entry.answer}"),
                 [],
             )
             continue
         embeddings = grounding.embeddings
         if len(embeddings) > 1 and plan.settings.output.several_masks == "first":
-            note = _note(
-                record,
+            note = record.note(
                 f"The answer to {prompt.text!r} holds {len(embeddings)} masks; the first is drawn.",
                 "Set the output's several masks to union to draw all of them as one object.",
             )
@@ -196,7 +193,7 @@ def _draw(
     model: Sa2VA,
     tracks: list[_Track],
     record: RunRecord,
-    clock: _Clock,
+    clock: Clock,
     cancel: CancelToken,
 ) -> Iterator[Event]:
     """Prompt the tracker on the key frames, then sweep."""
@@ -254,7 +251,7 @@ def _draw(
             record.frames_done += 1
             record.frames_encoded = tracker.num_encoded
             for object_id, mask, score in zip(object_ids, masks, scores, strict=True):
-                _count_frame(record, object_id, t, mask, float(score))
+                record.of(object_id).count_frame(t, mask, float(score))
             yield FrameMasks(t, object_ids, masks, scores)
 
 
@@ -269,7 +266,7 @@ def _prompt_spoken(
 ) -> dict[int, tuple[np.ndarray, float]]:
     """Make frame `t` a conditioning frame of what was said, and draw it."""
     ids = [track.track_id for track in tracks]
-    embeddings = np.stack([track.embedding for track in tracks])  # (N, D)
+    embeddings = np.stack([k.embedding for k in tracks if k.embedding is not None])  # (N, D)
     if plan.settings.tracking.prompt_with == "language":
         prediction = tracker.prompt_language(
             t, features, ids, embeddings, decoder=model.tuned_decoder
@@ -327,66 +324,3 @@ class _Union:
             masks[row] |= mask
             scores[row] = max(scores[row], score)
         return object_ids, masks, scores
-
-
-class _Clock:
-    """Adds up seconds per step of the run; time spent by the consumer between events is left out."""
-
-    def __init__(self, timings_s: dict[str, float]) -> None:
-        self._timings_s = timings_s
-        self._begin = perf_counter()
-        self._step = ""
-        self._entered = 0.0
-
-    def __call__(self, step: str) -> _Clock:
-        self._step = step
-        return self
-
-    def __enter__(self) -> None:
-        self._entered = perf_counter()
-
-    def __exit__(self, *exc: object) -> None:
-        spent = perf_counter() - self._entered
-        self._timings_s[self._step] = self._timings_s.get(self._step, 0.0) + spent
-
-    def elapsed(self) -> float:
-        """Return the seconds since the run began."""
-        return perf_counter() - self._begin
-
-
-def _new_record(clip: Clip, plan: Plan) -> RunRecord:
-    return RunRecord(
-        settings=plan.settings,
-        source=clip.source,
-        clip_name=clip.name,
-        clip_shape=(clip.num_frames, clip.height, clip.width),
-        pixel_size_um=clip.pixel_size_um,
-        frame_interval_s=clip.frame_interval_s,
-        intensity_limits=[(float(lo), float(hi)) for lo, hi in clip.limits],
-        key_frames=list(plan.key_frames.frames),
-        key_frames_rule=plan.key_frames.reason,
-        prompt_frames=list(plan.prompt_frames),
-        frames_planned=plan.num_frames,
-        objects=[
-            ObjectRecord(object_id=p.object_id, name=p.name, text=p.text) for p in plan.prompts
-        ],
-        versions=package_versions(),
-    )
-
-
-def _object_record(record: RunRecord, prompt: Prompt) -> ObjectRecord:
-    return next(o for o in record.objects if o.object_id == prompt.object_id)
-
-
-def _count_frame(record: RunRecord, object_id: int, t: int, mask: np.ndarray, score: float) -> None:
-    entry = next(o for o in record.objects if o.object_id == object_id)
-    entry.frames_done += 1
-    mean = entry.mean_score or 0.0
-    entry.mean_score = mean + (score - mean) / entry.frames_done
-    if mask.any():
-        entry.frames_present.append(t)
-
-
-def _note(record: RunRecord, message: str, hint: str = "") -> Note:
-    record.notes.append(message)
-    return Note(message, hint)
