@@ -28,12 +28,13 @@ fail() {
 
 is_root() { [ "$(id -u)" -eq 0 ]; }
 
-# Prints those of the given Debian packages that are not installed.
+# Prints those of the given Debian packages that are not installed. Since Debian 13 some carry the
+# suffix t64, and apt-get takes the old name for them.
 missing_packages() {
   local package
   for package in "$@"; do
-    case "$(dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null || true)" in
-      installed) ;;
+    case "$(dpkg-query --show --showformat=' ${db:Status-Status} ' "$package" "${package}t64" 2>/dev/null || true)" in
+      *" installed "*) ;;
       *) printf '%s\n' "$package" ;;
     esac
   done

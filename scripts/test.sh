@@ -6,9 +6,9 @@ set -euo pipefail
 
 # napari's canvas needs OpenGL, which Qt's own "offscreen" platform does not have: the windows of
 # the tests open on Xvfb's screen instead, drawn by Mesa in software.
-QT_LIBRARIES="xvfb xauth libgl1 libgl1-mesa-dri libegl1 libopengl0 libdbus-1-3 libxkbcommon-x11-0
-  libxcb-cursor0 libxcb-icccm4 libxcb-image0 libxcb-keysyms1 libxcb-randr0 libxcb-render-util0
-  libxcb-shape0 libxcb-xkb1 fonts-dejavu-core"
+QT_LIBRARIES="xvfb xauth libgl1 libgl1-mesa-dri libegl1 libopengl0 libdbus-1-3 libfontconfig1
+  libglib2.0-0 libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4 libxcb-image0 libxcb-keysyms1
+  libxcb-randr0 libxcb-render-util0 libxcb-shape0 libxcb-xkb1 fonts-dejavu-core"
 
 if command -v dpkg-query >/dev/null; then
   # shellcheck disable=SC2086  # a list of words
