@@ -117,7 +117,7 @@ def with_pictures(text: str, token_counts: Sequence[int]) -> str:
     return text.replace(IMAGE, picture_blocks(token_counts))
 
 
-_ASKS_TO_SEGMENT = re.compile(r"(?:please\s+)?segment\s+", re.IGNORECASE)
+_ASKS_TO_SEGMENT = re.compile(r"(?:please\s+)?segment(?:\s+|$)", re.IGNORECASE)
 _MASK_REQUEST = "Please respond with a segmentation mask."
 
 
@@ -161,7 +161,8 @@ def question_for(expression: str, mode: Mode = "video") -> str:
 
 def _worded(expression: str, wording: str, *, space: str) -> str:
     text = expression.strip()
-    if not text.replace(IMAGE, "").strip(" .?"):
+    bare = _ASKS_TO_SEGMENT.sub("", text.replace(IMAGE, "").strip(), count=1)
+    if not bare.strip(" .?"):
         raise RequestError(f"the sentence {expression!r} is empty.", "Say what to segment.")
     if IMAGE in text:
         return text

@@ -1,0 +1,115 @@
+"""The text a model is shown, word for word."""
+
+from __future__ import annotations
+
+import pytest
+
+from napari_sa2va.core.errors import CheckpointError, RequestError
+from napari_sa2va.models.sa2va.prompt_format import (
+    image_question,
+    question_for,
+    template_named,
+    video_question,
+    with_pictures,
+)
+
+
+def test_the_qwen_template_has_no_system_turn():
+    assert template_named("qwen_chat").prompt("Hello") == (
+        "<|im_start|>user\nHello<|im_end|>\n<|im_start|>assistant\n"
+    )
+
+
+def test_the_phi3_template_is_written_with_its_own_marks():
+    assert template_named("phi3_chat").prompt("Hello") == "<|user|>\nHello<|end|>\n<|assistant|>\n"
+
+
+def test_braces_in_a_sentence_are_kept():
+    assert "{text} {0}" in template_named("qwen_chat").prompt("{text} {0}")
+
+
+@pytest.mark.parametrize(
+    ("template", "text", "finished"),
+    [
+        ("qwen_chat", "It is [SEG].<|im_end|>", True),
+        ("qwen_chat", "It is [SEG].<|im_end|>\n", True),
+        ("qwen_chat", "It is [SEG].<|endoftext|>", True),
+        ("qwen_chat", "It is [SEG].<|end|>", False),
+        ("internlm2_chat", "It is [SEG].<|endoftext|>", False),
+        ("internlm2_chat", "It is [SEG].<|im_end|>", True),
+        ("phi3_chat", "It is [SEG].<|e\nnd|>", True),  # newlines are deleted before the test
+        ("phi3_chat", "It is [SEG].<|end|> And", False),
+    ],
+)
+def test_an_answer_ends_with_the_stop_text_of_its_template(template, text, finished):
+    assert template_named(template).is_finished(text) is finished
+
+
+def test_an_unknown_template_is_an_error_that_lists_the_known():
+    with pytest.raises(CheckpointError, match="internlm2_chat"):
+        template_named("vicuna")
+
+
+def test_picture_blocks_are_joined_by_newlines_with_none_at_the_end():
+    assert with_pictures("<image>\nWhat?", [2, 1]) == (
+        "<img><IMG_CONTEXT><IMG_CONTEXT></img>\n<img><IMG_CONTEXT></img>\nWhat?"
+    )
+
+
+def test_a_missing_placeholder_is_put_in_front():
+    assert with_pictures("What?", [1]) == with_pictures("<image>\nWhat?", [1])
+
+
+@pytest.mark.parametrize("text", ["", "  ", "<image>\n "])
+def test_an_empty_text_is_refused(text):
+    with pytest.raises(RequestError, match="empty"):
+        with_pictures(text, [1])
+
+
+@pytest.mark.parametrize("text", ["<image> and <image>", "see <IMG_CONTEXT>"])
+def test_placeholders_in_the_wrong_number_are_refused(text):
+    with pytest.raises(RequestError):
+        with_pictures(text, [1])
+
+
+@pytest.mark.parametrize(
+    ("expression", "question"),
+    [
+        ("the bright cell", "<image>\nPlease segment the bright cell."),
+        ("  the bright cell.  ", "<image>\nPlease segment the bright cell."),
+        ("segment the bright cell", "<image>\nPlease segment the bright cell."),
+        ("Please segment the bright cell.", "<image>\nPlease segment the bright cell."),
+        ("the segmented worm", "<image>\nPlease segment the segmented worm."),
+        (
+            "which cell divides?",
+            "<image>\n which cell divides? Please respond with a segmentation mask.",
+        ),
+        ("Can you segment the bright cell?", "<image>\n Can you segment the bright cell?"),
+        ("<image>Please describe the video.", "<image>Please describe the video."),
+        ("T cells", "<image>\nPlease segment T cells."),
+    ],
+)
+def test_an_expression_is_worded_as_in_the_evaluation_on_videos(expression, question):
+    assert video_question(expression) == question
+    assert question_for(expression) == question
+
+
+@pytest.mark.parametrize(
+    ("expression", "question"),
+    [
+        ("the bright cell", "<image>\n Please segment the bright cell in this image."),
+        (
+            "Please segment the bright cell in this image.",
+            "<image>\n Please segment the bright cell in this image.",
+        ),
+    ],
+)
+def test_an_expression_is_worded_as_in_the_evaluation_on_images(expression, question):
+    assert image_question(expression) == question
+    assert question_for(expression, mode="image") == question
+
+
+@pytest.mark.parametrize("expression", ["", " \n", ".", "<image>", "segment", "Please segment "])
+def test_an_empty_expression_is_refused(expression):
+    with pytest.raises(RequestError, match="empty"):
+        video_question(expression)
