@@ -326,7 +326,7 @@ def _listed(names: tuple[str, ...]) -> str:
 
 def _as_list(channels: ChannelRequest) -> list[int | str]:
     if isinstance(channels, int | str | np.integer):
-        return [channels]  # type: ignore[list-item]
+        return [channels]
     return list(channels)
 
 

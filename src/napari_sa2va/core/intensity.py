@@ -101,9 +101,7 @@ def find_limits(
         check_finite(frame, t)
         low, high = min(low, frame.min()), max(high, frame.max())
         pixels.append(_thinned(frame).reshape(-1, num_channels))
-    if low == high:
-        _check_contrast(read, num_frames, indices)
-        # The sample was flat, the rest is not: take everything there is.
+    if low == high:  # the sample is flat: only the whole clip can tell
         low, high = _range(read, num_frames)
         return ((float(low), float(high)),) * num_channels
     sample = np.concatenate(pixels).astype(np.float64)  # (pixels, C)
@@ -154,15 +152,26 @@ def _check_contrast(
         low, high = min(low, frame.min()), max(high, frame.max())
         if low < high:
             return
-    raise PixelError(
-        f"Every pixel of all {num_frames} frames has the value {float(low):g}.",
-        "There is nothing to see in this clip; check the channel, the plane and the file.",
-    )
+    raise _nothing_to_see(num_frames, low)
 
 
 def _range(read: Callable[[int], np.ndarray], num_frames: int) -> tuple[float, float]:
-    extremes = [(f.min(), f.max()) for f in map(read, range(num_frames))]
-    return min(e[0] for e in extremes), max(e[1] for e in extremes)
+    """Smallest and largest value of all frames, which must differ."""
+    low, high = np.inf, -np.inf
+    for t in range(num_frames):
+        frame = read(t)
+        check_finite(frame, t)
+        low, high = min(low, frame.min()), max(high, frame.max())
+    if low == high:
+        raise _nothing_to_see(num_frames, low)
+    return low, high
+
+
+def _nothing_to_see(num_frames: int, value: float) -> PixelError:
+    return PixelError(
+        f"Every pixel of all {num_frames} frames has the value {float(value):g}.",
+        "There is nothing to see in this clip; check the channel, the plane and the file.",
+    )
 
 
 def _thinned(frame: np.ndarray) -> np.ndarray:
@@ -209,5 +218,5 @@ def _table(itemsize: int, limits: Limits) -> np.ndarray:
 
 def _scaled(values: np.ndarray, limits: Limits) -> np.ndarray:
     low, high = limits
-    scaled = (values.astype(np.float64) - low) * (255.0 / (high - low))
-    return np.rint(np.clip(scaled, 0.0, 255.0)).astype(np.uint8)
+    share = (values.astype(np.float64) - low) / (high - low)
+    return np.rint(np.clip(share, 0.0, 1.0) * 255.0).astype(np.uint8)

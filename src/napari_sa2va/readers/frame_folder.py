@@ -165,7 +165,7 @@ def _look_tiff(file: Path) -> tuple[tuple[int, ...], np.dtype]:
                     f"{file} has {len(tif.pages)} pages.",
                     "Images in a folder have one page each; open this file by itself.",
                 )
-            page = tif.pages[0]
+            page = tif.pages.first
             y, x = page.imagelength, page.imagewidth
             shape = (y, x) if page.samplesperpixel < 3 else (y, x, 3)
             return shape, np.dtype(page.dtype)

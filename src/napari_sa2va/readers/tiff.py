@@ -115,7 +115,7 @@ def _choose(path: Path, tif: TiffFile, wanted: int | str | None) -> tuple[int, T
     if len(everything) == 1:
         return 0, everything[0]
     if everything[0].kind in ("generic", "uniform"):
-        sizes = Counter((page.imagelength, page.imagewidth) for page in tif.pages)
+        sizes = Counter(tuple(page.shape[:2]) for page in tif.pages)
         if len(sizes) > 1:
             seen = ", ".join(f"{n} of {h} x {w}" for (h, w), n in sizes.items())
             raise ClipError(

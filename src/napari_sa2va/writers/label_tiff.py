@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from os import PathLike
 from typing import TYPE_CHECKING, Any
@@ -58,10 +59,11 @@ def write_labels_tiff(
     shape = (clip.num_frames, clip.height, clip.width)
     with (
         replacing(path, overwrite) as temporary,
-        TiffWriter(temporary, ome=True, bigtiff=2 * np.prod(shape, dtype=np.int64) > 2**31) as tif,
+        TiffWriter(temporary, ome=True, bigtiff=2 * math.prod(shape) > 2**31) as tif,
     ):
+        remaining = iter(frames)
         tif.write(
-            _checked(frames, shape),
+            _checked(remaining, shape),
             shape=shape,
             dtype=np.uint16,
             photometric="minisblack",
@@ -70,28 +72,29 @@ def write_labels_tiff(
             metadata=_metadata(clip, names or {}),
             **_resolution(clip),
         )
+        if next(remaining, None) is not None:  # tifffile stops asking at the header's count
+            raise _wrong_count(f"more than {clip.num_frames}", clip.num_frames)
 
 
-def _checked(frames: Iterable[np.ndarray], shape: tuple[int, int, int]) -> Iterator[np.ndarray]:
+def _checked(frames: Iterator[np.ndarray], shape: tuple[int, int, int]) -> Iterator[np.ndarray]:
     """Pass frames on as uint16 after comparing them with what the header promises."""
     num_frames, *size = shape
-    count = 0
-    for frame in frames:
+    for count in range(num_frames):
+        frame = next(frames, None)
+        if frame is None:
+            raise _wrong_count(str(count), num_frames)
         if frame.shape != tuple(size):
             raise ShapeMismatch(
                 f"Labels of frame {count} have the shape {frame.shape}, the clip has {size}.",
                 "Give one label image of the clip's size per frame.",
             )
-        count += 1
-        if count > num_frames:
-            break
         yield frame.astype(np.uint16, copy=False)
-    if count != num_frames:
-        more = "more than " if count > num_frames else ""
-        raise ShapeMismatch(
-            f"There are {more}{min(count, num_frames)} label images for {num_frames} frames.",
-            "Give one per frame.",
-        )
+
+
+def _wrong_count(seen: str, num_frames: int) -> ShapeMismatch:
+    return ShapeMismatch(
+        f"There are {seen} label images for {num_frames} frames.", "Give one per frame."
+    )
 
 
 def _metadata(clip: Clip, names: Mapping[int, str]) -> dict[str, Any]:

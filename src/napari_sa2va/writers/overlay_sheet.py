@@ -164,8 +164,8 @@ def _legend_row(
     x0 = _MARGIN + round((width - 2 * _MARGIN) * 0.5)
     x1 = width - _MARGIN - 130
     pen.rounded_rectangle((x0, y + 6, x1, y + 18), 3, _TRACK)
-    edges = np.linspace(x0, x1, present.size + 1).round().astype(int)
-    for t in np.flatnonzero(present):
+    edges = np.linspace(x0, x1, present.size + 1).round().astype(int).tolist()
+    for t in np.flatnonzero(present).tolist():
         pen.rectangle((edges[t], y + 6, max(edges[t], edges[t + 1] - 1), y + 18), color)
     for t in shown:  # ticks where the frames above were taken
         middle = (edges[t] + edges[t + 1]) // 2

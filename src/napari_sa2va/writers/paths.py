@@ -32,6 +32,20 @@ def check_output(path: str | PathLike[str], overwrite: bool = False) -> None:
         and must not be replaced.
     """
     path = Path(path)
+    try:
+        _check_place(path, overwrite)
+        # Trying is the only way to know: permission bits say little about root and network drives.
+        trial = _temporary(path)
+        trial.touch(exist_ok=False)
+        trial.unlink()
+    except OSError as error:
+        raise OutputError(
+            f"{path} cannot be written ({error.strerror or error}).",
+            "Choose a folder you may write to, and a name that it takes.",
+        ) from error
+
+
+def _check_place(path: Path, overwrite: bool) -> None:
     folder = path.parent
     if not folder.is_dir():
         if folder.exists():
@@ -45,16 +59,6 @@ def check_output(path: str | PathLike[str], overwrite: bool = False) -> None:
         raise OutputError(
             f"{path} is there already.", "Choose another name, or allow it to be overwritten."
         )
-    trial = _temporary(path)
-    # Trying is the only way to know: permission bits say little about root and network drives.
-    try:
-        trial.touch(exist_ok=False)
-        trial.unlink()
-    except OSError as error:
-        raise OutputError(
-            f"{path} cannot be written ({error.strerror or error}).",
-            "Choose a folder you may write to.",
-        ) from error
 
 
 @contextmanager

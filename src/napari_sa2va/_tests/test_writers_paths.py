@@ -1,0 +1,78 @@
+"""Output paths are checked before a run, and files that bear their name are whole."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from napari_sa2va.core.errors import OutputError
+from napari_sa2va.writers.paths import check_output, replacing
+from napari_sa2va.writers.record import write_record
+
+
+def test_a_path_that_can_be_written_is_left_untouched(tmp_path: Path) -> None:
+    check_output(tmp_path / "a.tif")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_paths_that_cannot_be_written_are_found_out_before(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for path, said in (
+        (tmp_path / "no" / "a.tif", "there is no folder"),
+        (tmp_path / "file" / "a.tif", "is a file, not a folder"),
+        (tmp_path, "is a folder"),
+        (tmp_path / "file", "is there already"),
+        (tmp_path / ("a" * 300), "cannot be written"),
+    ):
+        with pytest.raises(OutputError, match=said) as caught:
+            check_output(path)
+        assert caught.value.hint
+
+
+def test_a_folder_that_cannot_be_written_to_is_found_out_before() -> None:
+    if not Path("/proc/self").is_dir():
+        pytest.skip("no folder here refuses to be written to by everybody")
+    with pytest.raises(OutputError, match="cannot be written"):
+        check_output("/proc/self/a.tif")
+
+
+def test_a_file_is_replaced_only_if_told_so(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    write_record(path, {"run": 1})
+    with pytest.raises(OutputError, match="is there already"):
+        write_record(path, {"run": 2})
+    assert json.loads(path.read_text()) == {"run": 1}
+    write_record(path, {"run": 2}, overwrite=True)
+    assert json.loads(path.read_text()) == {"run": 2}
+
+
+def test_a_writer_that_fails_leaves_nothing_behind_and_the_old_file_alone(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    seen = []
+
+    def fail_halfway() -> None:
+        with replacing(path, overwrite=True) as temporary:
+            temporary.write_text("half")
+            seen.append(temporary.exists())
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail_halfway()
+    assert seen == [True]
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+    assert path.read_text() == "old"
+
+
+def test_a_full_disk_is_an_output_error(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="No space left"), replacing(tmp_path / "a.txt"):
+        raise OSError(28, "No space left on device")
+
+
+def test_records_hold_no_nan_and_keep_letters_of_any_script(tmp_path: Path) -> None:
+    write_record(tmp_path / "a.json", {"scores": [0.5, float("nan")], "name": "Zelle \u00b5"})
+    text = (tmp_path / "a.json").read_text(encoding="utf-8")
+    assert json.loads(text) == {"scores": [0.5, None], "name": "Zelle \u00b5"}
+    assert "\u00b5" in text
