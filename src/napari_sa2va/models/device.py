@@ -14,6 +14,8 @@ import torch
 from napari_sa2va.core.errors import MemoryShortage, ModelError
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+# What torch's allocators for GPU, Windows and Linux say.
+_SHORTAGE_SIGNS = ("out of memory", "not enough memory", "can't allocate memory")
 _TURN_DOWN = (
     "Choose a smaller model, dtype bfloat16, fewer key frames, or another device, or close other "
     "programs."
@@ -182,7 +184,7 @@ def memory_errors(device: torch.device) -> Iterator[None]:
 def _is_shortage(error: BaseException) -> bool:
     # CPU and MPS allocators raise a plain RuntimeError, so only their text tells.
     return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or any(
-        sign in str(error).lower() for sign in ("out of memory", "not enough memory")
+        sign in str(error).lower() for sign in _SHORTAGE_SIGNS
     )
 
 

@@ -155,7 +155,7 @@ def find(name: str) -> ModelEntry:
     """
     wanted = name.strip()
     for entry in KNOWN:
-        if wanted.lower() in (entry.name, entry.hub_id.lower()):
+        if wanted and wanted.lower() in (entry.name, entry.hub_id.lower()):
             return replace(entry, folder=_folder_of(entry))
     folder = Path(wanted).expanduser()
     if wanted and folder.is_dir():
