@@ -19,6 +19,6 @@ check ruff format --check .
 check mypy
 check lint-imports
 check npe2 validate napari_sa2va
-if [ -e scripts/check_docs.py ]; then check python scripts/check_docs.py; fi
+check python scripts/results.py check
 
 [ -z "$failed" ] || fail "these checks failed:$failed"

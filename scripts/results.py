@@ -1,0 +1,92 @@
+"""The numbers in the documentation: run the commands that print them, and put them in.
+
+    python scripts/results.py run [NAME ...]   run commands, keep what they print in docs/results/
+    python scripts/results.py fill             copy it between the markers in README.md and docs/
+    python scripts/results.py check            fail if a document differs from docs/results/
+
+A marker pair `<!-- result: NAME -->` ... `<!-- end -->` in a document stands for the whole output
+of the command called NAME below.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "docs" / "results"
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+MARKED = re.compile(r"(<!-- result: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+# Name -> command. They run in the repository's root, with the environment's programs first.
+COMMANDS = {
+    "generated": "napari-sa2va evaluate --movies 100",
+    "generated-sa2va": "napari-sa2va evaluate --movies 100 --preset sa2va",
+    "generated-lii": "napari-sa2va evaluate --movies 100 --preset sa2va-lii",
+    "real": "napari-sa2va evaluate --data real",
+    "tracker": "python benchmarks/tracker.py",
+    "precision": "python benchmarks/precision.py",
+    "segment": "python benchmarks/segment_command.py",
+}
+
+
+def run(names: list[str]) -> None:
+    """Run commands and keep their standard output."""
+    RESULTS.mkdir(exist_ok=True)
+    for name in names or list(COMMANDS):
+        command = COMMANDS[name]
+        print(f"$ {command}", flush=True)
+        done = subprocess.run(
+            shlex.split(command), cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True,
+            env={**os.environ, "PYTHONWARNINGS": "ignore"},
+        )  # fmt: skip
+        text = f"$ {command}\n{done.stdout.strip()}\n"
+        (RESULTS / f"{name}.txt").write_text(text, encoding="utf-8")
+        print(done.stdout)
+
+
+def filled(text: str) -> str:
+    """Return a document with the kept outputs between its markers."""
+
+    def block(match: re.Match[str]) -> str:
+        kept = (RESULTS / f"{match[2]}.txt").read_text(encoding="utf-8")
+        return f"{match[1]}```\n{kept}```\n{match[3]}"
+
+    return MARKED.sub(block, text)
+
+
+def fill() -> None:
+    """Bring the documents up to date."""
+    for document in DOCUMENTS:
+        document.write_text(filled(document.read_text("utf-8")), encoding="utf-8")
+
+
+def check() -> int:
+    """Say which documents state something else than was printed."""
+    stale = [d for d in DOCUMENTS if filled(d.read_text("utf-8")) != d.read_text("utf-8")]
+    for document in stale:
+        print(f"{document.relative_to(ROOT)} is not what docs/results/ says: run the fill command")
+    return int(bool(stale))
+
+
+def main() -> int:
+    match sys.argv[1:]:
+        case ["run", *names] if set(names) <= set(COMMANDS):
+            run(names)
+        case ["fill"]:
+            fill()
+        case ["check"]:
+            return check()
+        case _:
+            print(__doc__)
+            print("Names:", ", ".join(COMMANDS))
+            return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
