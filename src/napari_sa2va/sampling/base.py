@@ -51,7 +51,7 @@ class Sampling(Params):
     """Base of the sampling rules: a frozen choice that, called, picks key frames.
 
     A rule is a file here and a line in `sampling/__init__.py`. It carries a `kind` tag and
-    defines `__call__(num_frames) -> KeyFrames`.
+    defines `__call__(num_frames) -> KeyFrames`. The first line of its docstring is shown to users.
     """
 
     def __call__(self, num_frames: int) -> KeyFrames:

@@ -8,7 +8,7 @@ from napari_sa2va.sampling.base import KeyFrames, Sampling, count_field
 
 
 class First(Sampling):
-    """The first `num_key_frames` frames; all of them if the clip is shorter."""
+    """The first frames of the clip; all of them if it is shorter."""
 
     kind: Literal["first"] = "first"
     num_key_frames: int = count_field(5)

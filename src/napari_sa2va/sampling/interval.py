@@ -10,7 +10,7 @@ from napari_sa2va.sampling.base import KeyFrames, Sampling, count_field
 
 
 class Interval(Sampling):
-    """Frames 0, n, 2n, ... up to `num_key_frames` of them.
+    """Every n-th frame from a start.
 
     Notes
     -----

@@ -22,7 +22,7 @@ def evenly_spaced(first: int, last: int, count: int) -> list[int]:
 
 
 class Uniform(Sampling):
-    """`num_key_frames` evenly spaced frames, first and last included."""
+    """Evenly spaced over the whole clip, first and last frame included."""
 
     kind: Literal["uniform"] = "uniform"
     num_key_frames: int = count_field(5)

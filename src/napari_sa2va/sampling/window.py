@@ -12,9 +12,9 @@ from napari_sa2va.sampling.uniform import evenly_spaced
 
 
 class Window(Sampling):
-    """Evenly spaced frames from `start` to `stop`, both included.
+    """Evenly spaced inside a part of the clip, both ends included.
 
-    Use it where the object is seen in a part of the clip only. `stop = -1` is the last frame.
+    Use it where the object is seen in a part of the clip only.
     """
 
     kind: Literal["window"] = "window"
