@@ -44,7 +44,21 @@ _SYLLABLES = (
     "ba", "co", "di", "fu", "gra", "ho", "in", "ki", "lo", "mu", "ner", "or", "pli", "ra", "sto",
     "tu", "ve", "wi", "ther", "ment", "tion", "al", "ous", "ing", "ex", "sur", "pan", "gl", "tis",
 )  # fmt: skip
-_NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+_NUMBERS = (
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+)
 _WAYS = {"left": "to the left", "right": "to the right", "up": "upwards", "down": "downwards"}
 
 

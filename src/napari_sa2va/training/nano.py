@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from napari_sa2va.models.sa2va.model import Sa2VA
     from napari_sa2va.models.sa2va.tokenizer import Tokenizer
 
-STAGES = ("clicks", "tracks", "words", "masks")
+STAGES = ("clicks", "tracks", "eyes", "words", "masks")
 _TOKENIZER_MOVIES = 600
 
 Progress = Callable[[str, int, int, dict[str, float]], None]
@@ -32,7 +32,7 @@ def train_nano(
     ----------
     settings : NanoSettings
     out_dir : path
-        Receives the state of every stage (`clicks.pt`, `tracks.pt`, `words.pt`, `masks.pt`) and
+        Receives the state of every stage (`clicks.pt`, `tracks.pt`, `eyes.pt` ...) and
         the finished checkpoint in `checkpoint/`.
     progress : callable
         Called now and then with the stage's name, its step, its number of steps and averages
@@ -55,7 +55,7 @@ def train_nano(
     from napari_sa2va.core.errors import OutputError
     from napari_sa2va.training.export import export_checkpoint
     from napari_sa2va.training.network import new_network, start_tuning
-    from napari_sa2va.training.stage_grounding import train_grounding
+    from napari_sa2va.training.stage_grounding import GROUNDING_PARTS, train_grounding
     from napari_sa2va.training.stage_sam2 import train_sam2
 
     out = Path(out_dir)
@@ -78,12 +78,11 @@ def train_nano(
             prompted, clicks=False, steps=settings.track_steps, batch=settings.track_batch,
             objects=settings.track_objects, learning_rate=settings.track_rate,
         ),
-        "words": partial(train_grounding, network, settings, words_only=True),
-        "masks": partial(train_grounding, network, settings, words_only=False),
+        **{p: partial(train_grounding, network, settings, part=p) for p in GROUNDING_PARTS},
     }  # fmt: skip
     lengths = dict(
-        zip(STAGES, (settings.click_steps, settings.track_steps, settings.word_steps,
-                     settings.mask_steps), strict=True)
+        zip(STAGES, (settings.click_steps, settings.track_steps, settings.eye_steps,
+                     settings.word_steps, settings.mask_steps), strict=True)
     )  # fmt: skip
     for stage in STAGES:
         part = network.sam2 if stage in ("clicks", "tracks") else network

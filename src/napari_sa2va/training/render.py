@@ -56,6 +56,8 @@ class _Look:
         self.noise = rng.uniform(0.01, 0.06)
         self.gain = rng.uniform(0.75, 1.0)
         self.halo = rng.uniform(0.25, 0.5)
+        # Cytoplasm around a stained nucleus: part of the picture, not of the object.
+        self.glow = rng.uniform(0.08, 0.25) if rng.random() < 0.3 else 0.0
         coarse = rng.standard_normal((4, 4)).astype(np.float32)
         field = zoom(coarse, (height / 4, width / 4), order=1)[:height, :width]
         field = np.pad(field, ((0, height - field.shape[0]), (0, width - field.shape[1])), "edge")
@@ -98,7 +100,7 @@ def _draw(canvas, blob: Blob, t: int, look: _Look, thing, key: int):
     """Draw one body onto `canvas` in place; return its window and its mask there, or None."""
     height, width = canvas.shape[:2]
     cy, cx = blob.centres[t]
-    margin = float(blob.radius[t] * np.sqrt(blob.aspect[t]) * 1.5 + 2)
+    margin = float(blob.radius[t] * np.sqrt(blob.aspect[t]) * (2.4 if look.glow else 1.5) + 2)
     y0, y1 = max(int(cy - margin), 0), min(int(cy + margin) + 1, height)
     x0, x1 = max(int(cx - margin), 0), min(int(cx + margin) + 1, width)
     if y0 >= y1 or x0 >= x1:
@@ -121,6 +123,8 @@ def _draw(canvas, blob: Blob, t: int, look: _Look, thing, key: int):
     columns = np.clip((along * 14 + 24).astype(np.int16), 0, 47)
     shade = 1 + look.texture_gain * texture[rows, columns]
     amount = body * np.float32(thing.level * blob.strength[t])
+    if look.glow and thing.noun == "cell" and look.style != "phase":
+        amount = amount + look.glow * (1 - body) * amount.max() * np.exp(-((distance / 1.5) ** 4))
     patch = canvas[window]
     if look.style == "colour":
         tint = np.array(COLOURS[thing.colour], np.float32)

@@ -26,6 +26,8 @@ COLOURS = {
 STYLES = ("fluorescence", "colour", "phase", "brightfield", "ultrasound")
 STYLE_SHARES = (0.3, 0.28, 0.14, 0.14, 0.14)
 DIRECTIONS = {"left": (0.0, -1.0), "right": (0.0, 1.0), "up": (-1.0, 0.0), "down": (1.0, 0.0)}
+_COUNTS = (1, 2, 3, 4, 5, 6, 8, 12)
+_COUNT_SHARES = (0.05, 0.17, 0.25, 0.23, 0.15, 0.08, 0.04, 0.03)
 EVENTS = ("enters", "leaves", "appears", "disappears", "divides")
 
 
@@ -154,14 +156,14 @@ def sample_scene(
     Returns
     -------
     Scene
-        With one to eight objects whose bodies do not overlap by more than a rim.
+        With one to twelve objects whose bodies do not overlap by more than a rim.
     """
     style = style or str(rng.choice(STYLES, p=STYLE_SHARES))
-    wanted = int(rng.choice([1, 2, 3, 4, 5, 6, 8], p=[0.05, 0.17, 0.25, 0.24, 0.16, 0.08, 0.05]))
+    wanted = int(rng.choice(_COUNTS, p=_COUNT_SHARES))
     active = {name: rng.random() < p for name, p in _ACTIVE.items()}
     moving_share = float(rng.choice([0.0, 0.35, 0.7], p=[0.3, 0.35, 0.35]))
     event_share = float(rng.choice([0.0, 0.35], p=[0.4, 0.6]))
-    scale = rng.uniform(0.8, 1.1) if wanted < 6 else rng.uniform(0.6, 0.85)
+    scale = rng.uniform(0.8, 1.1) if wanted < 6 else rng.uniform(0.5, 0.8)
     shared_level = _between(rng, CONTRASTS[None])
     palette = list(rng.permutation(list(COLOURS))[: int(rng.integers(1, 4))])
     objects: list[SceneObject] = []
@@ -250,7 +252,8 @@ def _animate(rng, thing, num_frames, height, width, radius, aspect, moves) -> li
             return []
     jitter = gaussian_filter1d(rng.standard_normal((num_frames, 2)), 1.5, axis=0)
     centres = centres + jitter * 0.006 * min(height, width)
-    bumps = np.stack([rng.uniform(0, [0.05, 0.04, 0.03]), rng.uniform(0, 2 * np.pi, 3)], 1)
+    rough = 2.2 if rng.random() < 0.2 else 1.0
+    bumps = np.stack([rng.uniform(0, [0.05, 0.04, 0.03]) * rough, rng.uniform(0, 2 * np.pi, 3)], 1)
     wobble = 1 + 0.03 * np.sin(2 * np.pi * (u * rng.uniform(0.5, 2) + rng.random()))
     if thing.noun == "cavity":  # heart chambers fill and empty
         wobble = 1 + rng.uniform(0, 0.16) * np.sin(2 * np.pi * (u * rng.uniform(1, 3)))

@@ -31,12 +31,15 @@ class NanoSettings(Params):
     track_objects: int = Field(2, ge=1, title="Objects per clip", description="Stage 1b.")
     track_rate: float = Field(4e-4, gt=0, title="Learning rate", description="Stage 1b.")
 
-    word_steps: int = Field(
-        1000, ge=1, title="Word steps", description="Stage 2a: what a sentence means, in words."
+    eye_steps: int = Field(
+        500, ge=1, title="Eye steps", description="Stage 2a: image tokens say what they cover."
     )
-    word_batch: int = Field(8, ge=1, title="Movies per step", description="Stage 2a.")
+    word_steps: int = Field(
+        1000, ge=1, title="Word steps", description="Stage 2b: what a sentence means, in words."
+    )
+    word_batch: int = Field(8, ge=1, title="Movies per step", description="Stages 2a, 2b.")
     mask_steps: int = Field(
-        4000, ge=1, title="Mask steps", description="Stage 2b: what a sentence means, in masks."
+        4000, ge=1, title="Mask steps", description="Stage 2c: what a sentence means, in masks."
     )
     mask_batch: int = Field(4, ge=1, title="Movies per step", description="Stage 2b.")
     turns: int = Field(
