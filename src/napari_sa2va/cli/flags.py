@@ -10,7 +10,7 @@ import types
 import typing
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import click
 from pydantic import ValidationError
@@ -19,6 +19,8 @@ from pydantic.fields import FieldInfo
 from napari_sa2va.core.errors import RequestError
 from napari_sa2va.core.params import Params
 from napari_sa2va.settings import ModelSettings, OutputSettings, RunSettings, TrackingSettings
+
+P = TypeVar("P", bound=Params)
 
 # Flags whose field name alone would say too little on a command line.
 _NAMES = {
@@ -173,8 +175,19 @@ def apply_flags(settings: RunSettings, values: dict[str, Any]) -> RunSettings:
             node[leaf] = {"kind": value, **({"num_key_frames": kept} if kept else {})}
         else:
             node[leaf] = value
+    return validated(RunSettings, tree)
+
+
+def validated(group: type[P], values: dict[str, Any]) -> P:
+    """Make settings of values, or say which value is wrong.
+
+    Raises
+    ------
+    RequestError
+        If a value is out of bounds.
+    """
     try:
-        return RunSettings.model_validate(tree)
+        return group.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
         raise RequestError(

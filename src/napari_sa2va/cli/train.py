@@ -7,9 +7,8 @@ from typing import Any
 
 import click
 
-from napari_sa2va.cli.flags import flags_of
+from napari_sa2va.cli.flags import flags_of, validated
 from napari_sa2va.cli.main import DONE
-from napari_sa2va.core.errors import RequestError
 from napari_sa2va.training.settings import NanoSettings
 
 
@@ -26,19 +25,10 @@ def train() -> None:
 @click.option("--anew", is_flag=True, help="Do not take up what is in the output folder.")
 def nano(output: Path, anew: bool, **values: Any) -> int:
     """Train the small Sa2VA on generated movies; stop it at any time and call it again."""
-    from pydantic import ValidationError
-
     from napari_sa2va.training.nano import train_nano
 
     given = {name: value for name, value in values.items() if value is not None}
-    try:
-        settings = NanoSettings(**given)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise RequestError(
-            f"{'.'.join(str(p) for p in first['loc'])} = {first['input']!r}: {first['msg']}.",
-            "See --help for what is allowed.",
-        ) from None
+    settings = validated(NanoSettings, given)
 
     def report(stage: str, step: int, steps: int, values: dict[str, float]) -> None:
         told = "  ".join(f"{name} {value:.3f}" for name, value in values.items())
