@@ -73,7 +73,7 @@ def test_evaluate_prints_the_report_and_writes_it(tmp_path, monkeypatch, capsys)
     assert "not there: recognised" in printed
     report = json.loads(path.read_text())
     assert report["settings"]["preset"] == "sa2va"
-    assert 0 <= report["J&F"] <= 1
+    assert 0 <= report["reports"][0]["J&F"] <= 1
 
 
 def test_training_refuses_settings_out_of_bounds(tmp_path, capsys):
@@ -115,3 +115,9 @@ def test_the_package_offers_its_names_without_importing_what_is_heavy():
     assert napari_sa2va.segment(
         np.stack([np.eye(16, dtype=np.uint8) * 255] * 3), "the red one", model=FakeModel()
     ).labels.shape == (3, 16, 16)
+
+
+def test_evaluate_names_the_data_sets_it_knows(monkeypatch, capsys):
+    monkeypatch.setattr(loaded, "load", lambda settings: FakeModel())
+    assert main(["evaluate", "--data", "holiday"]) == 2
+    assert "vocalfolds" in capsys.readouterr().err

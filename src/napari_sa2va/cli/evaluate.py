@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,46 +12,87 @@ from napari_sa2va.cli.flags import apply_flags, settings_flags
 from napari_sa2va.cli.main import DONE
 from napari_sa2va.presets import DEFAULT_PRESET, PRESETS, preset
 
+if TYPE_CHECKING:
+    from napari_sa2va.evaluation import Report
+    from napari_sa2va.models.sa2va.model import Sa2VA
+    from napari_sa2va.settings import RunSettings
+
+GENERATED, REAL = "generated", "real"
+
 
 @click.command()
 @click.option(
     "--preset", "preset_name", default=DEFAULT_PRESET, show_default=True,
     type=click.Choice(list(PRESETS)), help="Which published system to evaluate.",
 )  # fmt: skip
+@click.option(
+    "--data", default=GENERATED, show_default=True,
+    help="generated: movies of the generator that no training saw. real: every real data set, or "
+    "the name of one; NAPARI_SA2VA_SHARED names the folder they are in.",
+)  # fmt: skip
 @click.option("--movies", type=click.IntRange(1), default=100, show_default=True,
               help="How many generated movies, about eight sentences each.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True,
-              help="Another seed gives other held-out movies.")  # fmt: skip
+              help="Another seed gives other generated movies.")  # fmt: skip
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Also write it here.")
 def evaluate(
-    preset_name: str, movies: int, seed: int, json_path: Path | None, **values: Any
+    preset_name: str,
+    data: str,
+    movies: int,
+    seed: int,
+    json_path: Path | None,
+    **values: Any,
 ) -> int:
-    """Score a model on generated movies that it was not trained on."""
+    """Score a model on movies with known masks."""
     settings = apply_flags(preset(preset_name), values)
     if json_path is not None:
         from napari_sa2va.writers.paths import check_output
 
         check_output(json_path, overwrite=True)
 
-    from napari_sa2va.evaluation import Report, evaluate_generated
-    from napari_sa2va.pipeline.loaded import load
+    from napari_sa2va.pipeline import loaded
 
-    def progress(done: int, report: Report) -> None:
-        if sys.stderr.isatty():
-            click.echo(
-                f"\r{done}/{movies} movies, J&F so far {report.overall:.3f}", nl=False, err=True
-            )
+    model = loaded.load(settings.model)
+    if data == GENERATED:
+        from napari_sa2va.evaluation import evaluate_generated
 
-    report = evaluate_generated(
-        load(settings.model), movies, seed, settings=settings, progress=progress
-    )
-    click.echo(f"\npreset {settings.preset}\n{report}")
+        reports = [
+            evaluate_generated(model, movies, seed, settings=settings, progress=_show_progress)
+        ]
+    else:
+        reports = _on_real_clips(model, data, settings)
+    click.echo(f"preset {settings.preset}")
+    for report in reports:
+        click.echo(f"\n{report}")
     if json_path is not None:
         from napari_sa2va.writers.record import write_record
 
-        summary = {"settings": json.loads(settings.model_dump_json()), **report.to_json()}
+        summary = {
+            "settings": settings.model_dump(mode="json"),
+            "reports": [report.to_json() for report in reports],
+        }
         write_record(json_path, summary, overwrite=True)
     return DONE
+
+
+def _on_real_clips(model: Sa2VA, data: str, settings: RunSettings) -> list[Report]:
+    from napari_sa2va.evaluation import evaluate as score
+    from napari_sa2va.evaluation.real import DATASETS, real_examples
+
+    names = DATASETS if data == REAL else (data,)
+    return [
+        score(
+            model, real_examples(name), title=f"{model.name} on {name}", settings=settings,
+            progress=_show_progress,
+        )
+        for name in names
+    ]  # fmt: skip
+
+
+def _show_progress(done: int, report: Report) -> None:
+    """Show a line that overwrites itself, to people only."""
+    if sys.stderr.isatty():
+        click.echo(f"\r{done} movies, J&F so far {report.overall:.3f}", nl=False, err=True)
 
 
 # After the flags of the command itself, those of the settings.
