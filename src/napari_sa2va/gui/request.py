@@ -1,0 +1,131 @@
+"""What the dock asks for, and what the worker thread says back. No Qt."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from napari_sa2va.core.cancel import CancelToken
+from napari_sa2va.core.errors import RequestError, Sa2vaError
+from napari_sa2va.core.events import Event
+from napari_sa2va.core.prompt import PromptSet
+from napari_sa2va.settings import RunSettings
+
+if TYPE_CHECKING:
+    from napari_sa2va.core.clip import Clip
+    from napari_sa2va.core.recording import Recording
+    from napari_sa2va.gui.placement import Placement
+    from napari_sa2va.models.sa2va.model import Sa2VA
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """One press of Run, with everything that was read off the layer on the GUI's thread.
+
+    Attributes
+    ----------
+    recording : Recording
+        Lazy pixels of the image layer.
+    clip_arguments : dict
+        Arguments of `make_clip`: what plays, projection, limits.
+    prompts : PromptSet
+    settings : RunSettings
+    placement : Placement
+        Where the masks lie in the viewer.
+    layer_name : str
+        Name of the image layer.
+    """
+
+    recording: Recording
+    clip_arguments: dict[str, Any]
+    prompts: PromptSet
+    settings: RunSettings
+    placement: Placement
+    layer_name: str = "image"
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The layer is a clip now: sizes and limits are known, nothing was computed yet."""
+
+    clip: Clip
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The run ended with an error.
+
+    Attributes
+    ----------
+    message, hint : str
+        What was wrong, and what to do.
+    details : str
+        The traceback of an error that nobody foresaw; empty for our own.
+    """
+
+    message: str
+    hint: str = ""
+    details: str = field(default="", repr=False)
+
+    @classmethod
+    def of(cls, error: BaseException) -> Failed:
+        """Put an error into words."""
+        if isinstance(error, Sa2vaError):
+            return cls(error.message, error.hint)
+        words = str(error).strip()
+        return cls(
+            f"{type(error).__name__}: {words}" if words else type(error).__name__,
+            "This should not happen. Copy the details and report them.",
+            "".join(traceback.format_exception(error)),
+        )
+
+
+Message = Event | Opened | Failed
+
+
+def sentences_in(text: str) -> list[str]:
+    """The sentences of a text, one per line; empty lines are left out."""
+    return [" ".join(line.split()) for line in text.splitlines() if line.strip()]
+
+
+def prompts_in(text: str) -> PromptSet:
+    """One object per line of a text, numbered from 1.
+
+    Raises
+    ------
+    RequestError
+        If there is no sentence.
+    """
+    sentences = sentences_in(text)
+    if not sentences:
+        raise RequestError(
+            "There is no sentence yet.", "Type what to find, for example: the bright cell."
+        )
+    return PromptSet.from_texts(sentences)
+
+
+def messages_of(
+    request: Request, cancel: CancelToken, model: Sa2VA | None = None
+) -> Iterator[Message]:
+    """Open the clip and run the pipeline; runs on the worker thread.
+
+    Parameters
+    ----------
+    request : Request
+    cancel : CancelToken
+    model : Sa2VA, optional
+        A network that is already loaded, instead of the one that the settings name.
+
+    Raises
+    ------
+    Sa2vaError
+        See `napari_sa2va.pipeline.run.run`.
+    """
+    from napari_sa2va.core.clip import make_clip
+    from napari_sa2va.pipeline.run import run
+
+    clip = make_clip(request.recording, **request.clip_arguments)
+    yield Opened(clip)
+    yield from run(clip, request.prompts, request.settings, model=model, cancel=cancel)

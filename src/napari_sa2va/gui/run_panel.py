@@ -1,0 +1,97 @@
+"""The lower part of the dock, always in view: Run, Cancel, progress, answers. The controller's view."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_sa2va.gui.answers import AnswerList
+from napari_sa2va.gui.controller import duration
+from napari_sa2va.gui.message_box import MessageBox
+from napari_sa2va.gui.request import Request
+
+
+class RunPanel(QWidget):
+    """Implements `napari_sa2va.gui.controller.View`."""
+
+    run_clicked = Signal()
+    cancel_clicked = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.run_button = QPushButton("Run")
+        self.run_button.setToolTip("Find every sentence in the whole movie. (Ctrl+Enter)")
+        self.run_button.clicked.connect(self.run_clicked)
+        self.cancel_button = QPushButton("Cancel")
+        self.cancel_button.setToolTip("Stop after the frame in work; finished frames are kept.")
+        self.cancel_button.clicked.connect(self.cancel_clicked)
+        self.follow_box = QCheckBox("Follow")
+        self.follow_box.setChecked(True)
+        self.follow_box.setToolTip(
+            "Move the slider along with the frames as they are done, until you move it yourself."
+        )
+        self.progress = QProgressBar()
+        self.progress.setAccessibleName("Frames done")
+        self.stage = QLabel()
+        self.stage.setWordWrap(True)
+        self.answers = AnswerList()
+        self.message = MessageBox()
+
+        buttons = QHBoxLayout()
+        buttons.addWidget(self.run_button, 1)
+        buttons.addWidget(self.cancel_button, 1)
+        buttons.addWidget(self.follow_box)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(6)
+        layout.addLayout(buttons)
+        layout.addWidget(self.progress)
+        layout.addWidget(self.stage)
+        layout.addWidget(self.message)
+        layout.addWidget(self.answers)
+        self.progress.hide()
+        self.stage.hide()
+        self.set_running(False)
+
+    def start_over(self, request: Request) -> None:
+        self.message.hide()
+        self.answers.start_over(request.prompts)
+        self.progress.setRange(0, 0)
+
+    def set_running(self, running: bool) -> None:
+        self.run_button.setEnabled(not running)
+        self.cancel_button.setEnabled(running)
+        self.progress.setVisible(running)
+        if not running and self.progress.maximum() == 0:
+            self.progress.setRange(0, 1)  # a bar that runs to and fro says that something goes on
+
+    def show_stage(self, text: str) -> None:
+        self.stage.setText(text)
+        self.stage.setVisible(bool(text))
+
+    def show_progress(self, done: int, total: int, seconds_left: float | None) -> None:
+        self.progress.setRange(0, max(total, 1))
+        self.progress.setValue(done)
+        left = f", {duration(seconds_left)} left" if seconds_left is not None else ""
+        self.show_stage(f"{done} of {total} frames done{left}")
+
+    def show_answer(self, object_id: int, answer: str, found: bool) -> None:
+        self.answers.show_answer(object_id, answer, found)
+
+    def show_note(self, message: str, hint: str) -> None:
+        self.message.show_note(message, hint)
+
+    def show_error(self, message: str, hint: str, details: str = "") -> None:
+        self.show_stage("")
+        self.message.show_error(message, hint, details)
+
+    def show_outcome(self, text: str) -> None:
+        self.show_stage(text)

@@ -1,0 +1,167 @@
+"""Preset, model and device in view; every other setting under a title that opens."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from qtpy.QtCore import QSignalBlocker, Qt, Signal
+from qtpy.QtWidgets import (
+    QComboBox,
+    QFileDialog,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_sa2va.gui.collapsible import Collapsible
+from napari_sa2va.gui.forms import ParamsForm, heading, may_shrink, quiet_label
+from napari_sa2va.gui.model_choice import DEVICES, known_models
+from napari_sa2va.presets import DEFAULT_PRESET, DESCRIPTIONS, PRESETS
+from napari_sa2va.settings import ModelSettings, RunSettings
+
+_ELSEWHERE = ("preset", "model")
+
+
+class SettingsPanel(QWidget):
+    """Everything about how to find, read off the settings classes."""
+
+    changed = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.preset = QComboBox()
+        for name in PRESETS:
+            self.preset.addItem(name)
+        self._equip(self.preset, "Preset", "A published system, as settings. See Settings below.")
+        self.description = quiet_label()
+        self.reset = QPushButton("Back to the preset")
+        self.reset.setToolTip("Undo what was changed under Settings.")
+
+        self.model = QComboBox()
+        self.model.setEditable(True)
+        self.model.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
+        for model in known_models():
+            self.model.addItem(model.name)
+            self.model.setItemData(self.model.count() - 1, model.tip, Qt.ItemDataRole.ToolTipRole)
+        name_field = ModelSettings.model_fields["name"]
+        self._equip(self.model, name_field.title or "Model", name_field.description or "")
+        self.browse = QToolButton()
+        self.browse.setText("…")
+        self.browse.setToolTip("Choose the folder of a checkpoint.")
+        self.browse.setAccessibleName("Choose the folder of a checkpoint")
+        self.device = QComboBox()
+        self.device.setEditable(True)
+        self.device.addItems(DEVICES)
+        device_field = ModelSettings.model_fields["device"]
+        self._equip(self.device, device_field.title or "Device", device_field.description or "")
+
+        self.form = ParamsForm(RunSettings, leave_out=_ELSEWHERE)
+        self.model_form = ParamsForm(ModelSettings, leave_out=("name", "device"))
+        body = QWidget()
+        inside = QVBoxLayout(body)
+        inside.setContentsMargins(8, 0, 0, 0)
+        inside.addWidget(self.form)
+        inside.addWidget(heading("Model"))
+        inside.addWidget(self.model_form)
+        self.advanced = Collapsible("Settings", body)
+
+        model_row = QHBoxLayout()
+        model_row.setContentsMargins(0, 0, 0, 0)
+        model_row.addWidget(self.model, 1)
+        model_row.addWidget(self.browse)
+        top = QFormLayout()
+        top.setContentsMargins(0, 0, 0, 0)
+        top.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        top.addRow(self._label("Preset", self.preset), self.preset)
+        top.addRow(self.description)
+        top.addRow(self.reset)
+        top.addRow(self._label("Model", self.model), model_row)
+        top.addRow(self._label("Device", self.device), self.device)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(6)
+        layout.addLayout(top)
+        layout.addWidget(self.advanced)
+
+        self.preset.setCurrentText(DEFAULT_PRESET)
+        self._take_preset()
+        self.preset.currentIndexChanged.connect(self._take_preset)
+        self.reset.clicked.connect(self._take_preset)
+        self.browse.clicked.connect(self._browse)
+        self.form.changed.connect(self._compare)
+        self.form.changed.connect(self.changed)
+        self.model_form.changed.connect(self.changed)
+        self.model.editTextChanged.connect(self.changed)
+        self.device.editTextChanged.connect(self.changed)
+
+    def value(self) -> RunSettings:
+        """Return the settings of the run.
+
+        Raises
+        ------
+        RequestError
+            If a value is not allowed.
+        """
+        model = self.model_form.value(
+            name=self.model.currentText().strip(), device=self.device.currentText().strip()
+        )
+        settings = self.form.value(preset=self.preset.currentText(), model=model)
+        return cast(RunSettings, settings)
+
+    def set_value(self, settings: RunSettings) -> None:
+        """Show settings, for example those of an earlier run."""
+        with QSignalBlocker(self.preset):
+            self.preset.setCurrentText(settings.preset)
+        self.model.setEditText(settings.model.name)
+        self.device.setEditText(settings.model.device)
+        self.model_form.set_value(settings.model)
+        self.form.set_value(settings)
+        self._compare()
+
+    @property
+    def differs(self) -> bool:
+        """Whether the settings are no longer those of the preset."""
+        preset = PRESETS[self.preset.currentText()]
+        names = [n for n in RunSettings.model_fields if n not in _ELSEWHERE]
+        from napari_sa2va.core.errors import RequestError
+
+        try:
+            mine = self.form.value()
+        except RequestError:
+            return True
+        return any(getattr(mine, n) != getattr(preset, n) for n in names)
+
+    def _take_preset(self) -> None:
+        """Fill the form with the preset chosen."""
+        self.form.set_value(PRESETS[self.preset.currentText()])
+        self._compare()
+
+    def _compare(self) -> None:
+        name = self.preset.currentText()
+        changed = self.differs
+        words = DESCRIPTIONS.get(name, "")
+        self.description.setText(f"{words} Changed under Settings." if changed else words)
+        self.reset.setVisible(changed)
+
+    def _browse(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self, "Folder of a checkpoint")
+        if folder:
+            self.model.setEditText(folder)
+
+    @staticmethod
+    def _equip(combo: QComboBox, title: str, tip: str) -> None:
+        combo.setToolTip(tip)
+        combo.setAccessibleName(title)
+        combo.setAccessibleDescription(tip)
+        may_shrink(combo)
+
+    @staticmethod
+    def _label(text: str, buddy: QWidget) -> QLabel:
+        label = QLabel(text)
+        label.setBuddy(buddy)
+        label.setToolTip(buddy.toolTip())
+        return label
