@@ -4,17 +4,18 @@ import ast
 import re
 import sys
 import tomllib
-from importlib.metadata import packages_distributions
+from importlib.metadata import metadata, packages_distributions, requires
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 import napari_sa2va
 
 PACKAGE = Path(napari_sa2va.__file__).parent
 PYPROJECT = PACKAGE.parents[1] / "pyproject.toml"
 # Libraries that others load by name: decoders of pydicom and tifffile, dask's arrays.
-LOADED_BY_OTHERS = {"imagecodecs", "pylibjpeg", "tokenizers"}
+LOADED_BY_OTHERS = {"imagecodecs", "pylibjpeg", "python-gdcm", "tokenizers"}
 # napari and what comes with it, for the rooms that napari alone opens.
 WITH_NAPARI = {"napari", "superqt", "vispy"}
 ROOMS_OF_NAPARI = {"gui", "plugin"}
@@ -86,3 +87,56 @@ def test_every_library_that_is_declared_is_used(used: dict[str, set[str]]) -> No
     distributions = packages_distributions()
     brought = {d.lower().replace("_", "-") for name in used for d in distributions.get(name, [])}
     assert declared() - brought - LOADED_BY_OTHERS == set()
+
+
+@pytest.mark.parametrize(
+    "compression",
+    [
+        "JPEGBaseline8Bit",
+        "JPEGExtended12Bit",
+        "JPEGLossless",
+        "JPEGLosslessSV1",
+        "JPEGLSLossless",
+        "JPEGLSNearLossless",
+        "JPEG2000Lossless",
+        "JPEG2000",
+        "HTJ2KLossless",
+        "HTJ2K",
+        "RLELossless",
+    ],
+)
+def test_what_is_declared_decodes_the_dicom_compression(compression: str) -> None:
+    from pydicom import uid
+    from pydicom.pixels import get_decoder
+
+    assert get_decoder(getattr(uid, compression)).available_plugins
+
+
+def brought_by(name: str, extras: frozenset[str] = frozenset()) -> set[str]:
+    """Names of the distributions that installing `name` brings, itself included."""
+    seen: set[tuple[str, frozenset[str]]] = set()
+    todo = [(name, extras)]
+    while todo:
+        name, extras = todo.pop()
+        if (name, extras) in seen:
+            continue
+        seen.add((name, extras))
+        for line in requires(name) or []:
+            wanted = Requirement(line)
+            marker = wanted.marker
+            if marker is None or any(marker.evaluate({"extra": e}) for e in extras | {""}):
+                todo.append((wanted.name.lower(), frozenset(wanted.extras)))
+    return {name for name, _ in seen}
+
+
+def test_no_library_that_comes_along_is_under_the_gpl() -> None:
+    """The package is under BSD-3-Clause, and so may its users' programs be."""
+    names = brought_by("napari-sa2va")
+    assert {"torch", "pydicom", "pylibjpeg-openjpeg"} <= names
+    strict = {
+        name
+        for name in names
+        for line in metadata(name).get_all("Classifier", [])
+        if "General Public License" in line and "Lesser" not in line
+    }
+    assert strict == set()

@@ -1,4 +1,4 @@
-"""DICOM: multi-frame cine and single pictures, any transfer syntax that pylibjpeg decodes."""
+"""DICOM: multi-frame cine and single pictures, any transfer syntax that gdcm or pylibjpeg decodes."""
 
 from __future__ import annotations
 
