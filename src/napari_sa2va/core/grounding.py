@@ -63,6 +63,10 @@ class Grounding:
         >>> vector = np.zeros((1, 256), np.float32)
         >>> Grounding("It is the cell [SEG].<|im_end|>", vector, empty, empty, 5).display
         'It is the cell.'
+        >>> Grounding("It is the cell, [SEG].", vector, empty, empty, 5).display
+        'It is the cell.'
         """
         text = _SEG_RUN.sub("", _MARKUP.sub("", self.answer))
-        return re.sub(r"\s+([.,;:!?])", r"\1", re.sub(r"\s+", " ", text)).strip()
+        # A comma that stood before the mark is left hanging before the full stop.
+        text = re.sub(r"[\s,]+([.;:!?])", r"\1", re.sub(r"\s+", " ", text))
+        return re.sub(r"\s+,", ",", text).strip()
