@@ -53,7 +53,10 @@ def filled(text: str) -> str:
     """Return a document with the kept outputs between its markers."""
 
     def block(match: re.Match[str]) -> str:
-        kept = (RESULTS / f"{match[2]}.txt").read_text(encoding="utf-8")
+        path = RESULTS / f"{match[2]}.txt"
+        if not path.exists():
+            return f"{match[1]}Not measured yet.\n{match[3]}"
+        kept = path.read_text(encoding="utf-8")
         return f"{match[1]}```\n{kept}```\n{match[3]}"
 
     return MARKED.sub(block, text)

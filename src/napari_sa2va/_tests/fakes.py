@@ -100,7 +100,7 @@ class FakeModel:
     """Answers "It is [SEG]." for colours it knows, and says what is not there."""
 
     name: str = "fake"
-    device: torch.device = torch.device("cpu")
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     dtype: torch.dtype = torch.float32
     weight_hashes: dict[str, str] = field(default_factory=lambda: {"model.safetensors": "0" * 64})
     tuned_decoder: str = "tuned"

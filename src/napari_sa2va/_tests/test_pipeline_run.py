@@ -6,8 +6,8 @@ import pytest
 from napari_sa2va._tests.fakes import FakeModel, FakeTracker, colour_clip
 from napari_sa2va.core.cancel import CancelToken
 from napari_sa2va.core.errors import MemoryShortage, RequestError
-from napari_sa2va.core.events import Answered, Finished, FrameMasks, KeyMasks, Note, Planned
 from napari_sa2va.core.prompt import Point, Prompt, PromptSet
+from napari_sa2va.pipeline.events import Answered, Finished, FrameMasks, KeyMasks, Note, Planned
 from napari_sa2va.pipeline.record import RunRecord
 from napari_sa2va.pipeline.run import run
 from napari_sa2va.pipeline.segment import segment

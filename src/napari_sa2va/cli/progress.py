@@ -14,7 +14,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from napari_sa2va.core.events import Answered, Event, FrameMasks, KeyMasks, Note, Planned
+from napari_sa2va.pipeline.events import Answered, Event, FrameMasks, KeyMasks, Note, Planned
 
 
 class RunProgress:

@@ -7,7 +7,8 @@ from time import perf_counter
 from typing import Protocol
 
 from napari_sa2va.core.errors import Sa2vaError
-from napari_sa2va.core.events import (
+from napari_sa2va.gui.request import Failed, Message, Opened, Request
+from napari_sa2va.pipeline.events import (
     Answered,
     Finished,
     FrameMasks,
@@ -15,7 +16,6 @@ from napari_sa2va.core.events import (
     Note,
     Planned,
 )
-from napari_sa2va.gui.request import Failed, Message, Opened, Request
 
 
 class View(Protocol):

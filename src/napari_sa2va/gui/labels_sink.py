@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sa2va.core.errors import OutputError
-from napari_sa2va.core.events import Answered, Finished, FrameMasks, Planned
 from napari_sa2va.core.palette import color_of
 from napari_sa2va.core.prompt import PromptSet
 from napari_sa2va.gui.request import Failed, Message, Opened, Request
+from napari_sa2va.pipeline.events import Answered, Finished, FrameMasks, Planned
 
 if TYPE_CHECKING:
     from napari.layers import Labels

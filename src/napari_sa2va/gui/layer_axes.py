@@ -7,7 +7,7 @@ change it. Everything here only looks at the layer; nothing reads a pixel.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -242,22 +242,25 @@ def to_recording(layer: Any, axes: LayerAxes, choice: AxisChoice) -> Recording:
     data = layer.data[0] if layer.multiscale else layer.data
     if index != (slice(None),) * len(index):
         data = _lazily(data)[index]
+    is_projected_picture = choice.plays is None and "Z" in letters
+    if is_projected_picture:
+        # Without a time axis z would play. Data of one moment have one.
+        data = _lazily(data)[np.newaxis]
     keep = [dim for dim, letter in enumerate(letters) if letter]
     scale, units = tuple(layer.scale), tuple(getattr(layer, "units", None) or ())
+    extra = 1 if is_projected_picture else 0
     part = SimpleNamespace(
         data=data,
         rgb=axes.rgb,
         multiscale=False,
         name=layer.name,
-        scale=[scale[dim] for dim in keep],
-        units=[units[dim] for dim in keep] if units else [],
+        scale=[1.0] * extra + [scale[dim] for dim in keep],
+        units=["pixel"] * extra + [units[dim] for dim in keep] if units else [],
         axis_labels=(),
     )
-    recording = from_layer(part, "".join(letters) + ("S" if axes.rgb else ""))
+    recording = from_layer(part, "T" * extra + "".join(letters) + ("S" if axes.rgb else ""))
     path = getattr(getattr(layer, "source", None), "path", None)
     if path:
-        from dataclasses import replace
-
         recording = replace(recording, source=str(path))
     return recording
 
@@ -274,6 +277,7 @@ def clip_arguments(layer: Any, axes: LayerAxes, choice: AxisChoice) -> dict[str,
     projected = [how for dim, how in _resting(axes, choice) if how in ("max", "mean")]
     if projected:
         arguments["z"] = projected[0]
+        arguments.setdefault("time", "T")
     if not axes.rgb:
         low, high = (float(v) for v in layer.contrast_limits)
         arguments["limits"] = (low, high)

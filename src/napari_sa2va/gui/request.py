@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from napari_sa2va.core.cancel import CancelToken
 from napari_sa2va.core.errors import RequestError, Sa2vaError
-from napari_sa2va.core.events import Event
 from napari_sa2va.core.prompt import PromptSet
+from napari_sa2va.pipeline.events import Event
 from napari_sa2va.settings import RunSettings
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from napari_sa2va.core.events import Note
+from napari_sa2va.pipeline.events import Note
 from napari_sa2va.settings import RunSettings
 
 if TYPE_CHECKING:

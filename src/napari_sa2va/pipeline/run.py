@@ -17,7 +17,8 @@ import numpy as np
 
 from napari_sa2va.core.cancel import CancelToken
 from napari_sa2va.core.clip import Clip
-from napari_sa2va.core.events import (
+from napari_sa2va.core.prompt import Prompt, PromptSet
+from napari_sa2va.pipeline.events import (
     Answered,
     Event,
     Finished,
@@ -25,7 +26,6 @@ from napari_sa2va.core.events import (
     KeyMasks,
     Planned,
 )
-from napari_sa2va.core.prompt import Prompt, PromptSet
 from napari_sa2va.pipeline.record import Clock, RunRecord
 from napari_sa2va.pipeline.resolve import Plan, resolve
 from napari_sa2va.settings import RunSettings

@@ -10,9 +10,9 @@ import numpy as np
 
 from napari_sa2va.core.cancel import CancelToken
 from napari_sa2va.core.clip import Clip
-from napari_sa2va.core.events import Event
 from napari_sa2va.core.masklet import Masklet, Overlap, label_frame
 from napari_sa2va.core.prompt import PromptSet
+from napari_sa2va.pipeline.events import Event
 from napari_sa2va.pipeline.record import RunRecord
 from napari_sa2va.pipeline.run import run
 from napari_sa2va.pipeline.sinks import MaskletSink

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from napari_sa2va.core.clip import Clip
-from napari_sa2va.core.events import Answered, Event, FrameMasks, KeyMasks, Planned
 from napari_sa2va.core.masklet import Masklet
 from napari_sa2va.core.prompt import PromptSet
+from napari_sa2va.pipeline.events import Answered, Event, FrameMasks, KeyMasks, Planned
 from napari_sa2va.pipeline.record import RunRecord
 
 
