@@ -1,0 +1,64 @@
+"""What napari finds of us."""
+
+import subprocess
+import sys
+from importlib import import_module
+
+import pytest
+from npe2 import PluginManifest
+
+NAME = "napari-sa2va"
+
+
+@pytest.fixture(scope="module")
+def manifest() -> PluginManifest:
+    return PluginManifest.from_distribution(NAME)
+
+
+def test_the_manifest_is_valid_with_every_python_name(manifest) -> None:
+    manifest.validate_imports()
+    assert manifest.name == NAME
+    assert all(c.id.startswith(f"{NAME}.") for c in manifest.contributions.commands)
+
+
+def test_every_command_leads_to_something_callable(manifest) -> None:
+    for command in manifest.contributions.commands:
+        module, name = command.python_name.split(":")
+        assert callable(getattr(import_module(module), name))
+
+
+def test_the_dock_and_the_samples_are_in_the_menus(manifest) -> None:
+    contributions = manifest.contributions
+    (widget,) = contributions.widgets
+    assert widget.display_name == "Segment by sentence"
+    (item,) = contributions.menus["napari/layers/segment"]
+    assert item.command == widget.command
+    assert {s.key for s in contributions.sample_data} == {"generated_movie", "cardiac_ultrasound"}
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.AVI", "a.mov", "a.mkv", "a.webm", "a.dcm"])
+def test_movies_and_dicom_are_ours_to_read(name: str, manifest) -> None:
+    from fnmatch import fnmatch
+
+    (reader,) = manifest.contributions.readers
+    assert any(fnmatch(name.lower(), pattern) for pattern in reader.filename_patterns)
+    assert not any(fnmatch("a.tif", pattern) for pattern in reader.filename_patterns)
+
+
+@pytest.mark.parametrize(
+    "module", ["plugin", "plugin.reader", "plugin.samples", "gui", "gui.controller", "gui.request"]
+)
+def test_plugin_modules_load_no_torch_and_no_qt(module: str) -> None:
+    heavy = ["torch", "transformers", "sam2", "napari", "qtpy", "magicgui", "av", "pydicom"]
+    code = f"import sys, napari_sa2va.{module}; print([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_dock_loads_qt_but_no_torch() -> None:
+    code = (
+        "import sys, napari_sa2va.gui.dock; "
+        "print([m for m in ['torch', 'transformers', 'sam2', 'qtpy'] if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "['qtpy']"
