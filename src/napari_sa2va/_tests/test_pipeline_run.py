@@ -180,6 +180,7 @@ def test_out_of_memory_in_the_middle_is_ours_and_keeps_the_frames_before(monkeyp
     monkeypatch.setattr(FakeTracker, "track", track)
     clip, prompts = colour_clip(8), PromptSet.from_texts("the red one")
     sink = MaskletSink(clip, prompts)
+
     def drain():
         for event in run(clip, prompts, preset("sa2va"), model=FakeModel()):
             sink.take(event)

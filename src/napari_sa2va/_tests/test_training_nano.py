@@ -11,9 +11,9 @@ from napari_sa2va.training.nano import STAGES, train_nano
 from napari_sa2va.training.settings import NanoSettings
 
 TINY = NanoSettings(
-    click_steps=1, click_batch=1, track_steps=1, track_batch=1, eye_steps=1, word_steps=1,
-    word_batch=1, mask_steps=2, mask_batch=1, turns=2, image_size=64, tile_size=32,
-    vision_width=32, vision_layers=1, width=32, layers=1, vocab_size=400,
+    click_steps=1, click_batch=1, track_steps=1, track_batch=1, eye_steps=1, eye_batch=1,
+    ground_steps=2, ground_batch=1, turns=2, image_size=64, tile_size=32,
+    vision_width=32, vision_layers=1, width=32, layers=2, vocab_size=400,
 )  # fmt: skip
 
 
@@ -32,7 +32,7 @@ def test_training_leaves_a_checkpoint_that_loads(trained):
 def test_stage_two_moves_the_tuned_decoder_and_nothing_else_of_sam2(trained):
     out, _ = trained
     before = torch.load(out / "tracks.pt", weights_only=True)["weights"]
-    after = torch.load(out / "masks.pt", weights_only=True)["weights"]
+    after = torch.load(out / "grounding.pt", weights_only=True)["weights"]
     for name, tensor in before.items():
         torch.testing.assert_close(after[f"sam2.{name}"], tensor, atol=0, rtol=0)
     tuned = {n.removeprefix("tuned_decoder."): t for n, t in after.items() if "tuned_" in n}

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -103,3 +107,39 @@ def test_places_near_the_border_of_two_words_are_claimed_by_neither():
             assert not (left and right)
             undecided += left is None
     assert undecided
+
+
+def test_a_movie_is_the_same_in_every_process():
+    code = (
+        "from napari_sa2va.training.synth import draw_scene\n"
+        "print([[e.text for e in draw_scene(seed)[1]] for seed in range(12)])"
+    )
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True, text=True, check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }  # fmt: skip
+    assert len(said) == 1
+
+
+def test_next_to_means_the_nearest_one():
+    checked = 0
+    for seed in range(120):
+        scene, _ = draw_scene(seed)
+        facts = facts_of(scene)
+        for (family, look), truths in facts.table.items():
+            if family != "beside":
+                continue
+            (anchor,) = (i for i, w in enumerate(facts.words) if look in w.values())
+            centres, visible = scene.positions(anchor)
+            gaps = []
+            for i in range(len(scene.objects)):
+                other, seen = scene.positions(i)
+                both = visible & seen
+                far = i != anchor and both.any()
+                gaps.append(np.linalg.norm(other - centres, axis=1)[both].mean() if far else 9.0)
+            assert truths.index(True) == int(np.argmin(gaps))
+            checked += 1
+    assert checked > 5

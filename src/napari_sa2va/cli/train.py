@@ -9,6 +9,7 @@ import click
 
 from napari_sa2va.cli.flags import flags_of, validated
 from napari_sa2va.cli.main import DONE
+from napari_sa2va.training.nano import STAGES, train_nano
 from napari_sa2va.training.settings import NanoSettings
 
 
@@ -22,11 +23,13 @@ def train() -> None:
     "-o", "--output", type=click.Path(path_type=Path), default=Path("nano"), show_default=True,
     help="Folder for the state of every stage; the checkpoint goes into its checkpoint/.",
 )  # fmt: skip
+@click.option(
+    "--stage", "stages", multiple=True, type=click.Choice(STAGES),
+    help="Train this stage only; may be given more than once. All by default.",
+)  # fmt: skip
 @click.option("--anew", is_flag=True, help="Do not take up what is in the output folder.")
-def nano(output: Path, anew: bool, **values: Any) -> int:
+def nano(output: Path, stages: tuple[str, ...], anew: bool, **values: Any) -> int:
     """Train the small Sa2VA on generated movies; stop it at any time and call it again."""
-    from napari_sa2va.training.nano import train_nano
-
     given = {name: value for name, value in values.items() if value is not None}
     settings = validated(NanoSettings, given)
 
@@ -34,6 +37,6 @@ def nano(output: Path, anew: bool, **values: Any) -> int:
         told = "  ".join(f"{name} {value:.3f}" for name, value in values.items())
         click.echo(f"{stage:<7} {step:>6}/{steps}  {told}")
 
-    folder = train_nano(settings, output, report, resume=not anew)
-    click.echo(f"The checkpoint is in {folder}")
+    folder = train_nano(settings, output, report, stages=stages or STAGES, resume=not anew)
+    click.echo(f"The checkpoint is in {folder}" if folder else f"The state is in {output}")
     return DONE

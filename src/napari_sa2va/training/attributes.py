@@ -13,10 +13,13 @@ import numpy as np
 from napari_sa2va.training.scene import Scene
 
 Truth = bool | None
+Table = dict[tuple[str, str], list[Truth]]
+Words = list[dict[str, str]]
+Tracks = list[tuple[np.ndarray, np.ndarray]]  # what `Scene.positions` says of every object
 
 KINDS = {
     "level": "appearance", "size": "appearance", "shape": "appearance", "colour": "appearance",
-    "place": "place", "rank": "place", "motion": "motion", "event": "event",
+    "place": "place", "rank": "place", "beside": "place", "motion": "motion", "event": "event",
 }  # fmt: skip
 PLACES = {
     "left": (None, -1), "right": (None, 1), "top": (-1, None), "bottom": (1, None),
@@ -37,16 +40,17 @@ class Facts:
         Per object the values that describe it, by family, as used in answers.
     """
 
-    table: dict[tuple[str, str], list[Truth]]
-    words: list[dict[str, str]]
+    table: Table
+    words: Words
 
 
 def facts_of(scene: Scene) -> Facts:
     """Work out every predicate of a scene."""
     tracks = [scene.positions(i) for i in range(len(scene.objects))]
-    table: dict[tuple[str, str], list[Truth]] = {}
-    words: list[dict[str, str]] = [{} for _ in scene.objects]
+    table: Table = {}
+    words: Words = [{} for _ in scene.objects]
     _appearance(scene, table, words)
+    _neighbours(tracks, table)
     _places(tracks, table)
     _motions(scene, tracks, table, words)
     for name in ("enters", "leaves", "appears", "disappears", "divides"):
@@ -57,26 +61,23 @@ def facts_of(scene: Scene) -> Facts:
         seen = centres[visible]
         if len(seen):
             where = seen[-1] if thing.event in ("enters", "appears") else seen[0]
-            words[i]["place"] = _region(where)
+            words[i]["place"] = region(where)
         if thing.event:
             words[i]["event"] = thing.event
     return Facts(table, words)
 
 
-def _appearance(scene: Scene, table, words) -> None:
-    for family in ("size", "shape", "contrast"):
-        values = [getattr(o, family) for o in scene.objects]
-        if len(set(values)) < 2 or None in values:
-            continue
-        for value in set(values):
-            name = value if family != "contrast" else _level_name(scene, value)
-            key = ("level" if family == "contrast" else family, name)
-            table[key] = [v == value for v in values]
+def _appearance(scene: Scene, table: Table, words: Words) -> None:
+    for family, field in (("size", "size"), ("shape", "shape"), ("level", "contrast")):
+        values = [getattr(o, field) for o in scene.objects]
+        if field == "contrast":
+            values = [v and _level_name(scene, v) for v in values]
         for i, value in enumerate(values):
-            if family == "contrast":
-                words[i]["level"] = _level_name(scene, value)
-            else:
+            if value:
                 words[i][family] = value
+        if len(set(values)) > 1 and None not in values:  # it tells the objects apart
+            for value in dict.fromkeys(values):
+                table[family, value] = [v == value for v in values]
     if ("shape", "elongated") not in table:
         elongated = [o.shape == "elongated" for o in scene.objects]
         table["shape", "elongated"] = [False if not e else None for e in elongated]
@@ -102,13 +103,34 @@ def _event(actual: str | None, name: str) -> Truth:
     return None if actual is not None and alike.get(name) == actual else False
 
 
-def _places(tracks, table) -> None:
+def _places(tracks: Tracks, table: Table) -> None:
     for place, (row, column) in PLACES.items():
         table["place", place] = [_in_place(c[v], row, column) for c, v in tracks]
     for rank, (axis, sign) in {
         "leftmost": (1, -1), "rightmost": (1, 1), "topmost": (0, -1), "lowest": (0, 1)
     }.items():  # fmt: skip
         table["rank", rank] = _ranked(tracks, axis, sign)
+
+
+def _neighbours(tracks: Tracks, table: Table) -> None:
+    """Which object lies next to the one that looks like no other, all the time, by a margin."""
+    if len(tracks) < 3:
+        return
+    for (_, look), truths in list(table.items()):
+        if truths.count(True) != 1 or None in truths:
+            continue
+        anchor = truths.index(True)
+        centres, visible = tracks[anchor]
+        far = []  # nearest and farthest distance over the frames that show both
+        for other, seen in tracks:
+            both = visible & seen
+            gap = np.linalg.norm(other - centres, axis=1)[both]
+            far.append((gap.min(), gap.max()) if both.any() else (0.0, np.inf))
+        others = [i for i in range(len(tracks)) if i != anchor]
+        nearest = min(others, key=lambda i: far[i][1])
+        rest = min(far[i][0] for i in others if i != nearest)
+        if far[nearest][1] < 0.45 and rest > far[nearest][1] + 0.06:
+            table["beside", look] = [i == nearest for i in range(len(tracks))]
 
 
 def _in_place(seen: np.ndarray, row: int | None, column: int | None) -> Truth:
@@ -129,7 +151,7 @@ def _in_place(seen: np.ndarray, row: int | None, column: int | None) -> Truth:
     return False if np.logical_or.reduce(outside).all() else None
 
 
-def _ranked(tracks, axis: int, sign: int) -> list[Truth]:
+def _ranked(tracks: Tracks, axis: int, sign: int) -> list[Truth]:
     """Which object lies furthest one way at all times, by a margin."""
     if len(tracks) < 2 or not all(v.any() for _, v in tracks):
         return [None] * len(tracks)
@@ -142,7 +164,7 @@ def _ranked(tracks, axis: int, sign: int) -> list[Truth]:
     return [i == best for i in range(len(tracks))]
 
 
-def _motions(scene: Scene, tracks, table, words) -> None:
+def _motions(scene: Scene, tracks: Tracks, table: Table, words: Words) -> None:
     ways = {"left": (1, -1), "right": (1, 1), "up": (0, -1), "down": (0, 1)}
     nets, paths = [], []
     for (centres, visible), thing in zip(tracks, scene.objects, strict=True):
@@ -174,7 +196,8 @@ def _motions(scene: Scene, tracks, table, words) -> None:
             words[i]["motion"] = "moving" if paths[i] > 0.125 else "still"
 
 
-def _region(where: np.ndarray) -> str:
+def region(where: np.ndarray) -> str:
+    """Name the ninth of the frame that a point (y, x), as shares of the frame, lies in."""
     row = "top" if where[0] < 0.36 else ("bottom" if where[0] > 0.64 else "")
     column = "left" if where[1] < 0.36 else ("right" if where[1] > 0.64 else "")
     return f"{row} {column}".strip() or "centre"

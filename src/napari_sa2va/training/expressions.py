@@ -7,7 +7,7 @@ without that a small model learns to segment everything.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,6 @@ from napari_sa2va.training.attributes import KINDS, Facts, facts_of
 from napari_sa2va.training.scene import Scene
 
 KIND_NAMES = ("appearance", "place", "motion", "event", "plural", "absent")
-_ORDER = ("size", "level", "shape", "colour", "noun", "rank", "place", "motion", "event")
 _SYNONYMS = {
     "small": ("small", "small", "little", "tiny", "smaller"),
     "large": ("large", "big", "large", "larger", "bigger"),
@@ -85,6 +84,7 @@ class Expression:
 
 
 Selector = tuple[tuple[str, str], ...]
+Candidate = tuple[Selector, str, tuple[int, ...]]  # predicates, noun, ids of what is meant
 
 
 def expressions_of(scene: Scene, rng: np.random.Generator, limit: int = 8) -> list[Expression]:
@@ -99,7 +99,7 @@ def expressions_of(scene: Scene, rng: np.random.Generator, limit: int = 8) -> li
         How many at most.
     """
     facts = facts_of(scene)
-    pools: dict[str, list[tuple[Selector, str, tuple[int, ...]]]] = {k: [] for k in KIND_NAMES}
+    pools: dict[str, list[Candidate]] = {k: [] for k in KIND_NAMES}
     for selector, noun, ids in _selectors(scene, facts):
         pools[_kind(selector, ids)].append((selector, noun, ids))
     chosen: list[Expression] = []
@@ -124,11 +124,11 @@ def expressions_of(scene: Scene, rng: np.random.Generator, limit: int = 8) -> li
     return chosen
 
 
-def _draw(pool: list, kind: str, rng: np.random.Generator):
+def _draw(pool: list[Candidate], kind: str, rng: np.random.Generator) -> Candidate:
     """Draw a sentence so that rare predicates are as likely as common ones."""
     short = [c for c in pool if len(c[0]) <= 1]
     pool = short if short and rng.random() < 0.5 else pool
-    groups: dict[tuple[str, str], list] = {}
+    groups: dict[tuple[str, str], list[Candidate]] = {}
     for candidate in pool:
         for key in candidate[0] or (("noun", candidate[1]),):
             if kind in ("plural", "absent") or KINDS.get(key[0], "appearance") == kind:
@@ -151,7 +151,7 @@ def _kind(selector: Selector, ids: tuple[int, ...]) -> str:
     return "appearance"
 
 
-def _selectors(scene: Scene, facts: Facts) -> Iterator[tuple[Selector, str, tuple[int, ...]]]:
+def _selectors(scene: Scene, facts: Facts) -> Iterator[Candidate]:
     """Every combination of up to two predicates that is clear, with what it means."""
     keys = list(facts.table)
     # False, unclear, True as 0, 1, 2: then "and" is the minimum.
@@ -207,7 +207,14 @@ def _foreign(rng: np.random.Generator) -> Expression:
     return Expression(_dress(f"the {noun}", rng), "absent", (), answer)
 
 
-def _word(facts: Facts, rng, kind, selector: Selector, noun: str, ids) -> Expression:
+def _word(
+    facts: Facts,
+    rng: np.random.Generator,
+    kind: str,
+    selector: Selector,
+    noun: str,
+    ids: tuple[int, ...],
+) -> Expression:
     plural = kind == "plural" or (kind == "absent" and rng.random() < 0.15)
     phrase = _phrase(dict(selector), noun, plural, rng)
     plain = dict(selector)
@@ -230,6 +237,8 @@ def _canonical(words: dict[str, str], noun: str, plural: bool = False) -> str:
     parts.append(_many(noun) if plural else noun)
     if "place" in words:
         parts.append(f"at the {words['place']}")
+    if "beside" in words:
+        parts.append(f"next to the {words['beside']} one")
     event, motion = words.get("event"), words.get("motion")
     if motion in _WAYS:
         parts.append(f"moving {motion}")
@@ -266,6 +275,10 @@ def _phrase(words: dict[str, str], noun: str, plural: bool, rng: np.random.Gener
         adjectives.insert(0, words["rank"])
     if "place" in words:
         after.append(_place(words["place"], any_of))
+    if "beside" in words:
+        look = any_of(*_SYNONYMS.get(words["beside"], (words["beside"],)))
+        other = any_of("one", "one", noun)
+        after.append(f"{any_of('next to', 'beside', 'near', 'close to')} the {look} {other}")
     be, verb = ("are", "") if plural else ("is", "s")
     motion, event = words.get("motion"), words.get("event")
     if motion == "fastest":
@@ -306,7 +319,7 @@ def _phrase(words: dict[str, str], noun: str, plural: bool, rng: np.random.Gener
     return " ".join([article, *adjectives, shown, *after])
 
 
-def _place(place: str, any_of) -> str:
+def _place(place: str, any_of: Callable[..., str]) -> str:
     if place == "centre":
         return any_of("in the centre", "in the middle", "in the center", "at the centre")
     if " " in place:

@@ -1,4 +1,4 @@
-"""The optimiser loop both stages share: warm-up, cosine decay, clipping, saving, reporting."""
+"""The loop all stages share: optimisers, warm-up, cosine decay, clipping, saving, reporting."""
 
 from __future__ import annotations
 
@@ -42,6 +42,8 @@ def optimise(
     *,
     steps: int,
     learning_rate: float,
+    matrices: list[torch.nn.Parameter] | None = None,
+    matrix_rate: float = 0.0,
     first_step: int = 0,
     warmup: int = 100,
     save: Callable[[int], None] = lambda step: None,
@@ -50,12 +52,12 @@ def optimise(
     report_every: int = 20,
     state_path: Path | None = None,
 ) -> None:
-    """Minimise a loss over a stream of batches with AdamW.
+    """Minimise a loss over a stream of batches.
 
     Parameters
     ----------
     parameters : list of Parameter
-        What learns.
+        What learns with AdamW.
     batches : iterable
     loss_of : callable
         From a batch and the step to a scalar loss and numbers worth reporting.
@@ -63,6 +65,11 @@ def optimise(
         Length of the schedule.
     learning_rate : float
         Its peak.
+    matrices : list of Parameter, optional
+        What learns with Muon: the inner matrices of transformers, which then need about half the
+        steps. Their updates are scaled to the size that AdamW's would have.
+    matrix_rate : float
+        The peak of their learning rate.
     first_step : int
         Where to go on in the schedule.
     warmup : int
@@ -74,24 +81,37 @@ def optimise(
     state_path : Path, optional
         Where the optimiser's moments are kept, so that training can be continued.
     """
-    optimiser = torch.optim.AdamW(
-        parameters, lr=learning_rate, betas=(0.9, 0.98), weight_decay=0.01
-    )
+    optimisers: list[torch.optim.Optimizer] = [
+        torch.optim.AdamW(parameters, lr=learning_rate, betas=(0.9, 0.98), weight_decay=0.01)
+    ]
+    if matrices:
+        optimisers.append(
+            torch.optim.Muon(
+                matrices, lr=matrix_rate, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"
+            )
+        )
+    peaks = (learning_rate, matrix_rate)
+    learning = [*parameters, *(matrices or [])]
     if first_step and state_path is not None and state_path.exists():
-        optimiser.load_state_dict(torch.load(state_path, weights_only=True))
+        for optimiser, state in zip(
+            optimisers, torch.load(state_path, weights_only=True), strict=True
+        ):
+            optimiser.load_state_dict(state)
     sums: dict[str, float] = {}
     clock = time.perf_counter()
     for step, batch in enumerate(islice(batches, steps - first_step), start=first_step):
         share = min((step + 1) / warmup, 1.0)
         share *= 0.03 + 0.97 * 0.5 * (1 + math.cos(math.pi * step / steps))
-        for group in optimiser.param_groups:
-            group["lr"] = learning_rate * share
+        for optimiser, peak in zip(optimisers, peaks, strict=False):
+            for group in optimiser.param_groups:
+                group["lr"] = peak * share
+            optimiser.zero_grad(set_to_none=True)
         loss, values = loss_of(batch, step)
-        optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        norm = torch.nn.utils.clip_grad_norm_(learning, 1.0)
         if torch.isfinite(norm):
-            optimiser.step()
+            for optimiser in optimisers:
+                optimiser.step()
         for key, value in {"loss": loss.item(), **values}.items():
             sums[key] = sums.get(key, 0.0) + value
         if (step + 1) % report_every == 0:
@@ -102,4 +122,22 @@ def optimise(
         if (step + 1) % save_every == 0 or step + 1 == steps:
             save(step + 1)
             if state_path is not None:
-                torch.save(optimiser.state_dict(), state_path)
+                torch.save([o.state_dict() for o in optimisers], state_path)
+
+
+def inner_matrices(
+    module: torch.nn.Module,
+) -> tuple[list[torch.nn.Parameter], list[torch.nn.Parameter]]:
+    """Split what a module learns into the matrices of its linear layers, and the rest.
+
+    Embeddings and the output words belong to the rest: their rows learn on their own.
+    """
+    matrices = {
+        id(inner.weight)
+        for name, inner in module.named_modules()
+        if isinstance(inner, torch.nn.Linear) and not name.endswith("lm_head")
+    }
+    learning = [p for p in module.parameters() if p.requires_grad]
+    return [p for p in learning if id(p) in matrices], [
+        p for p in learning if id(p) not in matrices
+    ]

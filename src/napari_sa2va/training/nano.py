@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 from napari_sa2va.training.settings import NanoSettings
 
 if TYPE_CHECKING:
-    from napari_sa2va.models.sa2va.model import Sa2VA
+    from torch import nn
+
     from napari_sa2va.models.sa2va.tokenizer import Tokenizer
 
-STAGES = ("clicks", "tracks", "eyes", "words", "masks")
+STAGES = ("clicks", "tracks", "eyes", "grounding")
 _TOKENIZER_MOVIES = 600
 
 Progress = Callable[[str, int, int, dict[str, float]], None]
@@ -24,26 +25,30 @@ def train_nano(
     out_dir: str | Path,
     progress: Progress = lambda stage, step, steps, values: None,
     *,
+    stages: Sequence[str] = STAGES,
     resume: bool = True,
-) -> Path:
+) -> Path | None:
     """Train a small Sa2VA on generated movies and export it.
 
     Parameters
     ----------
     settings : NanoSettings
     out_dir : path
-        Receives the state of every stage (`clicks.pt`, `tracks.pt`, `eyes.pt` ...) and
-        the finished checkpoint in `checkpoint/`.
+        Receives the state of every stage (`clicks.pt`, `tracks.pt`, `eyes.pt`,
+        `grounding.pt`) and the finished checkpoint in `checkpoint/`.
     progress : callable
         Called now and then with the stage's name, its step, its number of steps and averages
         since the last call ("loss", "accuracy", "iou", "seconds_per_step" ...).
+    stages : sequence of str
+        Which of `STAGES` to train in this call. The eyes need nothing of the first two stages, so
+        that two processors can train them side by side in one folder; grounding needs all three.
     resume : bool
         Take stages that were finished before from `out_dir`, and go on in one that was not.
 
     Returns
     -------
-    Path
-        The checkpoint folder.
+    Path or None
+        The checkpoint folder, once grounding is done.
 
     Raises
     ------
@@ -55,7 +60,8 @@ def train_nano(
     from napari_sa2va.core.errors import OutputError
     from napari_sa2va.training.export import export_checkpoint
     from napari_sa2va.training.network import new_network, start_tuning
-    from napari_sa2va.training.stage_grounding import GROUNDING_PARTS, train_grounding
+    from napari_sa2va.training.stage_eyes import train_eyes
+    from napari_sa2va.training.stage_grounding import train_grounding
     from napari_sa2va.training.stage_sam2 import train_sam2
 
     out = Path(out_dir)
@@ -78,21 +84,25 @@ def train_nano(
             prompted, clicks=False, steps=settings.track_steps, batch=settings.track_batch,
             objects=settings.track_objects, learning_rate=settings.track_rate,
         ),
-        **{p: partial(train_grounding, network, settings, part=p) for p in GROUNDING_PARTS},
+        "eyes": partial(train_eyes, network, settings),
+        "grounding": partial(train_grounding, network, settings),
+    }  # fmt: skip
+    parts: dict[str, nn.Module] = {
+        "clicks": network.sam2, "tracks": network.sam2, "eyes": network.mllm, "grounding": network,
     }  # fmt: skip
     lengths = dict(
         zip(STAGES, (settings.click_steps, settings.track_steps, settings.eye_steps,
-                     settings.word_steps, settings.mask_steps), strict=True)
+                     settings.ground_steps), strict=True)
     )  # fmt: skip
-    for stage in STAGES:
-        part = network.sam2 if stage in ("clicks", "tracks") else network
+    last = max(STAGES.index(stage) for stage in stages)
+    for stage in STAGES[: last + 1]:
         path = out / f"{stage}.pt"
-        first = _restore(part, path) if resume else 0
-        if stage == "masks" and not first:
+        first = _restore(parts[stage], path) if resume or stage not in stages else 0
+        if stage == "grounding" and not first:
             start_tuning(network)
         network.sam2.requires_grad_(stage in ("clicks", "tracks"))
         network.tuned_decoder.requires_grad_(True)
-        if first < lengths[stage]:
+        if stage in stages and first < lengths[stage]:
             runs[stage](
                 path=path,
                 first_step=first,
@@ -100,6 +110,8 @@ def train_nano(
                     stage, step, lengths[stage], values
                 ),
             )
+    if "grounding" not in stages:
+        return None
     folder = out / "checkpoint"
     export_checkpoint(network, folder)
     return folder
@@ -118,7 +130,7 @@ def nano_tokenizer(settings: NanoSettings) -> Tokenizer:
     return train_tokenizer(texts, settings.vocab_size)
 
 
-def _restore(part: Sa2VA, path: Path) -> int:
+def _restore(part: nn.Module, path: Path) -> int:
     """Load a stage's saved weights; return how many steps they have behind them."""
     import torch
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -71,7 +72,7 @@ def published_config(settings: NanoSettings, vocab_size: int) -> dict[str, Any]:
             "max_position_embeddings": 4096,
             "vocab_size": vocab_size,
             "rms_norm_eps": 1e-6,
-            "rope_theta": 10000.0,
+            "rope_theta": 1000000.0,
             "hidden_act": "silu",
             "tie_word_embeddings": False,
         },
@@ -95,21 +96,64 @@ def new_network(settings: NanoSettings, tokenizer: Tokenizer) -> Sa2VA:
     """
     torch.manual_seed(settings.seed)
     network = Sa2VA(published_config(settings, len(tokenizer)), tokenizer, original_decoder=True)
+    start_eyes(network)
+    start_language(network)
+    align_attention(network.sam2)
+    return network
+
+
+def start_eyes(network: Sa2VA) -> None:
+    """Let patches start out attending to near patches that look alike: mostly, to their own body.
+
+    Shape and size are seen by comparing neighbours. Positions that start small and random leave
+    attention an average over the frame, and shapes are then not learned within the whole schedule.
+    So positions start as waves along y and x whose inner product falls off within two patches, and
+    queries and keys start equal.
+    """
     tower = network.mllm.model.vision_tower
     for name, weight in tower.named_parameters():
         if "lambda_" in name:
             nn.init.ones_(weight)
         elif weight.dim() > 1:
-            nn.init.normal_(weight, std=0.1 if "position" in name else 0.04)
-    # A standard deviation of a tenth is what lets attention at this width learn to ground; the
-    # matrices that write into the residual stream stay smaller, so that it keeps its input.
-    for name, weight in network.mllm.model.language_model.named_parameters():
-        if weight.dim() > 1:
-            writes = name.endswith(("o_proj.weight", "down_proj.weight"))
-            nn.init.normal_(weight, std=0.03 if writes else 0.1)
-    nn.init.normal_(network.mllm.lm_head.weight, std=0.1)
-    align_attention(network.sam2)
-    return network
+            nn.init.normal_(weight, std=0.06)
+    with torch.no_grad():
+        for layer in tower.encoder.layer:
+            nn.init.orthogonal_(layer.attention.q_proj.weight, gain=1.2)
+            layer.attention.k_proj.weight.copy_(layer.attention.q_proj.weight)
+        positions = tower.embeddings.position_embeddings[0, 1:]  # the first is the class token's
+        side, waves = math.isqrt(len(positions)), positions.shape[1] // 4
+        phase = torch.arange(side)[:, None] * torch.linspace(0.1, 1.6, waves)
+        wave = torch.cat([phase.sin(), phase.cos()], 1)
+        positions[:, : 2 * waves] = wave.repeat_interleave(side, 0)
+        positions[:, 2 * waves :] = wave.repeat(side, 1)
+
+
+def start_language(network: Sa2VA) -> None:
+    """Let the language model start out comparing and copying words.
+
+    Queries and keys start equal, so a token attends to tokens that hold the same words; values and
+    outputs start as each other's transpose, so it takes over what it finds there; the output words
+    start as the input words. A random start has to discover all three before anything is grounded,
+    and rests on the most frequent answer until then. What layers write stays smaller than what the
+    residual stream brings.
+    """
+    language = network.mllm.model.language_model
+    embeddings = language.embed_tokens.weight
+    nn.init.normal_(embeddings, std=0.5)
+    with torch.no_grad():
+        network.mllm.lm_head.weight.copy_(0.1 * embeddings)
+        for layer in language.layers:
+            attention, mlp = layer.self_attn, layer.mlp
+            nn.init.orthogonal_(attention.q_proj.weight, gain=0.8)
+            attention.k_proj.weight.copy_(attention.q_proj.weight)
+            nn.init.orthogonal_(attention.v_proj.weight)
+            attention.o_proj.weight.copy_(0.3 * attention.v_proj.weight.T)
+            for projection in (mlp.gate_proj, mlp.up_proj):
+                nn.init.normal_(projection.weight, std=0.08)
+            nn.init.normal_(mlp.down_proj.weight, std=0.02)
+    projector = network.mllm.model.multi_modal_projector
+    nn.init.normal_(projector.linear_1.weight, std=0.05)
+    nn.init.normal_(projector.linear_2.weight, std=0.1)
 
 
 def align_attention(sam2: SAM2Base) -> None:

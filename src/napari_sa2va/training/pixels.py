@@ -18,7 +18,7 @@ def squash(frame: np.ndarray, side: int) -> np.ndarray:
 
 
 def cover(mask: np.ndarray, side: int) -> np.ndarray:
-    """Bring a bool (Y, X) mask to a square of uint8: 255 where a cell is fully covered."""
+    """Bring a mask, bool (Y, X), to a square of uint8: 255 where a cell is fully covered."""
     picture = Image.fromarray(mask.astype(np.uint8) * 255)
     return np.asarray(picture.resize((side, side), Image.Resampling.BOX))
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.ndimage import gaussian_filter, zoom
 
-from napari_sa2va.training.scene import COLOURS, Blob, Scene, sector
+from napari_sa2va.training.scene import COLOURS, Blob, Scene, SceneObject, sector
 
 
-def render(scene: Scene, frames: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+def render(scene: Scene, frames: Sequence[int] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Draw frames of a scene.
 
     Parameters
@@ -96,7 +96,9 @@ class _Look:
         return grey if grey.ndim == 3 else np.repeat(grey[..., None], 3, 2)
 
 
-def _draw(canvas, blob: Blob, t: int, look: _Look, thing, key: int):
+def _draw(
+    canvas: np.ndarray, blob: Blob, t: int, look: _Look, thing: SceneObject, key: int
+) -> tuple[tuple[slice, slice], np.ndarray] | None:
     """Draw one body onto `canvas` in place; return its window and its mask there, or None."""
     height, width = canvas.shape[:2]
     cy, cx = blob.centres[t]
@@ -126,7 +128,7 @@ def _draw(canvas, blob: Blob, t: int, look: _Look, thing, key: int):
     if look.glow and thing.noun == "cell" and look.style != "phase":
         amount = amount + look.glow * (1 - body) * amount.max() * np.exp(-((distance / 1.5) ** 4))
     patch = canvas[window]
-    if look.style == "colour":
+    if thing.colour is not None:
         tint = np.array(COLOURS[thing.colour], np.float32)
         patch += (amount * shade)[..., None] * tint * 0.85
     elif look.style == "fluorescence":

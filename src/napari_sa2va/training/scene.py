@@ -13,10 +13,10 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 # Radius as a share of the frame's shorter side, contrast, and long over short axis, per class.
-# A class that is None means that this attribute does not tell the objects of a movie apart.
-RADII = {"small": (0.048, 0.062), "large": (0.105, 0.14), None: (0.065, 0.10)}
-CONTRASTS = {"strong": (0.85, 1.0), "weak": (0.36, 0.5), None: (0.6, 1.0)}
-ASPECTS = {"round": (1.0, 1.18), "elongated": (2.0, 2.8), None: (1.0, 1.2)}
+# A class that is None lies between the two: nobody would name it.
+RADII = {"small": (0.06, 0.075), "large": (0.13, 0.165), None: (0.09, 0.115)}
+CONTRASTS = {"strong": (0.88, 1.0), "weak": (0.36, 0.5), None: (0.64, 0.76)}
+ASPECTS = {"round": (1.0, 1.12), "elongated": (2.1, 2.9), None: (1.35, 1.6)}
 COLOURS = {
     "red": (1.0, 0.1, 0.1),
     "green": (0.1, 1.0, 0.1),
@@ -26,8 +26,14 @@ COLOURS = {
 STYLES = ("fluorescence", "colour", "phase", "brightfield", "ultrasound")
 STYLE_SHARES = (0.3, 0.28, 0.14, 0.14, 0.14)
 DIRECTIONS = {"left": (0.0, -1.0), "right": (0.0, 1.0), "up": (-1.0, 0.0), "down": (1.0, 0.0)}
-_COUNTS = (1, 2, 3, 4, 5, 6, 8, 12)
-_COUNT_SHARES = (0.05, 0.17, 0.25, 0.23, 0.15, 0.08, 0.04, 0.03)
+_COUNTS = (1, 2, 3, 4, 5, 6, 8)
+_COUNT_SHARES = (0.06, 0.2, 0.28, 0.24, 0.12, 0.06, 0.04)
+LENGTHS = (8, 25)  # bounds of a movie's frames
+HEIGHTS = (96, 193)  # of its height in px
+PROPORTIONS = (
+    0.92,
+    1.09,
+)  # of its width, as a share of that: models see all frames squashed square
 EVENTS = ("enters", "leaves", "appears", "disappears", "divides")
 
 
@@ -70,7 +76,7 @@ class SceneObject:
     noun : str
         "cell", "cavity" or "structure".
     size, contrast, shape, colour : str or None
-        Classes; None where the attribute does not tell the objects of this movie apart.
+        Classes; None where nobody would name it.
     event : str or None
         One of `EVENTS`.
     level : float
@@ -156,14 +162,14 @@ def sample_scene(
     Returns
     -------
     Scene
-        With one to twelve objects whose bodies do not overlap by more than a rim.
+        With at most eight objects whose bodies do not overlap by more than a rim.
     """
     style = style or str(rng.choice(STYLES, p=STYLE_SHARES))
     wanted = int(rng.choice(_COUNTS, p=_COUNT_SHARES))
     active = {name: rng.random() < p for name, p in _ACTIVE.items()}
     moving_share = float(rng.choice([0.0, 0.35, 0.7], p=[0.3, 0.35, 0.35]))
     event_share = float(rng.choice([0.0, 0.35], p=[0.4, 0.6]))
-    scale = rng.uniform(0.8, 1.1) if wanted < 6 else rng.uniform(0.5, 0.8)
+    scale = 1.0 if wanted < 6 else 0.85
     shared_level = _between(rng, CONTRASTS[None])
     palette = list(rng.permutation(list(COLOURS))[: int(rng.integers(1, 4))])
     objects: list[SceneObject] = []
@@ -184,6 +190,20 @@ def sample_scene(
     return Scene(num_frames, height, width, style, objects, int(rng.integers(2**31)))
 
 
+def sample_size(rng: np.random.Generator) -> tuple[int, int, int]:
+    """Draw a movie's number of frames, height and width."""
+    height = int(rng.integers(*HEIGHTS))
+    return int(rng.integers(*LENGTHS)), height, round(height * rng.uniform(*PROPORTIONS))
+
+
+def draw_any_scene(rng: np.random.Generator) -> Scene:
+    """Draw a scene of any length and size that has at least one object."""
+    while True:
+        scene = sample_scene(rng, *sample_size(rng))
+        if scene.objects:
+            return scene
+
+
 _ACTIVE = {"size": 0.55, "contrast": 0.5, "shape": 0.45}
 
 
@@ -191,7 +211,14 @@ def _between(rng: np.random.Generator, bounds: tuple[float, float]) -> float:
     return float(rng.uniform(*bounds))
 
 
-def _sample_attributes(rng, style, active, shared_level, palette, event_share) -> SceneObject:
+def _sample_attributes(
+    rng: np.random.Generator,
+    style: str,
+    active: dict[str, bool],
+    shared_level: float,
+    palette: list[str],
+    event_share: float,
+) -> SceneObject:
     def pick(name: str, classes: tuple[str, str]) -> str | None:
         return str(rng.choice(classes)) if active[name] else None
 
@@ -214,7 +241,16 @@ def _sample_attributes(rng, style, active, shared_level, palette, event_share) -
     )
 
 
-def _animate(rng, thing, num_frames, height, width, radius, aspect, moves) -> list[Blob]:
+def _animate(
+    rng: np.random.Generator,
+    thing: SceneObject,
+    num_frames: int,
+    height: int,
+    width: int,
+    radius: float,
+    aspect: float,
+    moves: bool,
+) -> list[Blob]:
     """Give an object its path and its bodies; an empty list when no path fits the frame."""
     size = np.array([height, width], np.float32)
     reach = radius * np.sqrt(aspect)
@@ -274,8 +310,7 @@ def _animate(rng, thing, num_frames, height, width, radius, aspect, moves) -> li
     return [first, second]
 
 
-def _blob(centres, strength, radius, aspect, angle, bumps) -> Blob:
-    arrays = (centres, strength, radius, aspect, angle, bumps)
+def _blob(*arrays: np.ndarray | float) -> Blob:
     return Blob(*(np.asarray(a, np.float32) for a in arrays))
 
 

@@ -20,40 +20,37 @@ class NanoSettings(Params):
     click_steps: int = Field(
         700, ge=1, title="Click steps", description="Stage 1a: stills prompted by clicks or boxes."
     )
-    click_batch: int = Field(16, ge=1, title="Stills per step", description="Stage 1a.")
-    click_objects: int = Field(4, ge=1, title="Objects per still", description="Stage 1a.")
-    click_rate: float = Field(6e-4, gt=0, title="Learning rate", description="Stage 1a.")
+    click_batch: int = Field(16, ge=1, title="Stills per step", description="Of stage 1a.")
+    click_objects: int = Field(4, ge=1, title="Objects per still", description="Of stage 1a.")
+    click_rate: float = Field(6e-4, gt=0, title="Learning rate", description="Of stage 1a.")
 
     track_steps: int = Field(
         900, ge=1, title="Track steps", description="Stage 1b: clips followed through memory."
     )
-    track_batch: int = Field(4, ge=1, title="Clips per step", description="Stage 1b.")
-    track_objects: int = Field(2, ge=1, title="Objects per clip", description="Stage 1b.")
-    track_rate: float = Field(4e-4, gt=0, title="Learning rate", description="Stage 1b.")
+    track_batch: int = Field(4, ge=1, title="Clips per step", description="Of stage 1b.")
+    track_objects: int = Field(2, ge=1, title="Objects per clip", description="Of stage 1b.")
+    track_rate: float = Field(4e-4, gt=0, title="Learning rate", description="Of stage 1b.")
 
     eye_steps: int = Field(
-        500, ge=1, title="Eye steps", description="Stage 2a: image tokens say what they cover."
+        2000, ge=1, title="Eye steps", description="Stage 2a: image tokens say what they cover."
     )
-    word_steps: int = Field(
-        1000, ge=1, title="Word steps", description="Stage 2b: what a sentence means, in words."
+    eye_batch: int = Field(20, ge=1, title="Movies per step", description="Of stage 2a.")
+    eye_rate: float = Field(1e-3, gt=0, title="Learning rate", description="Of stage 2a.")
+
+    ground_steps: int = Field(
+        5000, ge=1, title="Grounding steps", description="Stage 2b: a sentence in, masks out."
     )
-    word_batch: int = Field(8, ge=1, title="Movies per step", description="Stages 2a, 2b.")
-    mask_steps: int = Field(
-        4000, ge=1, title="Mask steps", description="Stage 2c: what a sentence means, in masks."
+    ground_batch: int = Field(4, ge=1, title="Movies per step", description="Of stage 2b.")
+    ground_rate: float = Field(5e-4, gt=0, title="Learning rate", description="Of stage 2b.")
+    matrix_rate: float = Field(
+        2e-3, gt=0, title="Rate of matrices", description="Learning rate of Muon in stage 2."
     )
-    mask_batch: int = Field(4, ge=1, title="Movies per step", description="Stage 2b.")
     turns: int = Field(
         8, ge=1, title="Turns", description="Sentences per movie, all in one packed sequence."
     )
-    language_rate: float = Field(
-        4e-4,
-        gt=0,
-        title="Learning rate",
-        description="Stage 2; 1e-3 keeps a model of this size from learning to ground.",
-    )
 
     image_size: int = Field(128, ge=64, title="SAM 2 side", description="Input side in px.")
-    tile_size: int = Field(96, ge=32, title="Tile side", description="Language model input in px.")
+    tile_size: int = Field(112, ge=32, title="Tile side", description="Language model input in px.")
     patch_size: int = Field(8, ge=4, title="Patch side", description="In px of a tile.")
     vision_width: int = Field(128, ge=32, title="Vision width", description="Of the vision tower.")
     vision_layers: int = Field(3, ge=1, title="Vision layers", description="Of the vision tower.")

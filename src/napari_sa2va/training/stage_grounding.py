@@ -1,15 +1,12 @@
-"""Stage 2, Sa2VA's: language is tied to masks by decoding every frame on its own.
+"""Stage 2b, Sa2VA's: language is tied to masks by decoding every frame on its own.
 
-First the eyes: image tokens learn to say what they cover, in place of the pre-training that the
-vision towers of the published models bring along. Then words: the model answers what a sentence
-means. Then masks: the language model, the projector, the `[SEG]` MLP and the tuned mask decoder
-learn together; SAM 2's encoder, memory and original decoder stay as stage 1 left them. The vision
-tower goes on learning too (in the published models it is frozen).
+The language model, the projector, the `[SEG]` MLP and the tuned mask decoder learn together;
+SAM 2's encoder, memory and original decoder stay as stage 1 left them. The vision tower goes on
+learning too (in the published models it is frozen).
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -20,12 +17,18 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from napari_sa2va.training.attributes import Facts, facts_of
-from napari_sa2va.training.loop import optimise, prefetch
+from napari_sa2va.training.attributes import facts_of
+from napari_sa2va.training.loop import inner_matrices, optimise, prefetch
 from napari_sa2va.training.losses import decoder_loss, mask_iou
-from napari_sa2va.training.network import hidden_states, image_tokens
+from napari_sa2va.training.network import hidden_states
 from napari_sa2va.training.pixels import cover, normalise, squash
 from napari_sa2va.training.render import render
+from napari_sa2va.training.stage_eyes import (
+    EyeBatch,
+    covered_tokens,
+    seen_words,
+    vision_part,
+)
 from napari_sa2va.training.synth import draw_scene
 from napari_sa2va.training.text import IGNORE, Packed, TurnPacker, turn_mask
 
@@ -34,12 +37,10 @@ if TYPE_CHECKING:
     from napari_sa2va.models.sa2va.tokenizer import Tokenizer
     from napari_sa2va.training.settings import NanoSettings
 
-GROUNDING_PARTS = ("eyes", "words", "masks")
-SEEN_WORDS = (
-    "small", "large", "bright", "dim", "dark", "round", "elongated", "red", "green", "blue",
-    "yellow", "cell", "cavity", "structure",
-)  # fmt: skip
 SEEN_WEIGHT = 0.3
+GAZE_WEIGHT = 0.5
+GAZE_FROM = 1  # layer 0 hears the sentence out, those after it look
+GAZE_HEADS = 2
 KEY_FRAMES = 5
 SUPERVISED_FRAMES = 2
 LOSS_SIDE = 64
@@ -48,29 +49,26 @@ CLICK_SHARE = 0.4  # part of the steps over which it falls to 0
 
 
 @dataclass
-class GroundingBatch:
+class GroundingBatch(EyeBatch):
     """Movies with their packed turns.
 
     Attributes
     ----------
-    tiles : Tensor of uint8, shape (B, K, s, s, 3)
-        Key frames for the language model.
     frames : Tensor of uint8, shape (B, R, S, S, 3)
         The supervised ones among them, for SAM 2.
     truths : Tensor of uint8, shape (N, R, 64, 64)
         For every `[SEG]`, in the order of `packed.segs`.
     everything : Tensor of uint8, shape (B, R, 64, 64)
         The union of all objects.
-    words : Tensor of bool, shape (B, K, tokens per frame, len(SEEN_WORDS))
-        Which words describe what an image token covers.
+    meant : Tensor of bool, shape (B, turns, K * tokens per frame)
+        Image tokens that cover what a turn is about; none for things that are not there.
     packed : Packed
     """
 
-    tiles: torch.Tensor
     frames: torch.Tensor
     truths: torch.Tensor
     everything: torch.Tensor
-    words: torch.Tensor
+    meant: torch.Tensor
     packed: Packed
 
 
@@ -81,7 +79,7 @@ def grounding_batches(
     packer = TurnPacker(tokenizer, KEY_FRAMES, settings.tokens_per_frame)
     index = 0
     while True:
-        tiles, frames, turns, masks, everything, words = [], [], [], [], [], []
+        tiles, frames, turns, masks, everything, words, meant = [], [], [], [], [], [], []
         for _ in range(batch):
             movie_seed = [3, seed, index]
             index += 1
@@ -92,85 +90,101 @@ def grounding_batches(
             rows = np.sort(rng.choice(KEY_FRAMES, SUPERVISED_FRAMES, replace=False))
             tiles.append(np.stack([squash(f, settings.tile_size) for f in pixels]))
             frames.append(np.stack([squash(pixels[r], settings.image_size) for r in rows]))
-            everything.append(np.stack([cover(objects[:, r].any(0), LOSS_SIDE) for r in rows]))
-            words.append(seen_words(facts_of(scene), objects, settings.tokens_per_frame))
+            everything.append(
+                np.stack([cover(np.logical_or.reduce(objects[:, r]), LOSS_SIDE) for r in rows])
+            )
+            covering = covered_tokens(objects, settings.tokens_per_frame)
+            words.append(seen_words(facts_of(scene), objects, covering))
+            about = np.zeros((settings.turns, *covering.shape[1:]), bool)
+            for number, e in enumerate(expressions):
+                for i in e.object_ids:
+                    about[number] |= covering[i - 1]
+            meant.append(about.reshape(settings.turns, -1))
             turns.append([(e.text, e.answer) for e in expressions])
             for e in expressions:
                 if e.object_ids:
-                    union = objects[[i - 1 for i in e.object_ids]].any(0)
+                    union = np.logical_or.reduce(objects[[i - 1 for i in e.object_ids]])
                     masks.append(np.stack([cover(union[r], LOSS_SIDE) for r in rows]))
         yield GroundingBatch(
             torch.from_numpy(np.stack(tiles)),
+            torch.from_numpy(np.stack(words)),
             torch.from_numpy(np.stack(frames)),
             torch.from_numpy(np.stack(masks)),
             torch.from_numpy(np.stack(everything)),
-            torch.from_numpy(np.stack(words)),
+            torch.from_numpy(np.stack(meant)),
             packer.pack(turns),
         )
 
 
-def seen_words(facts: Facts, masks: np.ndarray, tokens: int) -> np.ndarray:
-    """Which words describe what each image token covers.
-
-    Parameters
-    ----------
-    facts : Facts
-    masks : ndarray of bool, shape (N, K, Y, X)
-    tokens : int
-        Per frame; a square number.
-
-    Returns
-    -------
-    ndarray of bool, shape (K, tokens, len(SEEN_WORDS))
-    """
-    side = math.isqrt(tokens)
-    found = np.zeros((masks.shape[1], tokens, len(SEEN_WORDS)), bool)
-    for words, mask in zip(facts.words, masks, strict=True):
-        said = [SEEN_WORDS.index(w) for w in words.values() if w in SEEN_WORDS]
-        for k, frame in enumerate(mask):
-            if frame.any():
-                share = cover(frame, side).ravel()
-                # Small objects cover little of any token: the one they cover most counts.
-                where = np.flatnonzero(share >= min(40, share.max()))
-                found[k, where[:, None], said] = True
-    return found
-
-
-def vision_part(network: Sa2VA, batch: GroundingBatch) -> tuple[torch.Tensor, torch.Tensor]:
-    """Image tokens (B * K, tokens, D), and how badly they say what they cover.
-
-    A token is asked for a word by its inner product with the word's own embedding: it learns to be
-    the sum of the words that describe it, which the language model can read at once.
-    """
-    images = image_tokens(network, normalise(batch.tiles, rounded=False).flatten(0, 1))
-    tokenizer = network.tokenizer
-    ids = torch.tensor([tokenizer.encode(f" {w}")[0] for w in SEEN_WORDS])
-    embeddings = network.mllm.get_input_embeddings()(ids)
-    truth = batch.words.flatten(0, 1).float()
-    logits = (images @ embeddings.T).float() - 2  # most words are false of most tokens
-    missed = F.binary_cross_entropy_with_logits(logits, truth, reduction="none").sum(-1)
-    weight = torch.where(truth.any(-1), 1.0, 0.15)
-    return images, (missed * weight).sum() / weight.sum()
-
-
-def language_part(network: Sa2VA, batch: GroundingBatch, images: torch.Tensor):
-    """Cross-entropy of the answers, its accuracy, and the last hidden states (B, L, D)."""
+def language_part(
+    network: Sa2VA, batch: GroundingBatch, images: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Cross-entropy of the answers, its accuracy, `gaze_loss`, and hidden states (B, L, D)."""
     packed = batch.packed
-    hidden = hidden_states(
-        network,
-        torch.from_numpy(packed.ids),
-        images,
-        torch.from_numpy(turn_mask(packed.turns)),
-        torch.from_numpy(packed.positions),
-    )
+    gazes: list[torch.Tensor] = []
+    layers = network.mllm.model.language_model.layers
+    hooks = [
+        layer.self_attn.register_forward_hook(lambda _, __, out: gazes.append(out[1]))
+        for layer in layers[GAZE_FROM:]
+    ]
+    try:
+        hidden = hidden_states(
+            network,
+            torch.from_numpy(packed.ids),
+            images,
+            torch.from_numpy(turn_mask(packed.turns)),
+            torch.from_numpy(packed.positions),
+        )
+    finally:
+        for hook in hooks:
+            hook.remove()
     labels = torch.from_numpy(packed.labels)
     said = labels != IGNORE
     logits = network.mllm.lm_head(hidden[said])
     accuracy = (logits.argmax(1) == labels[said]).float().mean()
-    return F.cross_entropy(logits.float(), labels[said]), accuracy, hidden
+    context = packed.ids[0] == network.tokenizer.id_of("<IMG_CONTEXT>")
+    gaze = gaze_loss(gazes, batch, torch.from_numpy(np.flatnonzero(context)))
+    return F.cross_entropy(logits.float(), labels[said]), accuracy, gaze, hidden
 
 
-def mask_part(network: Sa2VA, batch: GroundingBatch, hidden: torch.Tensor):
+def gaze_loss(
+    gazes: list[torch.Tensor], batch: GroundingBatch, context: torch.Tensor
+) -> torch.Tensor:
+    """How little the model looks at what it speaks about.
+
+    Some heads are asked to attend to the image tokens that cover what is meant, from where the
+    sentence has been heard to the end of the answer: words then only have to find themselves (see
+    `vision_part`), and the answer can be read off.
+
+    Parameters
+    ----------
+    gazes : list of Tensor, shape (B, heads, L, L)
+        Attention of the layers from `GAZE_FROM` on.
+    batch : GroundingBatch
+    context : Tensor of int64, shape (K * tokens per frame,)
+        Where the image tokens lie in every sequence.
+
+    Returns
+    -------
+    Tensor
+        Mean negative logarithm of the attention that falls on the right tokens.
+    """
+    turns = torch.from_numpy(batch.packed.turns)
+    movie, place = torch.nonzero(torch.from_numpy(batch.packed.heard), as_tuple=True)
+    meant = batch.meant[movie, turns[movie, place]]
+    there = meant.any(1)
+    movie, place, meant = movie[there], place[there], meant[there].float()
+    losses = []
+    for gaze in gazes:
+        heads = gaze[movie, :GAZE_HEADS, place][:, :, context].float()  # (P, heads, tokens)
+        looked = (heads * meant[:, None]).sum(-1).mean(1)
+        losses.append(-(looked + 1e-4).log().sum() / max(len(looked), 1))
+    return torch.stack(losses).mean()
+
+
+def mask_part(
+    network: Sa2VA, batch: GroundingBatch, hidden: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Mask loss of every `[SEG]` on every supervised frame, its `click_gap`, and the mean IoU."""
     segs = torch.from_numpy(batch.packed.segs)
     prompts = network.text_hidden_fcs(hidden[segs[:, 0], segs[:, 1]])  # (N, D)
@@ -240,20 +254,17 @@ def train_grounding(
     network: Sa2VA,
     settings: NanoSettings,
     *,
-    part: str,
     path: Path,
     report: Callable[[int, dict[str, float]], None],
     first_step: int = 0,
 ) -> None:
-    """Train one part of stage 2.
+    """Train everything that stage 2 trains.
 
     Parameters
     ----------
     network : Sa2VA
         Trained in place.
     settings : NanoSettings
-    part : str
-        One of `GROUNDING_PARTS`.
     path : Path
         Where the weights are saved while training.
     report : callable
@@ -264,36 +275,35 @@ def train_grounding(
         # On processors that compute in bfloat16 the matrix products are three times as fast.
         with torch.autocast("cpu", torch.bfloat16):
             images, missed = vision_part(network, batch)
-            values = {"seen": missed.item()}
-            if part == "eyes":
-                return missed, values
-            words, accuracy, hidden = language_part(network, batch, images)
-            loss = words + SEEN_WEIGHT * missed
-            values |= {"words": words.item(), "accuracy": accuracy.item()}
-            if part == "words":
-                return loss, values
+            words, accuracy, gaze, hidden = language_part(network, batch, images)
             masks, gap, iou = mask_part(network, batch, hidden)
-        pull = CLICK_PULL * max(0.0, 1 - step / (CLICK_SHARE * settings.mask_steps))
-        return loss + masks + pull * gap, {**values, "iou": iou.item(), "gap": gap.item()}
+        pull = CLICK_PULL * max(0.0, 1 - step / (CLICK_SHARE * settings.ground_steps))
+        loss = words + masks + SEEN_WEIGHT * missed + GAZE_WEIGHT * gaze + pull * gap
+        values = {
+            "seen": missed, "words": words, "accuracy": accuracy, "gaze": gaze, "gap": gap,
+            "iou": iou,
+        }  # fmt: skip
+        return loss, {name: value.item() for name, value in values.items()}
 
-    # At this size plain attention is as fast as the fused one, and faster in bfloat16.
+    # At this size plain attention is as fast as the fused one, and it tells where it looks.
     network.mllm.set_attn_implementation("eager")
-    learned = list(network.mllm.parameters())
-    if part == "masks":
-        learned += [*network.text_hidden_fcs.parameters(), *network.tuned_decoder.parameters()]
-    order = GROUNDING_PARTS.index(part)
-    steps = (settings.eye_steps, settings.word_steps, settings.mask_steps)[order]
-    batch = (settings.word_batch, settings.word_batch, settings.mask_batch)[order]
-    stream = settings.seed * 1_000_000 + order * 300_000 + first_step
+    matrices, others = inner_matrices(network)
     optimise(
-        learned,
+        others,
         prefetch(
-            partial(grounding_batches, settings=settings, tokenizer=network.tokenizer, batch=batch),
-            stream,
+            partial(
+                grounding_batches,
+                settings=settings,
+                tokenizer=network.tokenizer,
+                batch=settings.ground_batch,
+            ),
+            settings.seed * 1_000_000 + first_step,
         ),
         loss_of,
-        steps=steps,
-        learning_rate=settings.language_rate,
+        steps=settings.ground_steps,
+        learning_rate=settings.ground_rate,
+        matrices=matrices,
+        matrix_rate=settings.matrix_rate,
         first_step=first_step,
         save=lambda step: torch.save({"weights": network.state_dict(), "step": step}, path),
         report=report,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from napari_sa2va.training.loop import optimise, prefetch
 from napari_sa2va.training.losses import decoder_loss, mask_iou
 from napari_sa2va.training.pixels import cover, normalise, squash
 from napari_sa2va.training.render import render
-from napari_sa2va.training.scene import Scene, sample_scene
+from napari_sa2va.training.scene import draw_any_scene
 
 if TYPE_CHECKING:
     from sam2.modeling.sam2_base import SAM2Base
@@ -50,20 +50,11 @@ class TrackBatch:
     everything: torch.Tensor
 
 
-def _draw_scene(rng: np.random.Generator) -> Scene:
-    while True:
-        num_frames = int(rng.integers(8, 25))
-        height, width = (int(v) for v in rng.integers(96, 257, 2))
-        scene = sample_scene(rng, num_frames, height, width)
-        if scene.objects:
-            return scene
-
-
 def click_sample(seed: int, side: int, objects: int) -> tuple[np.ndarray, ...]:
     """One still frame for prompts: the three arrays of `TrackBatch` with F = 1."""
     rng = np.random.default_rng([4, seed])
     while True:
-        scene = _draw_scene(rng)
+        scene = draw_any_scene(rng)
         pixels, masks = render(scene, [int(rng.integers(scene.num_frames))])
         shown = masks[masks.any((1, 2, 3))]
         if len(shown):
@@ -72,14 +63,14 @@ def click_sample(seed: int, side: int, objects: int) -> tuple[np.ndarray, ...]:
     return (
         squash(pixels[0], side)[None],
         np.stack([cover(m[0], side)[None] for m in picked]),
-        cover(masks[:, 0].any(0), side)[None],
+        cover(np.logical_or.reduce(masks[:, 0]), side)[None],
     )
 
 
 def track_sample(seed: int, side: int, objects: int) -> tuple[np.ndarray, ...]:
     """One clip of `CLIP_FRAMES` frames: the three arrays of `TrackBatch`."""
     rng = np.random.default_rng([1, seed])
-    scene = _draw_scene(rng)
+    scene = draw_any_scene(rng)
     stride = int(rng.choice([1, 1, 2, 3]))
     span = min((CLIP_FRAMES - 1) * stride, scene.num_frames - 1)
     start = int(rng.integers(0, scene.num_frames - span))
@@ -93,11 +84,11 @@ def track_sample(seed: int, side: int, objects: int) -> tuple[np.ndarray, ...]:
             members = rng.random(len(masks)) < 0.6
         else:
             members = np.arange(len(masks)) == rng.integers(len(masks))
-        picked.append(masks[members].any(0) if members.any() else masks[0])
+        picked.append(np.logical_or.reduce(masks[members if members.any() else [0]]))
     return (
         np.stack([squash(f, side) for f in pixels]),
         np.stack([[cover(m, side) for m in union] for union in picked]),
-        np.stack([cover(m, side) for m in masks.any(0)]),
+        np.stack([cover(m, side) for m in np.logical_or.reduce(masks)]),
     )
 
 
@@ -132,7 +123,14 @@ def encode(sam2: SAM2Base, frames: torch.Tensor) -> tuple[list[torch.Tensor], to
     return out["backbone_fpn"], out["vision_pos_enc"][-1]
 
 
-def decode(sam2: SAM2Base, image, fine, sparse, dense, multimask=True):
+def decode(
+    sam2: SAM2Base,
+    image: torch.Tensor,
+    fine: list[torch.Tensor],
+    sparse: torch.Tensor,
+    dense: torch.Tensor,
+    multimask: bool = True,
+) -> tuple[torch.Tensor, ...]:
     """Prompt-encode nothing and run the mask decoder: logits, quality, tokens, presence."""
     return sam2.sam_mask_decoder(
         image_embeddings=image,
@@ -174,7 +172,13 @@ def sam2_loss(
     return 0.5 * prompted + tracked, iou_prompted, iou_tracked
 
 
-def _prompt_loss(sam2, features, truth, everything, rng):
+def _prompt_loss(
+    sam2: SAM2Base,
+    features: list[torch.Tensor],
+    truth: torch.Tensor,
+    everything: torch.Tensor,
+    rng: np.random.Generator,
+) -> tuple[torch.Tensor, torch.Tensor]:
     """One prompt per row: features and covered shares (N, ...)."""
     coordinates, labels = _sample_prompt(truth, rng, box=rng.random() < 0.35)
     sparse, dense = sam2.sam_prompt_encoder(points=(coordinates, labels), boxes=None, masks=None)
@@ -188,9 +192,12 @@ def _prompt_loss(sam2, features, truth, everything, rng):
     return loss, mask_iou(grown[:, 0], truth).mean()
 
 
-def _sample_prompt(truth, rng, box):
+def _sample_prompt(
+    truth: torch.Tensor, rng: np.random.Generator, box: bool
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Clicks in (x, y) px with labels 1/0, or the two corners of a box with labels 2/3."""
-    coordinates, labels = [], []
+    coordinates: list[np.ndarray] = []
+    labels: list[list[int]] = []
     count = int(rng.integers(1, 3))
     side = truth.shape[-1]
     for mask in truth.numpy() > 0.5:
@@ -215,7 +222,14 @@ def _sample_prompt(truth, rng, box):
     )
 
 
-def _track_loss(sam2, features, position, masks, everything, rng):
+def _track_loss(
+    sam2: SAM2Base,
+    features: list[torch.Tensor],
+    position: torch.Tensor,
+    masks: torch.Tensor,
+    everything: torch.Tensor,
+    rng: np.random.Generator,
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Mask prompts on some frames, memory on the others."""
     num, objects, length, side = masks.shape[:4]
     conditioning = CONDITIONING[rng.integers(len(CONDITIONING))]
@@ -260,13 +274,20 @@ def _track_loss(sam2, features, position, masks, everything, rng):
     return torch.stack(losses).mean(), torch.stack(ious).mean()
 
 
-def _remember(sam2, image, size, high, pointer, presence):
+def _remember(
+    sam2: SAM2Base,
+    image: torch.Tensor,
+    size: tuple[int, int],
+    high: torch.Tensor,
+    pointer: torch.Tensor,
+    presence: torch.Tensor,
+) -> dict[str, Any]:
     flat = image.flatten(2).permute(2, 0, 1)
     features, positions = sam2._encode_new_memory([flat], [size], high, presence, False)
     return {"maskmem_features": features, "maskmem_pos_enc": positions, "obj_ptr": pointer}
 
 
-def _no_prompt(sam2, count):
+def _no_prompt(sam2: SAM2Base, count: int) -> tuple[torch.Tensor, torch.Tensor]:
     coordinates = torch.zeros(count, 1, 2)
     labels = -torch.ones(count, 1, dtype=torch.int32)
     return sam2.sam_prompt_encoder(points=(coordinates, labels), boxes=None, masks=None)

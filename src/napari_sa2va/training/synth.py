@@ -8,7 +8,7 @@ import numpy as np
 
 from napari_sa2va.training.expressions import Expression, expressions_of
 from napari_sa2va.training.render import render
-from napari_sa2va.training.scene import Scene, sample_scene
+from napari_sa2va.training.scene import Scene, sample_scene, sample_size
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def draw_scene(
     Parameters and raised errors are those of `generate_movie`.
     """
     rng = np.random.default_rng(seed)
-    length, rows, columns = (int(rng.integers(*b)) for b in ((8, 25), (96, 257), (96, 257)))
+    length, rows, columns = sample_size(rng)
     while True:
         scene = sample_scene(rng, num_frames or length, height or rows, width or columns, style)
         expressions = expressions_of(scene, rng, max_expressions) if scene.objects else []
@@ -76,7 +76,7 @@ def generate_movie(
     seed : int or list of int
         The same seed and arguments give the same movie.
     num_frames, height, width : int, optional
-        Drawn from 8 to 24 frames and 96 to 256 px when not given.
+        Drawn by `napari_sa2va.training.scene.sample_size` when not given.
     style : str, optional
         One of `napari_sa2va.training.scene.STYLES`; drawn when not given.
     max_expressions : int

@@ -77,6 +77,8 @@ class Packed:
     ids, positions, turns, labels : ndarray of int64, shape (B, L)
         Token ids; positions within the turn's own prompt; which turn a token belongs to (`SHARED`
         for the images, -2 for padding); what to predict *at* the token (`IGNORE` elsewhere).
+    heard : ndarray of bool, shape (B, L)
+        Whether the turn's sentence has come to its end before this token or with it.
     segs : ndarray of int64, shape (S, 3)
         Movie, position in the sequence and turn of every `[SEG]`.
     """
@@ -85,6 +87,7 @@ class Packed:
     positions: np.ndarray
     turns: np.ndarray
     labels: np.ndarray
+    heard: np.ndarray
     segs: np.ndarray
 
 
@@ -103,34 +106,38 @@ class TurnPacker:
         self.prefix = tokenizer.encode(prompt_parts("x", *self.sizes)[0])
         self.seg_id = tokenizer.id_of("[SEG]")
         self.pad_id = tokenizer.id_of("<|endoftext|>")
+        self.end_id = tokenizer.id_of("<|im_end|>")
 
     def pack(self, movies: list[list[tuple[str, str]]]) -> Packed:
         """Pack the (text, answer) turns of several movies."""
         rows = [self._row(turns) for turns in movies]
         longest = max(len(r[0]) for r in rows)
-        fill = (self.pad_id, 0, -2, IGNORE)
-        arrays = [
+        fill = (self.pad_id, 0, -2, IGNORE, False)
+        ids, positions, turns, labels, heard = (
             np.stack([np.pad(r[i], (0, longest - len(r[i])), constant_values=fill[i])
                       for r in rows])
-            for i in range(4)
-        ]  # fmt: skip
-        movie, place = np.nonzero((arrays[0] == self.seg_id) & (arrays[2] >= 0))
-        segs = np.stack([movie, place, arrays[2][movie, place]], 1)
-        return Packed(*arrays, segs)
+            for i in range(len(fill))
+        )  # fmt: skip
+        movie, place = np.nonzero((ids == self.seg_id) & (turns >= 0))
+        segs = np.stack([movie, place, turns[movie, place]], 1)
+        return Packed(ids, positions, turns, labels, heard, segs)
 
     def _row(self, turns: list[tuple[str, str]]) -> list[np.ndarray]:
         start = len(self.prefix)
         ids, positions = list(self.prefix), list(range(start))
-        owners, labels = [SHARED] * start, [IGNORE] * start
+        owners, labels, heard = [SHARED] * start, [IGNORE] * start, [False] * start
         for number, (text, answer) in enumerate(turns):
             asked = self.tokenizer.encode(prompt_parts(text, *self.sizes)[1])
             said = self.tokenizer.encode(answer + "<|im_end|>")
             ids += asked + said
             positions += range(start, start + len(asked) + len(said))
             owners += [number] * (len(asked) + len(said))
+            end = asked.index(self.end_id)
+            heard += [False] * end + [True] * (len(asked) + len(said) - end)
             # The label at a token is the next token of the same turn, in the answer only.
             labels += [IGNORE] * (len(asked) - 1) + said + [IGNORE]
-        return [np.array(a, np.int64) for a in (ids, positions, owners, labels)]
+        arrays = [np.array(a, np.int64) for a in (ids, positions, owners, labels)]
+        return [*arrays, np.array(heard)]
 
 
 def turn_mask(turns: np.ndarray) -> np.ndarray:

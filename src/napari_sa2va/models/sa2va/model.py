@@ -86,7 +86,8 @@ class Sa2VA(nn.Module):
         self._seg_id = tokenizer.id_of(SEG)
         self._family = family_of(config)
         _check_vocabulary(config, tokenizer)
-        self.mllm = self._family.build(config)
+        # The parts of a transformers module have no types that a checker could follow.
+        self.mllm: Any = self._family.build(config)
         sizes = sam2_config(config)
         self.text_hidden_fcs = text_hidden_fcs(self._family.hidden_size(config), sizes.hidden_dim)
         self.sam2 = build_sam2(sizes)
