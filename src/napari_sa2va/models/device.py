@@ -47,21 +47,21 @@ def pick_device(name: str | torch.device = "auto") -> torch.device:
         ) from None
     if device.type == "cuda" and not torch.cuda.is_available():
         raise ModelError(
-            f"the device {name} was asked for, but torch sees no CUDA GPU.",
+            f"The device {name} was asked for, but torch sees no CUDA GPU.",
             "Use device auto or cpu, or install a torch build for your GPU and driver.",
         )
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise ModelError(
-            f"the device {name} was asked for, but there are {torch.cuda.device_count()} GPUs.",
+            f"The device {name} was asked for, but there are {torch.cuda.device_count()} GPUs.",
             "Count from cuda:0.",
         )
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise ModelError(
-            "the device mps was asked for, but there is no Apple GPU.", "Use device auto or cpu."
+            "The device mps was asked for, but there is no Apple GPU.", "Use device auto or cpu."
         )
     if device.type not in ("cpu", "cuda", "mps"):
         raise ModelError(
-            f"the device {name} is not supported.", "Use auto, cpu, cuda, cuda:0 ... or mps."
+            f"The device {name} is not supported.", "Use auto, cpu, cuda, cuda:0 ... or mps."
         )
     return device
 
@@ -82,7 +82,7 @@ def pick_dtype(name: str | torch.dtype, device: torch.device) -> torch.dtype:
         return torch.bfloat16 if _computes_in_bfloat16(device) else torch.float32
     if name not in _DTYPES:
         raise ModelError(
-            f"the number format {name!r} is not supported.",
+            f"The number format {name!r} is not supported.",
             f"Use auto, {', '.join(_DTYPES)}.",
         )
     return _DTYPES[name]

@@ -168,7 +168,7 @@ def find(name: str) -> ModelEntry:
         entry = ModelEntry(wanted.rpartition("/")[2].lower(), hub_id=wanted)
         return replace(entry, folder=_folder_of(entry))
     raise ModelError(
-        f"there is no model and no folder called {name!r}.",
+        f"There is no model and no folder called {name!r}.",
         f"Known models are {', '.join(entry.name for entry in KNOWN)}.",
     )
 
@@ -196,7 +196,7 @@ def resolve(name: str) -> ModelEntry:
         return entry
     if not entry.hub_id:
         raise ModelError(
-            "the weights of nano, which come with the package, are missing.",
+            "The weights of nano, which come with the package, are missing.",
             "Install the package again: pip install --force-reinstall napari-sa2va.",
         )
     return replace(entry, folder=_download(entry))
@@ -276,7 +276,7 @@ def _download(entry: ModelEntry) -> Path:
     except Exception as error:  # the hub's client raises its transport's errors as well as its own
         size = f" (about {entry.num_parameters * 4 / 1e9:.0f} GB)" if entry.num_parameters else ""
         raise ModelError(
-            f"the model {entry.hub_id} is not on this machine and cannot be "
+            f"The model {entry.hub_id} is not on this machine and cannot be "
             f"downloaded: {type(error).__name__}: {_first_line(error)}",
             f"Where there is a network, run: hf download {entry.hub_id} --local-dir {entry.name}"
             f"{size}; copy that folder here and give its path as the model, or put it into "

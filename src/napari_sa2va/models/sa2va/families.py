@@ -67,7 +67,7 @@ def family_of(config: Mapping[str, Any]) -> Family:
             return family
     if "text_config" in config or "Qwen" in str(config.get("auto_map")):
         raise CheckpointError(
-            "this is a checkpoint of the Qwen-VL branch of Sa2VA, which is not supported yet.",
+            "This is a checkpoint of the Qwen-VL branch of Sa2VA, which is not supported yet.",
             "Use one of the InternVL branch, e.g. ByteDance/Sa2VA-1B.",
         )
     raise CheckpointError(

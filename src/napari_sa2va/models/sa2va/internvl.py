@@ -303,7 +303,7 @@ class InternVLReader:
         mode : {"video", "image"}
         """
         if not len(frames):
-            raise RequestError("there is no frame to look at.", "Give at least one.")
+            raise RequestError("There is no frame to look at.", "Give at least one.")
         if mode == "image":
             if len(frames) != 1:
                 raise RequestError(f"image mode was given {len(frames)} frames.", "Give one.")
@@ -342,7 +342,7 @@ class InternVLReader:
         places = tokens == self._context
         if int(places.sum()) != len(seen.tokens):
             raise RequestError(
-                f"the prompt has {int(places.sum())} picture placeholders for "
+                f"The prompt has {int(places.sum())} picture placeholders for "
                 f"{len(seen.tokens)} vision tokens.",
                 "Leave the placeholders to the model; write <image>.",
             )

@@ -210,4 +210,4 @@ class KeyMap:
                 found = pattern.fullmatch(native)
                 if found:
                     return rule.published.format(**found.groupdict()), slot, rule
-        raise CheckpointError(f"the tensor {native} has no published name.")
+        raise CheckpointError(f"The tensor {native} has no published name.")

@@ -98,7 +98,7 @@ def plan_moves(
     found = "; ".join(problem for problem in problems if problem)
     if found:
         raise CheckpointError(
-            f"the weights do not fit config.json: {found}.",
+            f"The weights do not fit config.json: {found}.",
             "Take config.json and the weights from the same checkpoint, and check that all its "
             "files arrived.",
         )

@@ -334,7 +334,7 @@ class Sa2VA(nn.Module):
         Grounding
         """
         if answer is not None and not answer:
-            raise RequestError("the given answer is empty.", "Leave it out to let the model speak.")
+            raise RequestError("The given answer is empty.", "Leave it out to let the model speak.")
         prompt = self._reader.prompt_ids(text, seen)
         with devices.memory_errors(self.device):
             if answer is None:
@@ -366,7 +366,7 @@ def _check_vocabulary(config: Mapping[str, Any], tokenizer: Tokenizer) -> None:
     rows = (config.get("llm_config") or {}).get("vocab_size")
     if rows is not None and len(tokenizer) > int(rows):
         raise CheckpointError(
-            f"the tokenizer has {len(tokenizer)} tokens, but config.json gives the language model "
+            f"The tokenizer has {len(tokenizer)} tokens, but config.json gives the language model "
             f"only {rows}.",
             "Give the tokenizer files that belong to the weights.",
         )

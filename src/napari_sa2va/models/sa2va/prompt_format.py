@@ -102,15 +102,15 @@ def with_pictures(text: str, token_counts: Sequence[int]) -> str:
         If the text is empty, holds `<image>` more than once, or holds a picture placeholder.
     """
     if not text.replace(IMAGE, "").strip():
-        raise RequestError("the sentence is empty.", "Say what to segment.")
+        raise RequestError("The sentence is empty.", "Say what to segment.")
     if text.count(IMAGE) > 1:
         raise RequestError(
-            f"the text holds {IMAGE} {text.count(IMAGE)} times.",
+            f"The text holds {IMAGE} {text.count(IMAGE)} times.",
             "Write it once, where the pictures belong, or leave it out.",
         )
     if any(token in text for token in (IMAGE_START, IMAGE_END, IMAGE_CONTEXT)):
         raise RequestError(
-            "the text holds a picture placeholder of the model.", f"Write {IMAGE} instead."
+            "The text holds a picture placeholder of the model.", f"Write {IMAGE} instead."
         )
     if IMAGE not in text:
         text = f"{IMAGE}\n{text}"
@@ -163,7 +163,7 @@ def _worded(expression: str, wording: str, *, space: str) -> str:
     text = expression.strip()
     bare = _ASKS_TO_SEGMENT.sub("", text.replace(IMAGE, "").strip(), count=1)
     if not bare.strip(" .?"):
-        raise RequestError(f"the sentence {expression!r} is empty.", "Say what to segment.")
+        raise RequestError(f"The sentence {expression!r} is empty.", "Say what to segment.")
     if IMAGE in text:
         return text
     if "?" in text:

@@ -187,7 +187,7 @@ def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
         else:
             raise ValueError(f"unexpected wire type {wire}")
         if at + size > len(data):
-            raise ValueError("the file ends too early")
+            raise ValueError("The file ends too early")
         yield number, data[at : at + size]
         at += size
 

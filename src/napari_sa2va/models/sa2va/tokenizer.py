@@ -62,7 +62,7 @@ class Tokenizer:
             raise
         except Exception as error:  # the library raises bare Exception on a damaged file
             raise CheckpointError(
-                f"the tokenizer of {folder} cannot be read: {error}.",
+                f"The tokenizer of {folder} cannot be read: {error}.",
                 "Copy the tokenizer files of the checkpoint again.",
             ) from error
         _complete(fast, added)
@@ -103,7 +103,7 @@ class Tokenizer:
                     "This looks like a plain multimodal language model; give a Sa2VA or Sa2VA-i "
                     "checkpoint with its own tokenizer files."
                 )
-            raise CheckpointError(f"the tokenizer has no token {token}.", hint)
+            raise CheckpointError(f"The tokenizer has no token {token}.", hint)
         return known
 
 
@@ -184,7 +184,7 @@ def _complete(fast: FastTokenizer, added: dict[int, dict[str, Any]]) -> None:
             fast.add_tokens([token])
         if fast.token_to_id(content) != token_id:
             raise CheckpointError(
-                f"the added token {content} should have id {token_id}, but the vocabulary gives "
+                f"The added token {content} should have id {token_id}, but the vocabulary gives "
                 f"it {fast.token_to_id(content)}.",
                 "Give the tokenizer files that belong to the weights.",
             )
