@@ -2,7 +2,7 @@
 
     python scripts/results.py run [NAME ...]   run commands, keep what they print in docs/results/
     python scripts/results.py fill             copy it between the markers in README.md and docs/
-    python scripts/results.py check            fail if a document differs from docs/results/
+    python scripts/results.py check            fail if a document states something else, or nothing
 
 A marker pair `<!-- result: NAME -->` ... `<!-- end -->` in a document stands for the whole output
 of the command called NAME below.
@@ -69,11 +69,17 @@ def fill() -> None:
 
 
 def check() -> int:
-    """Say which documents state something else than was printed."""
-    stale = [d for d in DOCUMENTS if filled(d.read_text("utf-8")) != d.read_text("utf-8")]
-    for document in stale:
-        print(f"{document.relative_to(ROOT)} is not what docs/results/ says: run the fill command")
-    return int(bool(stale))
+    """Say which documents state something else than was printed, and what was never run."""
+    complaints = []
+    for document in DOCUMENTS:
+        text, name = document.read_text("utf-8"), document.relative_to(ROOT)
+        if filled(text) != text:
+            complaints.append(f"{name} is not what docs/results/ says: run the fill command")
+        for asked in sorted({match[2] for match in MARKED.finditer(text)}):
+            if not (RESULTS / f"{asked}.txt").exists():
+                complaints.append(f"{name} wants {asked!r}, which was never run: run {asked}")
+    print("\n".join(complaints) or "Every number is as it was printed.")
+    return int(bool(complaints))
 
 
 def main() -> int:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from napari_sa2va.models.sa2va.tokenizer import Tokenizer
     from napari_sa2va.training.settings import NanoSettings
 
-SEEN_WEIGHT = 0.3
+SEEN_WEIGHT = 0.5
 GAZE_WEIGHT = 0.5
 GAZE_FROM = 1  # layer 0 hears the sentence out, those after it look
 GAZE_HEADS = 2
