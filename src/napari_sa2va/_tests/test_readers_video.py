@@ -6,6 +6,7 @@ import gc
 import pickle
 import random
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,10 +22,10 @@ from napari_sa2va._tests.movies import (
     write_movie,
 )
 from napari_sa2va.core.errors import ClipError
-from napari_sa2va.readers import video
+from napari_sa2va.readers import video, video_decoder
 from napari_sa2va.readers.open import open_clip
 from napari_sa2va.readers.video_decoder import VideoPlanes
-from napari_sa2va.readers.video_index import build_index
+from napari_sa2va.readers.video_index import build_index, open_stream
 
 _OPEN_GOP = {"bf": "3", "x264-params": "open-gop=1:keyint=12:min-keyint=12:scenecut=0"}
 _VARIABLE_MS = [int(t) for t in np.cumsum([0, *[40, 80, 40, 20] * 15])[:60]]
@@ -163,6 +164,69 @@ def test_a_movie_whose_index_comes_first_and_whose_frames_are_cut_off_says_how_m
                 target.mux(packet)
     with pytest.raises(ClipError, match=r"truncated: \d+ of 60 frames"):
         open_clip(cut(fast, 0.8))
+
+
+def _damage_first_frame(path: Path) -> None:
+    """Overwrite the first packet; its place and length in the container stay right."""
+    import av
+
+    with av.open(str(path)) as container:
+        packet = next(container.demux(video=0))
+        at, size = packet.pos, packet.size
+    data = bytearray(path.read_bytes())
+    # A few bytes are left: before a Matroska packet stands a small header of its block.
+    data[at + 8 : at + size] = b"\xff" * (size - 8)
+    path.write_bytes(bytes(data))
+
+
+@pytest.mark.parametrize(
+    ("name", "how"),
+    [
+        ("damaged.avi", {"codec": "mjpeg", "pix_fmt": "yuvj420p"}),
+        ("damaged.mkv", {"codec": "ffv1", "pix_fmt": "gray", "options": {}}),
+        # Frames of AVI with B-frames are counted by decoding all of them.
+        ("counted.avi", {}),
+    ],
+)
+def test_a_movie_whose_first_frame_is_damaged_is_refused(
+    name: str, how: dict[str, Any], folder: Path
+) -> None:
+    path = write_movie(folder / name, 12, **how)
+    _damage_first_frame(path)
+    with pytest.raises(ClipError, match="cannot be decoded") as caught:
+        open_clip(path)
+    assert "damaged" in caught.value.hint
+
+
+def test_a_movie_in_which_seeking_fails_is_decoded_from_its_start(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import av
+
+    path = write_movie(folder / "no_seek.mp4", 30, gop=10)
+    index = build_index(path)
+    assert index.key_before(25) > 0, "frame 25 must need a seek, or this tests nothing"
+
+    class Unseekable:
+        """A container as a stream from a socket would be."""
+
+        def __init__(self, container: Any) -> None:
+            self._container = container
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._container, name)
+
+        def seek(self, *args: Any, **kwargs: Any) -> None:
+            raise av.error.InvalidDataError(1094995529, "Invalid data found")
+
+    def open_unseekable(path: str, stream: int) -> tuple[Any, Any]:
+        container, video = open_stream(path, stream)
+        return Unseekable(container), video
+
+    monkeypatch.setattr(video_decoder, "open_stream", open_unseekable)
+    planes = VideoPlanes(str(path), index)
+    assert number_of(planes.read(25)) == 25
+    assert number_of(planes.read(3)) == 3
 
 
 def test_text_with_the_name_of_a_movie_is_refused(folder: Path) -> None:

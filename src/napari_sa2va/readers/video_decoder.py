@@ -134,23 +134,32 @@ class _Decoder:
             key = self._index.key_before(key - 1)
 
     def _begin_at(self, key: int) -> None:
+        """Let the decoder begin at a key frame, or at the start of a file that cannot be sought."""
+        self.num_seeks += 1
+        if self._container is None or key == 0:
+            self._open()
+        if key > 0 and not self._seek(key):
+            key = 0
+            self._open()  # a demuxer that stumbled may stand anywhere
+        assert self._container is not None
+        self._frames = self._container.decode(video=self._index.stream)
+        self._next = key
+
+    def _open(self) -> None:
+        self._close()
+        self._container, _ = open_stream(self._path, self._index.stream)
+
+    def _seek(self, key: int) -> bool:
+        """Go to a key frame; False if the file does not allow it."""
         import av
 
-        self.num_seeks += 1
-        if self._container is not None and key > 0:
-            stream = self._container.streams.video[self._index.stream]
-            try:
-                self._container.seek(int(self._index.pts[key]), stream=stream, backward=True)
-            except (av.error.FFmpegError, OSError):
-                key = 0
-        if self._container is None or key == 0:
-            if self._container is not None:
-                self._container.close()
-            self._container, stream = open_stream(self._path, self._index.stream)
-            if key > 0:
-                self._container.seek(int(self._index.pts[key]), stream=stream, backward=True)
-        self._frames = self._container.decode(stream)
-        self._next = key
+        assert self._container is not None
+        stream = self._container.streams.video[self._index.stream]
+        try:
+            self._container.seek(int(self._index.pts[key]), stream=stream, backward=True)
+        except (av.error.FFmpegError, OSError):
+            return False
+        return True
 
     def _decode_to(self, t: int) -> VideoFrame | None:
         """Decode on until frame `t`; None if it was passed or the stream ended before it."""

@@ -194,20 +194,24 @@ def _check_complete(
 
 def _agrees(path: Path, stream: int, pts: np.ndarray) -> bool:
     """Whether the first frames that come out of the decoder bear the times of the packets."""
+    import av
+
     with opened(path, stream) as (container, video):
         try:
             first = [f.pts for f in islice(container.decode(video), _CHECKED_FRAMES)]
-        except OSError as error:
+        except (av.error.FFmpegError, OSError) as error:
             raise _undecodable(path, error) from error
     return first == [int(p) for p in pts[: len(first)]] and bool(first)
 
 
 def _counted(path: Path, stream: int) -> VideoIndex:
     """Count the frames by decoding all of them once."""
+    import av
+
     with opened(path, stream) as (container, video):
         try:
             num_frames = sum(1 for _ in container.decode(video))
-        except OSError as error:
+        except (av.error.FFmpegError, OSError) as error:
             raise _undecodable(path, error) from error
         rate = video.average_rate or video.guessed_rate
     if num_frames == 0:
