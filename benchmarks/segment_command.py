@@ -80,7 +80,7 @@ def main() -> None:
 
     medians = {name: statistics.median(values[1:]) for name, values in times.items()}
     whole = medians["segment"]
-    frames, height, width = record["clip_shape"]
+    frames, height, width = (record["clip"][k] for k in ("num_frames", "height", "width"))
     print(f"{frames} frames of {height} x {width}, {cores} cores, median of {options.runs} runs")
     for name, values in times.items():
         low, high = min(values[1:]), max(values[1:])

@@ -52,7 +52,7 @@ def test_a_sentence_becomes_labels_a_record_and_an_overlay(movie, tmp_path, caps
     assert labels[3, 12, 4] == 2
     record = RunRecord.model_validate(json.loads((tmp_path / "out.json").read_text()))
     assert [o.name for o in record.objects] == ["the red one", "the blue one"]
-    assert record.pixel_size_um == (0.5, 0.5)
+    assert record.clip["pixel_size_um"] == [0.5, 0.5]
     assert sheet.stat().st_size > 0
     printed = capsys.readouterr()
     assert "1. the red one: on 8 of 8 frames" in printed.out
@@ -166,3 +166,59 @@ def test_help_names_every_command_and_the_exit_codes(capsys):
     printed = capsys.readouterr().out
     for word in ("segment", "models", "train", "evaluate", "doctor", "found nothing"):
         assert word in printed
+
+
+@pytest.mark.parametrize("where", ["movie.ome.tif", "movie.json"])
+def test_the_input_is_never_written_over(tmp_path, movie, where, capsys):
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    tifffile.imwrite(folder / "0.tif", np.eye(16, dtype=np.uint8) * 200)
+    before = movie.read_bytes()
+    for source, out in ((movie, movie), (folder, folder / where)):
+        code = main(["segment", str(source), "the red one", "-o", str(out), "--overwrite"])
+        assert code == 2
+        assert "Choose another place" in capsys.readouterr().err
+    assert movie.read_bytes() == before
+    assert sorted(p.name for p in folder.iterdir()) == ["0.tif"]
+
+
+def test_a_fault_of_ours_is_exit_code_3_and_not_found_nothing(movie, tmp_path, monkeypatch, capsys):
+    def track(self, *args, **kwargs):
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr(FakeTracker, "track", track)
+    out = tmp_path / "out.tif"
+    assert main(["segment", str(movie), "the red one", "-o", str(out), "--preset", "sa2va"]) == 3
+    printed = capsys.readouterr().err
+    assert "ZeroDivisionError: a bug" in printed
+    assert "report" in printed
+
+
+def test_a_run_that_fails_before_its_first_frame_leaves_a_record(movie, tmp_path, monkeypatch):
+    calls = iter([1, 2])
+
+    def ground(self, seen, text, **kwargs):
+        if next(calls) == 2:
+            raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return ground_one(self, seen, text, **kwargs)
+
+    ground_one = FakeModel.ground_seen
+    monkeypatch.setattr(FakeModel, "ground_seen", ground)
+    out = tmp_path / "out.tif"
+    assert main(["segment", str(movie), "the red one", "-p", "the blue one", "-o", str(out)]) == 3
+    record = json.loads((tmp_path / "out.json").read_text())
+    assert record["finished"] == "failed"
+    assert [o["answer"] for o in record["objects"]] == ["It is .", ""]
+    assert not out.exists()
+
+
+def test_ctrl_c_before_the_first_answer_stops_at_once(movie, tmp_path, monkeypatch):
+    def look(self, frames):
+        os.kill(os.getpid(), signal.SIGINT)
+        raise AssertionError("went on after Ctrl-C")
+
+    monkeypatch.setattr(FakeModel, "look", look)
+    out = tmp_path / "out.tif"
+    assert main(["segment", str(movie), "the red one", "-o", str(out)]) == 130
+    assert not out.exists()
+    assert json.loads((tmp_path / "out.json").read_text())["finished"] == "cancelled"

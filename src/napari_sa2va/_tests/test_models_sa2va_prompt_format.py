@@ -86,6 +86,11 @@ def test_placeholders_in_the_wrong_number_are_refused(text):
         ),
         ("Can you segment the bright cell?", "<image>\n Can you segment the bright cell?"),
         ("<image>Please describe the video.", "<image>Please describe the video."),
+        (
+            "Which segmented worm moves?",
+            "<image>\n Which segmented worm moves? Please respond with a segmentation mask.",
+        ),
+        ("segment 3 of the larva", "<image>\nPlease segment segment 3 of the larva."),
         ("T cells", "<image>\nPlease segment T cells."),
     ],
 )

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from napari_sa2va._tests.fakes import FakeModel, FakeTracker, colour_clip
+from napari_sa2va.core import rle
 from napari_sa2va.core.cancel import CancelToken
-from napari_sa2va.core.errors import MemoryShortage, RequestError
+from napari_sa2va.core.errors import CheckpointError, MemoryShortage, RequestError
 from napari_sa2va.core.prompt import Point, Prompt, PromptSet
 from napari_sa2va.pipeline.events import Answered, Finished, FrameMasks, KeyMasks, Note, Planned
 from napari_sa2va.pipeline.record import RunRecord
@@ -16,6 +17,7 @@ from napari_sa2va.presets import PRESETS, preset
 from napari_sa2va.propagation.backward import Backward
 from napari_sa2va.propagation.both import Both
 from napari_sa2va.propagation.none import KeyFramesOnly
+from napari_sa2va.readers.open import open_clip
 from napari_sa2va.sampling.manual import Manual
 
 
@@ -115,14 +117,14 @@ def test_what_is_not_there_is_a_finding_and_leaves_an_empty_masklet():
 
 def test_if_nothing_is_found_no_frame_is_encoded():
     events, model = events_of("the yellow one")
-    assert model.trackers == []
+    assert [tracker.num_encoded for tracker in model.trackers] == [0]
     assert isinstance(events[-1], Finished)
     assert not events[-1].record.any_found
 
 
 def test_a_given_answer_is_taken_and_recorded_as_given():
     events, model = events_of("the red one", answers="Look: [SEG].")
-    assert ("ground", model.calls[1][1], "Look: [SEG].") in model.calls
+    assert [call[2] for call in model.calls if call[0] == "ground"] == ["Look: [SEG]."]
     entry = events[-1].record.objects[0]
     assert entry.answer_given
     assert entry.raw_answer == "Look: [SEG].<|im_end|>"
@@ -281,3 +283,74 @@ def test_segment_takes_an_array_a_preset_and_gives_labels():
     assert result.labels.shape == (6, 16, 20)
     assert result.answer == "It is ."
     assert isinstance(seen[-1], Finished)
+
+
+def test_a_missing_decoder_is_found_out_before_any_sentence_is_asked(monkeypatch):
+    def refuse(self, **_):
+        raise CheckpointError("no original decoder")
+
+    monkeypatch.setattr(FakeModel, "new_tracker", refuse)
+    model = FakeModel()
+    with pytest.raises(CheckpointError):
+        events_of("the red one", model=model)
+    assert model.calls == []
+
+
+def test_an_answer_comes_before_the_note_about_it():
+    events, _ = events_of("the red one and the blue one")
+    kinds = [type(e) for e in events]
+    assert kinds.index(Answered) < kinds.index(Note)
+
+
+def test_a_cancel_after_the_last_frame_cuts_nothing_off():
+    cancel = CancelToken()
+    for event in run(
+        colour_clip(6), PromptSet.from_texts("the red one"), preset("sa2va-i"), model=FakeModel(),
+        cancel=cancel,
+    ):  # fmt: skip
+        if type(event) is FrameMasks and event.frame == 5:
+            cancel.cancel()
+    assert event.reason == "done"
+
+
+@pytest.mark.parametrize(
+    ("error", "finished"), [(KeyboardInterrupt, "cancelled"), (ZeroDivisionError, "failed")]
+)
+def test_the_record_says_how_a_run_ended_that_was_torn_off(monkeypatch, error, finished):
+    def track(self, *args, **kwargs):
+        raise error
+
+    monkeypatch.setattr(FakeTracker, "track", track)
+    steps = run(
+        colour_clip(8), PromptSet.from_texts("the red one"), preset("sa2va"), model=FakeModel()
+    )
+    record = next(steps).record
+    with pytest.raises(error):
+        list(steps)
+    assert record.finished == finished
+    assert record.timings_s["total"] > 0
+
+
+def test_the_record_tells_how_to_run_again():
+    mask = np.zeros((16, 20), dtype=bool)
+    mask[1:5, 2:6] = True
+    prompts = PromptSet((
+        Prompt(1, "clicked", frame=2, points=(Point(y=2, x=3), Point(y=12, x=3, positive=False))),
+        Prompt(2, "drawn", frame=0, mask=mask),
+        Prompt(3, "said", text="the red one"),
+    ))  # fmt: skip
+    frames = np.stack([colour_clip(8).rgb(t) for t in range(8)])
+    clip = open_clip(frames, axes="TYXS", limits=(np.float32(0), np.int64(200)))
+    events, _ = events_of(prompts, clip=clip)
+    record = RunRecord.model_validate_json(events[-1].record.model_dump_json())
+    assert record.clip["opened_with"] == {"axes": "TYXS", "limits": [0.0, 200]}
+    clicked, drawn, said = record.objects
+    assert clicked.marked["points"] == [[2, 3, True], [12, 3, False]]
+    np.testing.assert_array_equal(rle.decode(drawn.marked["mask"]), mask)
+    assert said.marked is None
+
+
+def test_a_given_answer_that_ends_in_seg_still_has_its_mask():
+    events, model = events_of("the red one", answers="Sure, [SEG]")
+    assert [call[2] for call in model.calls if call[0] == "ground"] == ["Sure, [SEG]."]
+    assert events[-1].record.any_found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from importlib import import_module
 from importlib.metadata import version
 
@@ -79,4 +80,8 @@ def main(arguments: list[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("Stopped.", err=True)
         return INTERRUPTED
+    except Exception:  # ours or a library's fault: not "found nothing", which Python's 1 would say
+        traceback.print_exc()
+        click.echo("This should not happen. Please report it with the lines above.", err=True)
+        return FAILED
     return code if isinstance(code, int) else DONE

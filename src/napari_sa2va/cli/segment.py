@@ -80,24 +80,32 @@ def segment(
     settings = apply_flags(preset(preset_name), values)
     prompts = PromptSet.from_texts([sentence, *more])
     outputs = _Outputs.named(input_path, output, overlay, overwrite=overwrite)
-    outputs.check()
+    outputs.check(input_path)
     clip = _open(input_path, values)
 
     from napari_sa2va.cli.progress import RunProgress
+    from napari_sa2va.pipeline.events import Answered, FrameMasks
     from napari_sa2va.pipeline.run import run
     from napari_sa2va.pipeline.sinks import MaskletSink
 
     sink = MaskletSink(clip, prompts)
-    try:
-        with _ctrl_c_cancels() as cancel, RunProgress(quiet=quiet) as progress:
-            for event in run(clip, prompts, settings, answers=answer or None, cancel=cancel):
-                sink.take(event)
-                progress.show(event)
-    finally:
-        # Also after an error or an interruption: what is finished is not lost.
-        record = sink.record
-        if record is not None and (sink.frames_done or record.finished in ("done", "cancelled")):
-            outputs.write(clip, list(sink.masklets.values()), record)
+    with _ctrl_c_cancels() as stop:
+        try:
+            with RunProgress(quiet=quiet) as progress:
+                for event in run(
+                    clip, prompts, settings, answers=answer or None, cancel=stop.token
+                ):
+                    sink.take(event)
+                    progress.show(event)
+                    # Before the first answer there is nothing to keep: Ctrl-C stops at once.
+                    stop.politely = stop.politely or isinstance(event, Answered | FrameMasks)
+        finally:
+            # Also after an error or an interruption: what is finished is not lost.
+            stop.politely = True
+            record = sink.record
+            if record is not None:
+                done = record.finished == "done" or sink.frames_done > 0
+                outputs.write(clip, list(sink.masklets.values()) if done else [], record)
     assert record is not None  # the first event carries it
     if record.finished == "cancelled":
         click.echo(
@@ -132,7 +140,7 @@ class _Outputs:
             labels = labels.with_name(f"{labels.name}.ome.tif")
         return cls(labels, labels.with_name(f"{_stem(labels)}.json"), overlay, overwrite)
 
-    def check(self) -> None:
+    def check(self, input_path: Path) -> None:
         """Find out now, and not after the run, whether all can be written."""
         from napari_sa2va.writers.overlay import overlay_suffixes
         from napari_sa2va.writers.paths import check_output
@@ -143,16 +151,22 @@ class _Outputs:
                 f"Use one of {', '.join(overlay_suffixes())}.",
             )
         for path in (self.labels, self.record, self.overlay):
-            if path is not None:
-                check_output(path, overwrite=self.overwrite)
+            if path is None:
+                continue
+            _keep_apart(path, input_path)
+            check_output(path, overwrite=self.overwrite)
 
     def write(self, clip: Clip, masklets: list[Masklet], record: RunRecord) -> None:
-        """Write what there is, finished or not, and say where it is."""
+        """Write what there is, finished or not, and say where it is; the cheapest to lose last."""
         from napari_sa2va.core.masklet import label_frames
         from napari_sa2va.writers.label_tiff import write_labels_tiff
         from napari_sa2va.writers.overlay import write_overlay
         from napari_sa2va.writers.record import write_record
 
+        write_record(self.record, record.model_dump(mode="json"), overwrite=self.overwrite)
+        click.echo(f"Wrote {self.record}")
+        if not masklets:
+            return
         write_labels_tiff(
             self.labels,
             clip,
@@ -160,18 +174,26 @@ class _Outputs:
             names={m.object_id: m.name for m in masklets},
             overwrite=self.overwrite,
         )
-        write_record(self.record, record.model_dump(mode="json"), overwrite=self.overwrite)
-        written = [self.labels, self.record]
+        click.echo(f"Wrote {self.labels}")
         if self.overlay is not None:
             write_overlay(self.overlay, clip, masklets, overwrite=self.overwrite)
-            written.append(self.overlay)
+            click.echo(f"Wrote {self.overlay}")
         for masklet in masklets:
             click.echo(
                 f"{masklet.object_id}. {masklet.name}: on {len(masklet.frames_present)} of "
                 f"{masklet.num_frames} frames"
                 + ("" if masklet.found else " (the model says it is not there)")
             )
-        click.echo("Wrote " + ", ".join(str(path) for path in written))
+
+
+def _keep_apart(output: Path, input_path: Path) -> None:
+    """Refuse to write over the input, or between the images of an input folder."""
+    target, source = output.resolve(), input_path.resolve()
+    if target == source or (source.is_dir() and source in target.parents):
+        raise OutputError(
+            f"The output {output} would overwrite or mix with the input {input_path}.",
+            "Choose another place or name.",
+        )
 
 
 def _open(path: Path, values: dict[str, Any]) -> Clip:
@@ -214,19 +236,27 @@ def _stem(path: Path) -> str:
     return path.stem or "clip"
 
 
-@contextmanager
-def _ctrl_c_cancels() -> Iterator[CancelToken]:
-    """Turn the first Ctrl-C into a polite stop; a second one interrupts at once."""
-    token = CancelToken()
+@dataclass
+class _Stop:
+    """How Ctrl-C stops a run: politely once there is something to keep."""
 
-    def on_signal(number: int, frame: Any) -> None:
-        if token.cancelled:
+    token: CancelToken
+    politely: bool = False
+
+    def on_signal(self, number: int, frame: Any) -> None:
+        """Take a Ctrl-C: the first may be polite, another one interrupts at once."""
+        if self.token.cancelled or not self.politely:
             raise KeyboardInterrupt
         click.echo("Stopping after this frame; press Ctrl-C again to stop at once.", err=True)
-        token.cancel()
+        self.token.cancel()
 
-    before = signal.signal(signal.SIGINT, on_signal)
+
+@contextmanager
+def _ctrl_c_cancels() -> Iterator[_Stop]:
+    """Take Ctrl-C over while a run and the writing of its results last."""
+    stop = _Stop(CancelToken())
+    before = signal.signal(signal.SIGINT, stop.on_signal)
     try:
-        yield token
+        yield stop
     finally:
         signal.signal(signal.SIGINT, before)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -50,6 +50,8 @@ class Clip:
         Whether the time between frames varies; `frame_interval_s` is then its median.
     notes : tuple of str
         What a person should know about how the clip was read.
+    opened_with : mapping
+        What was asked for on opening: axes, series, z ... as `open_clip` takes them, JSON types.
     """
 
     frames: da.Array
@@ -65,6 +67,7 @@ class Clip:
     channel_names: tuple[str, ...] = ()
     variable_rate: bool = False
     notes: tuple[str, ...] = ()
+    opened_with: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         shape = self.frames.shape
@@ -178,6 +181,7 @@ class Clip:
             "z_step_um": self.z_step_um,
             "frame_interval_s": self.frame_interval_s,
             "variable_rate": self.variable_rate,
+            "opened_with": dict(self.opened_with),
         }
 
 

@@ -12,11 +12,13 @@ from napari_sa2va.core.errors import ShapeMismatch
 class Rle(TypedDict):
     """An uncompressed COCO run-length code.
 
-    `size` is [Y, X]; `counts` alternates background and foreground runs, background first.
+    `size` is [Y, X]; `counts`, uint32, alternates background and foreground runs, background first.
+    It is an array because a list of Python numbers takes nine times the memory, and codes are what
+    grows with the length of a clip; `counts.tolist()` is what COCO's JSON holds.
     """
 
     size: list[int]
-    counts: list[int]
+    counts: np.ndarray
 
 
 def encode(mask: np.ndarray) -> Rle:
@@ -35,11 +37,11 @@ def encode(mask: np.ndarray) -> Rle:
         raise ShapeMismatch(f"A mask has shape {mask.shape}.", "Give a two-dimensional mask.")
     flat = np.asarray(mask, dtype=bool).ravel(order="F")
     if flat.size == 0:
-        return {"size": list(mask.shape), "counts": []}
+        return {"size": list(mask.shape), "counts": np.empty(0, np.uint32)}
     edges = np.flatnonzero(flat[1:] != flat[:-1]) + 1
-    counts = np.diff(np.concatenate(([0], edges, [flat.size])))
-    runs = counts.tolist()
-    return {"size": list(mask.shape), "counts": [0, *runs] if flat[0] else runs}
+    start = [0, 0] if flat[0] else [0]  # a mask that begins with foreground: a background run of 0
+    counts = np.diff(np.concatenate((start, edges, [flat.size])))
+    return {"size": list(mask.shape), "counts": counts.astype(np.uint32)}
 
 
 def decode(code: Rle) -> np.ndarray:
@@ -63,4 +65,4 @@ def decode(code: Rle) -> np.ndarray:
 
 def area(code: Rle) -> int:
     """Return the number of foreground pixels."""
-    return int(sum(code["counts"][1::2]))
+    return int(np.sum(code["counts"][1::2]))

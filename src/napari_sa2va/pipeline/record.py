@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from napari_sa2va.core import rle
+from napari_sa2va.core.prompt import Prompt
 from napari_sa2va.pipeline.events import Note
 from napari_sa2va.settings import RunSettings
 
@@ -29,6 +31,9 @@ class ObjectRecord(BaseModel):
     object_id: int
     name: str
     text: str = Field(description="The sentence that asked for it; empty if it was marked by hand.")
+    marked: dict[str, Any] | None = Field(
+        None, description="Marks made by hand: frame, points as (y, x, positive), box, mask as RLE."
+    )
     answer: str = Field("", description="What the model said, special tokens left out.")
     raw_answer: str = Field("", description="The same with special tokens.")
     answer_given: bool = Field(False, description="Whether the answer was given, not generated.")
@@ -54,12 +59,9 @@ class RunRecord(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     settings: RunSettings
-    source: str | None = None
-    clip_name: str = ""
-    clip_shape: tuple[int, int, int] = Field(description="(T, Y, X)")
-    pixel_size_um: tuple[float, float] | None = None
-    frame_interval_s: float | None = None
-    intensity_limits: list[tuple[float, float]] = Field(default_factory=list)
+    clip: dict[str, Any] = Field(
+        default_factory=dict, description="Where it is, how it was opened, its size and scale."
+    )
     started: str = Field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     model_name: str = ""
     weights_sha256: dict[str, str] = Field(default_factory=dict)
@@ -82,18 +84,14 @@ class RunRecord(BaseModel):
         """Write down what is known before anything has run."""
         return cls(
             settings=plan.settings,
-            source=clip.source,
-            clip_name=clip.name,
-            clip_shape=(clip.num_frames, clip.height, clip.width),
-            pixel_size_um=clip.pixel_size_um,
-            frame_interval_s=clip.frame_interval_s,
-            intensity_limits=[(float(lo), float(hi)) for lo, hi in clip.limits],
+            clip=clip.describe(),
             key_frames=list(plan.key_frames.frames),
             key_frames_rule=plan.key_frames.reason,
             prompt_frames=list(plan.prompt_frames),
             frames_planned=plan.num_frames,
             objects=[
-                ObjectRecord(object_id=p.object_id, name=p.name, text=p.text) for p in plan.prompts
+                ObjectRecord(object_id=p.object_id, name=p.name, text=p.text, marked=_marks(p))
+                for p in plan.prompts
             ],
             versions=package_versions(),
         )
@@ -111,6 +109,22 @@ class RunRecord(BaseModel):
     def any_found(self) -> bool:
         """Whether at least one object has a pixel on at least one frame."""
         return any(o.frames_present for o in self.objects)
+
+
+def _marks(prompt: Prompt) -> dict[str, Any] | None:
+    """Return what was marked by hand, as JSON types; None for a sentence."""
+    if prompt.text:
+        return None
+    mask = None
+    if prompt.mask is not None:
+        code = rle.encode(prompt.mask)
+        mask = {"size": code["size"], "counts": code["counts"].tolist()}
+    return {
+        "frame": prompt.frame,
+        "points": [(p.y, p.x, p.positive) for p in prompt.points],
+        "box": prompt.box,
+        "mask": mask,
+    }
 
 
 def package_versions() -> dict[str, str]:

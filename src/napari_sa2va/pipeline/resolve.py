@@ -67,7 +67,8 @@ def resolve(
     settings : RunSettings
     answers : str or sequence of (str or None), optional
         Answers to take instead of generating them, one per sentence. A single string is for a
-        single sentence.
+        single sentence. One that ends in `[SEG]` is taken with a full stop, as the models end
+        theirs: the mask of an answer's very last token is lost.
 
     Raises
     ------
@@ -84,6 +85,7 @@ def resolve(
             f"{len(given)} answers were given for {len(spoken)} sentences.",
             "Give one answer per sentence, or none.",
         )
+    given = [a + "." if a and a.endswith("[SEG]") else a for a in given]
     for prompt in marked:
         _check_marks(prompt, clip)
 

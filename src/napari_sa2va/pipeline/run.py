@@ -95,10 +95,17 @@ def run(
 
     try:
         yield from _work(clip, plan, model, record, clock, cancel)
-    except Exception:
-        record.finished = "failed"
+    except BaseException as error:
+        # The one who closes the generator or presses Ctrl-C twice cancels; all else is a failure.
+        stopped = isinstance(error, KeyboardInterrupt | GeneratorExit)
+        record.finished = "cancelled" if stopped else "failed"
+        record.timings_s["total"] = clock.elapsed()
         raise
-    reason: Literal["done", "cancelled"] = "cancelled" if cancel.cancelled else "done"
+    # A cancel that comes after the last frame has cut nothing off.
+    complete = 0 < record.frames_planned == record.frames_done
+    reason: Literal["done", "cancelled"] = (
+        "cancelled" if cancel.cancelled and not complete else "done"
+    )
     record.finished = reason
     record.timings_s["total"] = clock.elapsed()
     yield Finished(reason, record)
@@ -123,6 +130,14 @@ def _work(
     record.weights_sha256 = dict(model.weight_hashes)
     record.device, record.dtype = str(model.device), str(model.dtype).removeprefix("torch.")
 
+    tracking = plan.settings.tracking
+    # Made before any sentence is asked: it is the tracker that may miss a decoder.
+    tracker = model.new_tracker(
+        decoder=tracking.decoder,
+        hide_absent=tracking.hide_absent,
+        # The second sweep starts where the first did, and needs the memories from around there.
+        turning_frame=plan.passes[0].frames.start if len(plan.passes) > 1 else None,
+    )
     with memory_errors(model.device):
         tracks: list[_Track] = []
         if plan.spoken:
@@ -131,7 +146,7 @@ def _work(
                 yield event
         tracks += _tracks_of_marks(plan, len(tracks))
         if tracks and not cancel.cancelled:
-            yield from _draw(clip, plan, model, tracks, record, clock, cancel)
+            yield from _draw(clip, plan, model, tracker, tracks, record, clock, cancel)
 
 
 def _ground(
@@ -163,24 +178,23 @@ def _ground(
         answered = Answered(prompt.object_id, prompt.text, entry.answer, entry.found)
         if not grounding.found:
             yield answered, []
-            yield (
-                record.note(f"{prompt.text!r} was not found. The model said: {entry.answer}"),
-                [],
-            )
+            who = "The model said" if answer is None else "The answer that was given is"
+            yield record.note(f"{prompt.text!r} was not found. {who}: {entry.answer}"), []
             continue
         embeddings = grounding.embeddings
-        if len(embeddings) > 1 and plan.settings.output.several_masks == "first":
+        only_first = len(embeddings) > 1 and plan.settings.output.several_masks == "first"
+        tracks = [
+            _Track(next_track + i, prompt.object_id, vector)
+            for i, vector in enumerate(embeddings[:1] if only_first else embeddings)
+        ]
+        next_track += len(tracks)
+        yield answered, tracks
+        if only_first:
             note = record.note(
                 f"The answer to {prompt.text!r} holds {len(embeddings)} masks; the first is drawn.",
                 "Set the output's several masks to union to draw all of them as one object.",
             )
-            embeddings = embeddings[:1]
             yield note, []
-        tracks = [
-            _Track(next_track + i, prompt.object_id, vector) for i, vector in enumerate(embeddings)
-        ]
-        next_track += len(tracks)
-        yield answered, tracks
 
 
 def _tracks_of_marks(plan: Plan, num_spoken: int) -> list[_Track]:
@@ -191,19 +205,13 @@ def _draw(
     clip: Clip,
     plan: Plan,
     model: Sa2VA,
+    tracker: Tracker,
     tracks: list[_Track],
     record: RunRecord,
     clock: Clock,
     cancel: CancelToken,
 ) -> Iterator[Event]:
     """Prompt the tracker on the key frames, then sweep."""
-    tracking = plan.settings.tracking
-    tracker = model.new_tracker(
-        decoder=tracking.decoder,
-        hide_absent=tracking.hide_absent,
-        # The second sweep starts where the first did, and needs the memories from around there.
-        turning_frame=plan.passes[0].frames.start if len(plan.passes) > 1 else None,
-    )
     union = _Union(tracks, clip)
     spoken = [t for t in tracks if t.embedding is not None]
     marks = {p.object_id: p for p in plan.marked}

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from napari_sa2va.core.axes import ChannelRequest, relabel
 from napari_sa2va.core.clip import Clip, make_clip
@@ -86,7 +89,19 @@ def open_clip(
     else:
         recording = from_array(path_or_array, axes, rgb=rgb)
         recording = relabel(recording, None, rgb)
-    return make_clip(recording, time=time, z=z, channels=channels, limits=limits, name=name)
+    clip = make_clip(recording, time=time, z=z, channels=channels, limits=limits, name=name)
+    asked = {
+        "axes": axes, "time": time, "z": z, "channels": channels, "limits": limits, "rgb": rgb,
+        "series": series,
+    }  # fmt: skip
+    return replace(clip, opened_with={k: _plain(v) for k, v in asked.items() if v is not None})
+
+
+def _plain(value: Any) -> Any:
+    """Turn NumPy's numbers and sequences into Python's, so that they can be written as JSON."""
+    if isinstance(value, str):
+        return value
+    return [_plain(v) for v in value] if np.ndim(value) else getattr(value, "item", lambda: value)()
 
 
 def read_recording(path: Path, *, series: int | str | None = None) -> Recording:

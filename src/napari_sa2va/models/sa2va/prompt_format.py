@@ -117,7 +117,11 @@ def with_pictures(text: str, token_counts: Sequence[int]) -> str:
     return text.replace(IMAGE, picture_blocks(token_counts))
 
 
-_ASKS_TO_SEGMENT = re.compile(r"(?:please\s+)?segment(?:\s+|$)", re.IGNORECASE)
+# "segment the cell" asks; "segment 3 of the larva" names.
+_ASKS_TO_SEGMENT = re.compile(r"(?:please\s+)?segment(?:\s+(?!\d|of\b|[ivx]+\b)|$)", re.IGNORECASE)
+_QUESTION_TO_SEGMENT = re.compile(
+    r"\b(?:can|could|will|would) you (?:\w+ )?segment\b", re.IGNORECASE
+)
 _MASK_REQUEST = "Please respond with a segmentation mask."
 
 
@@ -127,8 +131,8 @@ def video_question(expression: str) -> str:
     * `the bright cell` becomes `Please segment the bright cell.`
     * `segment the bright cell` and `Please segment the bright cell.` become the same: the request
       is not wrapped twice, and there is one full stop.
-    * A question (anything with `?`) is kept, and followed by a request for a mask unless it speaks
-      of segmenting itself.
+    * A question (anything with `?`) is kept, and followed by a request for a mask, unless it is
+      one itself: `Can you segment ...?`, a form of the models' training data.
     * A text that holds `<image>` is taken as it is.
 
     Raises
@@ -167,7 +171,7 @@ def _worded(expression: str, wording: str, *, space: str) -> str:
     if IMAGE in text:
         return text
     if "?" in text:
-        request = "" if "segment" in text.lower() else f" {_MASK_REQUEST}"
+        request = "" if _QUESTION_TO_SEGMENT.search(text) else f" {_MASK_REQUEST}"
         return f"{IMAGE}\n {text}{request}"
     asked = _ASKS_TO_SEGMENT.match(text)
     if asked is not None:
