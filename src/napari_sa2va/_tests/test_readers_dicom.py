@@ -134,6 +134,22 @@ def test_an_object_without_pixels_is_refused(tmp_path: Path) -> None:
         open_clip(tmp_path / "b.dcm")
 
 
+@pytest.mark.parametrize("keyword", ["PhotometricInterpretation", "BitsStored"])
+@pytest.mark.parametrize("is_empty", [False, True])
+def test_a_file_that_does_not_say_how_its_pixels_are_meant_is_refused(
+    keyword: str, is_empty: bool, tmp_path: Path
+) -> None:
+    header = dcmread(write_dicom(tmp_path / "a.dcm"))
+    if is_empty:
+        setattr(header, keyword, None)
+    else:
+        delattr(header, keyword)
+    header.save_as(tmp_path / "b.dcm")
+    with pytest.raises(ClipError, match=f"lacks the DICOM tag {keyword}") as caught:
+        open_clip(tmp_path / "b.dcm")
+    assert caught.value.hint
+
+
 def test_text_with_the_name_of_dicom_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.dcm").write_text("notes" * 100)
     with pytest.raises(ClipError, match="cannot be read as DICOM"):

@@ -49,7 +49,8 @@ def read(path: Path, *, series: int | str | None = None) -> Recording:
     Raises
     ------
     ClipError
-        If the file is no DICOM file, holds no pixels, is truncated or has an unknown compression.
+        If the file is no DICOM file, holds no pixels, is truncated, lacks what says how its pixels
+        are meant, or has an unknown compression.
     """
     from pydicom import dcmread
     from pydicom.errors import InvalidDicomError
@@ -63,7 +64,9 @@ def read(path: Path, *, series: int | str | None = None) -> Recording:
     if "PixelData" not in header:
         raise ClipError(f"{path} holds no pixels.", "It is another kind of DICOM object.")
     num_frames = int(header.get("NumberOfFrames", 1) or 1)
-    source = DicomPlanes(str(path), str(header.PhotometricInterpretation), _bits(header))
+    photometric = str(_needed(path, header, "PhotometricInterpretation"))
+    bits = int(_needed(path, header, "BitsStored")), bool(header.get("PixelRepresentation", 0))
+    source = DicomPlanes(str(path), photometric, bits)
     first = source.read(0)
     if num_frames > 1:
         source.read(num_frames - 1)  # a truncated file ends before its last frame
@@ -81,8 +84,15 @@ def read(path: Path, *, series: int | str | None = None) -> Recording:
     )
 
 
-def _bits(header: Dataset) -> tuple[int, bool]:
-    return int(header.BitsStored), bool(header.get("PixelRepresentation", 0))
+def _needed(path: Path, header: Dataset, keyword: str) -> Any:
+    """Value of a tag without which the pixels cannot be understood."""
+    value = header.get(keyword)
+    if value in (None, ""):
+        raise ClipError(
+            f"{path} lacks the DICOM tag {keyword}, so its pixels cannot be understood.",
+            "Export it again from the program or device that wrote it.",
+        )
+    return value
 
 
 class DicomPlanes:
