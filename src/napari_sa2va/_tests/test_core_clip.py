@@ -116,6 +116,45 @@ def test_colour_in_floats_from_zero_to_one_is_not_stretched() -> None:
     assert open_clip(movie).limits == ((0.0, 1.0),) * 3
 
 
+def test_limits_are_rounded_where_nobody_sees_it() -> None:
+    movie = np.linspace(0, np.pi, 3 * 16 * 16).reshape(3, 16, 16)
+    ((low, high),) = open_clip(movie).limits
+    # the percentiles 0.1 and 99.9 of an even ramp
+    assert (low, high) == (float(f"{np.pi / 1000:.7g}"), float(f"{np.pi * 0.999:.7g}"))
+
+
+@pytest.mark.parametrize(
+    ("ground", "span", "dtype"),
+    [
+        (1e6 - 0.01, 0.02, "float64"),
+        (2**31, 99, "uint32"),
+        (-(2**31), 99, "int32"),
+        (2**31, 2000, "int64"),  # seven digits would leave an interval, but cut it off
+        (2**20, 64, "float32"),
+    ],
+)
+def test_a_small_signal_on_a_high_ground_keeps_its_precision(
+    ground: float, span: float, dtype: str
+) -> None:
+    ramp = np.linspace(0, 1, 256).reshape(1, 16, 16)
+    movie = (ground + span * np.repeat(ramp, 3, 0)).astype(dtype)
+    clip = open_clip(movie)
+    ((low, high),) = clip.limits
+    values = movie.astype(np.float64)
+    assert low == pytest.approx(np.percentile(values, 0.1), abs=span / 512)
+    assert high == pytest.approx(np.percentile(values, 99.9), abs=span / 512)
+    by_hand = np.clip((values[1] - low) / (high - low), 0, 1) * 255
+    np.testing.assert_allclose(clip.rgb(1)[..., 0], by_hand, atol=0.51)
+    assert len(np.unique(clip.rgb(1))) > 50
+
+
+def test_integers_that_doubles_cannot_tell_apart_are_refused_with_a_way_out() -> None:
+    movie = (2**62 + np.arange(100)).reshape(1, 10, 10)  # doubles count in steps of 1024 here
+    with pytest.raises(PixelError, match="double-precision") as caught:
+        open_clip(movie)
+    assert "data.min()" in caught.value.hint
+
+
 @pytest.mark.parametrize("dtype", ["int8", "int16", "uint32", "int64", "float16", "float64"])
 def test_other_numbers_are_scaled_too(dtype: str) -> None:
     movie = RNG.integers(-100 if dtype[0] != "u" else 0, 100, (3, 16, 16)).astype(dtype)

@@ -86,7 +86,8 @@ def find_limits(
     ------
     PixelError
         On NaN or infinite pixels in a frame read, on a movie with one and the same value
-        everywhere, or on limits that are no interval.
+        everywhere, on 64-bit integers too large to be told apart, or on limits that are no
+        interval.
     """
     check_dtype(dtype)
     fixed = check_limits(given, num_channels) if given is not None else _fixed(dtype, num_channels)
@@ -185,8 +186,22 @@ def _percentiles(values: np.ndarray, low: float, high: float) -> Limits:
         lower, upper = float(values.min()), float(values.max())
     if lower == upper:  # a flat channel beside others: show it in the range of the clip
         lower, upper = float(low), float(high)
-    # Seven digits are more than the eye has, and read better in a record.
-    return float(f"{lower:.7g}"), float(f"{upper:.7g}")
+    if lower == upper:
+        raise PixelError(
+            f"The values from {low} to {high} differ by less than a double-precision number holds.",
+            "Subtract their smallest value first: data - data.min().",
+        )
+    return _rounded(lower, upper)
+
+
+def _rounded(lower: float, upper: float) -> Limits:
+    """Seven digits, which read better in a record, unless that is seen in the picture."""
+    rounded = float(f"{lower:.7g}"), float(f"{upper:.7g}")
+    # A small signal on a high ground needs more: 1e6 + 0.01 would become 1e6, and the range nothing.
+    unseen = (upper - lower) / 512  # half a grey level
+    if abs(rounded[0] - lower) > unseen or abs(rounded[1] - upper) > unseen:
+        return lower, upper
+    return rounded
 
 
 def to_uint8(values: np.ndarray, limits: Limits) -> np.ndarray:
@@ -218,5 +233,6 @@ def _table(itemsize: int, limits: Limits) -> np.ndarray:
 
 def _scaled(values: np.ndarray, limits: Limits) -> np.ndarray:
     low, high = limits
+    # In doubles before the difference: 32 bits of a small signal on a high ground must all count.
     share = (values.astype(np.float64) - low) / (high - low)
     return np.rint(np.clip(share, 0.0, 1.0) * 255.0).astype(np.uint8)
