@@ -75,13 +75,29 @@ def test_an_npy_file_is_read_plane_by_plane(tmp_path: Path) -> None:
     np.testing.assert_array_equal(recording.data.compute(), MOVIE)
 
 
-def test_an_npy_file_with_unclear_axes_opens_once_they_are_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("suffix", [".npy", ".npz"])
+def test_a_numpy_file_with_unclear_axes_opens_once_they_are_named(
+    suffix: str, tmp_path: Path
+) -> None:
     stack = np.random.default_rng(0).integers(0, 9, (2, 3, 6, 8)).astype(np.uint8)
-    np.save(tmp_path / "a.npy", stack)
+    path = tmp_path / f"a{suffix}"
+    if suffix == ".npy":
+        np.save(path, stack)
+    else:
+        np.savez(path, stack=stack)
     with pytest.raises(AxesError):
-        open_clip(tmp_path / "a.npy")
-    clip = open_clip(tmp_path / "a.npy", axes="TZYX", z=2)
+        open_clip(path)
+    clip = open_clip(path, axes="TZYX", z=2)
     np.testing.assert_array_equal(clip.frames.compute(), stack[:, 2])
+    assert clip.frames.chunks == ((1, 1), (6,), (8,))
+
+
+def test_an_npz_file_is_read_in_native_byte_order(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", movie=MOVIE.astype(">u2"))
+    recording = read_recording(tmp_path / "a.npz")
+    assert recording.data.dtype == np.dtype("uint16")
+    np.testing.assert_array_equal(recording.data.compute(), MOVIE)
+    assert recording.name == "a"
 
 
 def test_of_several_arrays_in_an_npz_one_must_be_chosen(tmp_path: Path) -> None:

@@ -55,10 +55,11 @@ def from_array(
             "Give a path, a numpy, dask or zarr array.",
         )
     axes = check_axes(axes, len(data.shape)) if axes else guess_axes(tuple(data.shape), rgb)
-    return Recording(_plane_chunks(data, axes), axes, name=name)
+    return Recording(plane_chunks(data, axes), axes, name=name)
 
 
-def _plane_chunks(data: Any, axes: str) -> da.Array:
+def plane_chunks(data: Any, axes: str) -> da.Array:
+    """An array cut into one chunk per plane; letters other than Y, X and S count planes."""
     import dask.array as da
 
     chunks = tuple(-1 if axis in "YXS" else 1 for axis in axes)

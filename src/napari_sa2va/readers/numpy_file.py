@@ -11,7 +11,7 @@ import numpy as np
 from napari_sa2va.core.axes import guess_axes
 from napari_sa2va.core.errors import AxesError, ClipError
 from napari_sa2va.core.recording import Recording
-from napari_sa2va.readers.layer import from_array
+from napari_sa2va.readers.layer import plane_chunks
 from napari_sa2va.readers.lazy import lazy_planes
 
 NAME = "NumPy (.npy, .npz)"
@@ -48,9 +48,10 @@ def read(path: Path, *, series: int | str | None = None) -> Recording:
     """
     try:
         if path.suffix.lower() == ".npz":
-            name, array = _from_npz(path, series)
-            recording = from_array(array, _axes(array.shape), name=name)
-            return Recording(recording.data, recording.axes, path.stem, str(path))
+            array = _from_npz(path, series)
+            axes = _axes(array.shape)
+            native = array.astype(array.dtype.newbyteorder("="), copy=False)
+            return Recording(plane_chunks(native, axes), axes, name=path.stem, source=str(path))
         if series not in (None, 0, "0"):
             raise ClipError(f"{path} has no series {series!r}.", "An .npy file holds one array.")
         mapped = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -77,7 +78,7 @@ def _axes(shape: tuple[int, ...]) -> str:
         return "Q" * (len(shape) - 2) + "YX"
 
 
-def _from_npz(path: Path, series: int | str | None) -> tuple[str, np.ndarray]:
+def _from_npz(path: Path, series: int | str | None) -> np.ndarray:
     with np.load(path, allow_pickle=False) as archive:
         names = archive.files
         if series is None and len(names) == 1:
@@ -88,7 +89,7 @@ def _from_npz(path: Path, series: int | str | None) -> tuple[str, np.ndarray]:
             raise ClipError(
                 f"{path} holds {len(names)} arrays: {', '.join(names)}.", "Choose one: series=."
             )
-        return str(series), archive[series]
+        return archive[series]
 
 
 class MappedPlanes:
