@@ -49,6 +49,14 @@ def test_interval_three_is_long_interleaved_inference():
     assert Interval()(8).frames == (0, 3, 6, 7)
 
 
+def test_interval_takes_the_last_frame_for_its_tail_but_not_for_its_start():
+    assert Interval(start=9)(10).frames == (9,)
+    with pytest.raises(RequestError, match="frame 50, but the clip has frames 0 to 9"):
+        Interval(start=50)(10)
+    with pytest.raises(RequestError, match="frame 10,"):
+        Interval(start=10)(10)
+
+
 @pytest.mark.parametrize(
     ("num_frames", "count", "expected"),
     [
