@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from napari_sa2va.pipeline.native_libraries import load_triton_apart
 from napari_sa2va.settings import ModelSettings
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def load(settings: ModelSettings) -> Sa2VA:
         if _kept is not None and _kept[0] == settings:
             return _kept[1]
         _kept = None
+        load_triton_apart()
         from napari_sa2va.models.sa2va.model import Sa2VA
         from napari_sa2va.models.zoo import resolve
 
