@@ -8,7 +8,18 @@ from functools import partial
 import dask.array as da
 import numpy as np
 import pytest
-from qtpy.QtWidgets import QWidget
+from qtpy.QtCore import QPoint, QPointF, Qt
+from qtpy.QtGui import QWheelEvent
+from qtpy.QtWidgets import (
+    QAbstractButton,
+    QAbstractSpinBox,
+    QApplication,
+    QComboBox,
+    QLabel,
+    QLineEdit,
+    QTextEdit,
+    QWidget,
+)
 
 from napari_sa2va._tests.fakes import FakeModel
 from napari_sa2va.core.errors import MemoryShortage
@@ -22,6 +33,8 @@ from napari_sa2va.pipeline.record import RunRecord
 WAIT_MS = 120_000
 
 NUM_FRAMES, SIZE = 6, (16, 20)
+
+CONTROLS = (QAbstractButton, QAbstractSpinBox, QComboBox, QLineEdit, QTextEdit)
 
 
 def colour_movie() -> np.ndarray:
@@ -458,20 +471,148 @@ def test_a_picture_gets_one_mask(make_dock, qtbot) -> None:
     np.testing.assert_array_equal(layer.data == 1, square(1)[2])
 
 
-def test_everything_to_fill_in_has_a_name_and_most_a_tool_tip(make_dock, qtbot) -> None:
-    _, dock = make_dock()
-    assert dock.sentences.accessibleName()
-    for widget in (dock.picker.combo, dock.picker.plays, dock.settings.preset,
-                   dock.settings.model, dock.settings.device):  # fmt: skip
-        assert widget.accessibleName()
-        assert widget.toolTip()
+def controls(dock: SentenceDock) -> list[QWidget]:
+    """What the keyboard reaches and is in view."""
+    return [w for w in dock.findChildren(QWidget) if is_control(w, dock)]
 
 
-def test_the_dock_fits_a_laptop_screen(make_dock, qtbot) -> None:
+def is_control(widget: QWidget, dock: SentenceDock) -> bool:
+    inside_another = isinstance(widget.parent(), QAbstractSpinBox | QComboBox)
+    return isinstance(widget, CONTROLS) and widget.isVisibleTo(dock) and not inside_another
+
+
+def fill_with_long_words(viewer, dock: SentenceDock) -> None:
+    viewer.layers["movie"].name = "experiment_07_position_003_channel_DAPI_" * 4
+    dock.settings.model.setEditText("/data/checkpoints/" + "a_long_folder_name/" * 6)
+    dock.sentences.setPlainText("the cell that moves along the upper border of the picture " * 4)
+    dock.settings.advanced.button.setChecked(True)
+
+
+def test_every_control_has_a_name_and_a_tool_tip(make_dock, qtbot) -> None:
     _, dock = make_dock()
     dock.settings.advanced.button.setChecked(True)
-    assert dock.minimumSizeHint().width() <= 320
-    assert dock.minimumSizeHint().height() <= 500
+    dock.panel.show_error("A message.", "A hint.", "Details.")
+    assert len(controls(dock)) > 12
+    for widget in controls(dock):
+        name = widget.accessibleName() or getattr(widget, "text", str)()
+        assert name, widget
+        assert widget.toolTip(), name
+
+
+def test_the_tab_key_goes_from_top_to_bottom(make_napari_viewer_proxy, qtbot) -> None:
+    viewer = make_napari_viewer_proxy()
+    viewer.add_image(np.zeros((3, 4, *SIZE), np.uint8))
+    dock = SentenceDock(viewer, real_run)  # by itself, so that the chain holds nothing of napari
+    qtbot.addWidget(dock)
+    dock.settings.advanced.button.setChecked(True)
+    dock.resize(300, 1600)
+    dock.show()
+    dock.grab()  # lays everything out
+    chain, widget = [], dock.nextInFocusChain()
+    while widget is not dock:
+        if is_control(widget, dock):
+            chain.append(widget)
+        widget = widget.nextInFocusChain()
+    assert len(chain) == len(controls(dock))
+    places = [w.mapTo(dock, w.rect().center()) for w in chain]
+    rows = [round(place.y() / 10) for place in places]
+    assert rows == sorted(rows), [w.accessibleName() or w.text() for w in chain]
+
+
+def test_labels_say_which_control_they_belong_to(make_dock, qtbot) -> None:
+    _, dock = make_dock(movie=np.zeros((3, 4, *SIZE), np.uint8), name="stack")
+    dock.settings.advanced.button.setChecked(True)
+    owned = {label.buddy() for label in dock.findChildren(QLabel) if label.buddy()}
+    for widget in controls(dock):
+        if isinstance(widget, QComboBox | QAbstractSpinBox | QLineEdit | QTextEdit):
+            assert widget in owned, widget.accessibleName()
+
+
+@pytest.mark.parametrize("width", [300, 500])
+def test_nothing_is_cut_off_at_the_right(width: int, make_dock, qtbot) -> None:
+    viewer, dock = make_dock()
+    fill_with_long_words(viewer, dock)
+    dock.resize(width, 700)
+    dock.show()
+    dock.grab()
+    assert dock.minimumSizeHint().width() <= 300
+    inside = dock.scroll_area.widget()
+    assert inside.minimumSizeHint().width() <= dock.scroll_area.viewport().width()
+    for widget in [*controls(dock), *dock.findChildren(QLabel)]:
+        if widget.isVisibleTo(dock):
+            right = widget.mapTo(dock, widget.rect().topRight()).x()
+            assert right < dock.width(), widget
+
+
+def test_a_long_name_is_shortened_and_told_in_the_tool_tip(make_dock, qtbot) -> None:
+    viewer, dock = make_dock()
+    assert dock.picker.combo.shown() == "movie"
+    assert "movie" not in dock.picker.combo.tip().split()
+    fill_with_long_words(viewer, dock)
+    dock.resize(300, 700)
+    dock.show()
+    dock.grab()
+    for combo in (dock.picker.combo, dock.settings.model):
+        assert "…" in combo.shown()
+        assert combo.tip().startswith(combo.currentText())
+
+
+def test_the_wheel_scrolls_the_dock_and_changes_nothing(make_dock, qtbot) -> None:
+    _, dock = make_dock()
+    dock.settings.advanced.button.setChecked(True)
+    before = dock.settings.value()
+    turned = 0
+    for widget in controls(dock):
+        if isinstance(widget, QComboBox | QAbstractSpinBox):
+            turn = QWheelEvent(
+                QPointF(5, 5), QPointF(5, 5), QPoint(0, 0), QPoint(0, -120),
+                Qt.MouseButton.NoButton, Qt.KeyboardModifier.NoModifier,
+                Qt.ScrollPhase.NoScrollPhase, False,
+            )  # fmt: skip
+            QApplication.sendEvent(widget, turn)
+            turned += 1
+    assert turned > 8
+    assert dock.settings.value() == before
+
+
+def test_a_long_message_scrolls_and_leaves_run_in_view(make_dock, qtbot) -> None:
+    viewer, dock = make_dock()
+    fill_with_long_words(viewer, dock)
+    dock.panel.show_error("Many tensors are missing: " + "layer.weight, " * 300, "A hint.")
+    assert dock.minimumSizeHint().height() <= 400
+    dock.resize(300, 600)
+    dock.show()
+    dock.grab()
+    button = dock.panel.run_button
+    assert dock.rect().contains(button.mapTo(dock, button.rect().bottomRight()))
+
+
+def test_a_run_that_fails_early_lists_no_answers(make_dock, qtbot) -> None:
+    _, dock = make_dock(failing(MemoryShortage("It needs 9 GB.", "Choose a smaller model.")))
+    dock.sentences.setPlainText("the red square")
+    run_to_end(dock, qtbot)
+    assert not dock.panel.answers.isVisibleTo(dock)
+
+
+def test_a_sentence_that_was_not_reached_is_said_to_be_not_asked(make_dock, qtbot) -> None:
+    # Opened, planned, the first answer: then it breaks.
+    _, dock = make_dock(failing(MemoryShortage("It needs 9 GB.", "Wait."), after=3))
+    dock.sentences.setPlainText("the red square\nthe green square")
+    run_to_end(dock, qtbot)
+    assert dock.panel.answers.text(1) == "the red square\nIt is ."
+    assert dock.panel.answers.text(2) == "the green square\nNot asked."
+
+
+def test_a_pyramid_gets_masks_of_its_finest_level(make_dock, qtbot) -> None:
+    fine = colour_movie()
+    viewer, dock = make_dock(
+        movie=[fine, fine[:, ::2, ::2]], rgb=True, multiscale=True, name="pyramid", scale=(1, 3, 3)
+    )
+    dock.sentences.setPlainText("the green square")
+    run_to_end(dock, qtbot)
+    layer = masks_of(viewer)
+    np.testing.assert_array_equal(layer.data == 1, square(1))
+    np.testing.assert_allclose(layer.scale, (1, 3, 3))
 
 
 def test_no_colour_is_written_down_in_a_style_sheet(make_dock, qtbot) -> None:

@@ -13,12 +13,16 @@ class Collapsible(QWidget):
     ----------
     title : str
     body : QWidget
+    tip : str
     """
 
-    def __init__(self, title: str, body: QWidget, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, title: str, body: QWidget, tip: str = "", parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
         self.button = QToolButton()
         self.button.setText(title)
+        self.button.setToolTip(tip)
         self.button.setCheckable(True)
         self.button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.button.setArrowType(Qt.ArrowType.RightArrow)

@@ -24,6 +24,9 @@ from napari_sa2va.gui.worker import Source, start_run
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
+# Narrower, words would have to be cut; napari's own docks are about as wide.
+_NARROWEST_PX = 300
+
 
 class SentenceDock(QWidget):
     """Type sentences, press Run, get one named label per sentence.
@@ -49,7 +52,9 @@ class SentenceDock(QWidget):
         inside.setContentsMargins(0, 0, 6, 0)
         inside.setSpacing(6)
         inside.addWidget(self.picker)
-        inside.addWidget(heading("What to find"))
+        what = heading("What to find")
+        what.setBuddy(self.sentences)
+        inside.addWidget(what)
         inside.addWidget(self.sentences)
         inside.addWidget(self.settings)
         inside.addStretch(1)
@@ -65,7 +70,7 @@ class SentenceDock(QWidget):
         layout.addWidget(self.panel)
         lines = self.sentences.fontMetrics().lineSpacing()
         self.sentences.setFixedHeight(5 * lines + 12)
-        self.setMinimumWidth(280)
+        self.setMinimumWidth(_NARROWEST_PX)
 
         self.panel.run_clicked.connect(self.run)
         self.panel.cancel_clicked.connect(self.controller.cancel)

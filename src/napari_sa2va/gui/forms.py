@@ -21,13 +21,14 @@ from qtpy.QtWidgets import (
     QFormLayout,
     QLabel,
     QLineEdit,
-    QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
 
 from napari_sa2va.core.errors import RequestError
 from napari_sa2va.core.params import Params
+from napari_sa2va.gui.eliding import ElidingCombo, may_shrink
+from napari_sa2va.gui.wheel_guard import guard_wheel
 
 # Where a field names no upper bound, the spin box needs one.
 _NO_BOUND = 1_000_000
@@ -137,6 +138,8 @@ class _Editor(QWidget):
         widget.setAccessibleName(self.title)
         widget.setAccessibleDescription(self.tip)
         self._layout.addWidget(widget)
+        self.setFocusProxy(widget)
+        guard_wheel(widget)
 
 
 class _PlainEditor(_Editor):
@@ -227,8 +230,7 @@ class _ChoiceEditor(_Editor):
     ) -> None:
         super().__init__(title, tip)
         self._classes = classes
-        self._combo = QComboBox()
-        may_shrink(self._combo)
+        self._combo = ElidingCombo()
         for cls in classes:
             self._combo.addItem(_words_of(cls.__name__))
         self._explained = quiet_label()
@@ -328,18 +330,11 @@ def _words_of(name: str) -> str:
     return spaced[:1].upper() + spaced[1:]
 
 
-def may_shrink(combo: QComboBox) -> None:
-    """Let a combo box be narrower than its longest entry, so that it never widens the dock."""
-    combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    combo.setMinimumContentsLength(6)
-    combo.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-
-
 def _add_row(layout: QFormLayout, editor: _Editor) -> None:
     if editor.wide:
         layout.addRow(editor)
         return
     label = QLabel(editor.title)
     label.setToolTip(editor.tip)
-    label.setBuddy(editor)
+    label.setBuddy(editor.focusProxy() or editor)
     layout.addRow(label, editor)

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qtpy.compat import isalive
-from qtpy.QtCore import QSignalBlocker, Signal
-from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel, QVBoxLayout, QWidget
+from qtpy.QtCore import QSignalBlocker, Qt, Signal
+from qtpy.QtWidgets import QFormLayout, QLabel, QVBoxLayout, QWidget
 
 from napari_sa2va.core.errors import AxesError, RequestError, Sa2vaError
-from napari_sa2va.gui.forms import may_shrink, quiet_label
+from napari_sa2va.gui.eliding import ElidingCombo
+from napari_sa2va.gui.forms import quiet_label
 from napari_sa2va.gui.layer_axes import (
     Axis,
     AxisChoice,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from napari.layers import Image
     from napari.viewer import Viewer
 
+_LABEL_CHARS = 12
 _NOTHING_PLAYS = "nothing, one picture"
 _REST_WORDS: dict[Rest, str] = {
     "view": "the plane in view",
@@ -49,16 +51,14 @@ class LayerPicker(QWidget):
         self._viewer = viewer
         self._layers: list[Image] = []
         self._axes: LayerAxes | None = None
-        self._rests: dict[int, QComboBox] = {}
+        self._rests: dict[int, ElidingCombo] = {}
 
-        self.combo = QComboBox()
+        self.combo = ElidingCombo()
         self.combo.setToolTip("The movie, stack or picture to look in.")
         self.combo.setAccessibleName("Image layer")
-        may_shrink(self.combo)
-        self.plays = QComboBox()
+        self.plays = ElidingCombo()
         self.plays.setToolTip("The axis along which objects are followed from frame to frame.")
         self.plays.setAccessibleName("Axis that plays as time")
-        may_shrink(self.plays)
         self.description = quiet_label()
 
         self._form = QFormLayout()
@@ -217,11 +217,11 @@ class LayerPicker(QWidget):
         for combo in self._rests.values():
             self._form.removeRow(combo)
         self._rests = {}
+        above: QWidget = self.plays
         for axis in wide:
             if axis.dim == choice.plays:
                 continue
-            combo = QComboBox()
-            may_shrink(combo)
+            combo = ElidingCombo()
             for rest in axis.rests:
                 combo.addItem(_REST_WORDS[rest], rest)
             combo.setCurrentIndex(combo.findData(choice.rests.get(axis.dim, axis.rests[0])))
@@ -229,8 +229,10 @@ class LayerPicker(QWidget):
             combo.setAccessibleName(f"What becomes of {axis.word}")
             combo.currentIndexChanged.connect(self._describe)
             combo.currentIndexChanged.connect(self.changed)
-            self._form.addRow(axis.word, combo)
-            self._rests[axis.dim] = combo
+            self._form.addRow(_short_label(axis.word, combo), combo)
+            # Made last, it would come last with the Tab key too.
+            QWidget.setTabOrder(above, combo)
+            above = self._rests[axis.dim] = combo
 
     def _set_row_visible(self, widget: QWidget, visible: bool) -> None:
         widget.setVisible(visible)
@@ -262,3 +264,14 @@ class LayerPicker(QWidget):
             low, high = layer.contrast_limits
             words.append(f"Contrast {low:.4g} to {high:.4g}, as shown.")
         self.description.setText(" ".join(words))
+
+
+def _short_label(word: str, buddy: QWidget) -> QLabel:
+    """A label of an axis; its name is the user's, and may be long."""
+    label = QLabel()
+    metrics = label.fontMetrics()
+    longest = _LABEL_CHARS * metrics.averageCharWidth()
+    label.setText(metrics.elidedText(word, Qt.TextElideMode.ElideMiddle, longest))
+    label.setToolTip(word)
+    label.setBuddy(buddy)
+    return label

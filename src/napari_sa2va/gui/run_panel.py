@@ -15,8 +15,11 @@ from qtpy.QtWidgets import (
 
 from napari_sa2va.gui.answers import AnswerList
 from napari_sa2va.gui.controller import duration
+from napari_sa2va.gui.fitting_scroll import FittingScroll
 from napari_sa2va.gui.message_box import MessageBox
 from napari_sa2va.gui.request import Request
+
+_HIGHEST_PX = 240
 
 
 class RunPanel(QWidget):
@@ -55,8 +58,7 @@ class RunPanel(QWidget):
         layout.addLayout(buttons)
         layout.addWidget(self.progress)
         layout.addWidget(self.stage)
-        layout.addWidget(self.message)
-        layout.addWidget(self.answers)
+        layout.addWidget(FittingScroll(self.message, self.answers, highest_px=_HIGHEST_PX))
         self.progress.hide()
         self.stage.hide()
         self.set_running(False)
@@ -70,8 +72,10 @@ class RunPanel(QWidget):
         self.run_button.setEnabled(not running)
         self.cancel_button.setEnabled(running)
         self.progress.setVisible(running)
-        if not running and self.progress.maximum() == 0:
-            self.progress.setRange(0, 1)  # a bar that runs to and fro says that something goes on
+        if not running:
+            self.answers.end()
+            if self.progress.maximum() == 0:
+                self.progress.setRange(0, 1)  # a bar that runs to and fro says that it goes on
 
     def show_stage(self, text: str) -> None:
         self.stage.setText(text)

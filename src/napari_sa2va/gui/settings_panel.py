@@ -6,19 +6,20 @@ from typing import cast
 
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import (
-    QComboBox,
     QFileDialog,
     QFormLayout,
     QHBoxLayout,
     QLabel,
     QPushButton,
+    QStyle,
     QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
 from napari_sa2va.gui.collapsible import Collapsible
-from napari_sa2va.gui.forms import ParamsForm, heading, may_shrink, quiet_label
+from napari_sa2va.gui.eliding import ElidingCombo
+from napari_sa2va.gui.forms import ParamsForm, heading, quiet_label
 from napari_sa2va.gui.model_choice import DEVICES, known_models
 from napari_sa2va.presets import DEFAULT_PRESET, DESCRIPTIONS, PRESETS
 from napari_sa2va.settings import ModelSettings, RunSettings
@@ -33,7 +34,7 @@ class SettingsPanel(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.preset = QComboBox()
+        self.preset = ElidingCombo()
         for name in PRESETS:
             self.preset.addItem(name)
         self._equip(self.preset, "Preset", "A published system, as settings. See Settings below.")
@@ -41,20 +42,17 @@ class SettingsPanel(QWidget):
         self.reset = QPushButton("Back to the preset")
         self.reset.setToolTip("Undo what was changed under Settings.")
 
-        self.model = QComboBox()
-        self.model.setEditable(True)
-        self.model.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
+        self.model = ElidingCombo(editable=True)
         for model in known_models():
             self.model.addItem(model.name)
             self.model.setItemData(self.model.count() - 1, model.tip, Qt.ItemDataRole.ToolTipRole)
         name_field = ModelSettings.model_fields["name"]
         self._equip(self.model, name_field.title or "Model", name_field.description or "")
         self.browse = QToolButton()
-        self.browse.setText("…")
+        self.browse.setIcon(self.style().standardIcon(QStyle.StandardPixmap.SP_DirOpenIcon))
         self.browse.setToolTip("Choose the folder of a checkpoint.")
         self.browse.setAccessibleName("Choose the folder of a checkpoint")
-        self.device = QComboBox()
-        self.device.setEditable(True)
+        self.device = ElidingCombo(editable=True)
         self.device.addItems(DEVICES)
         device_field = ModelSettings.model_fields["device"]
         self._equip(self.device, device_field.title or "Device", device_field.description or "")
@@ -67,7 +65,7 @@ class SettingsPanel(QWidget):
         inside.addWidget(self.form)
         inside.addWidget(heading("Model"))
         inside.addWidget(self.model_form)
-        self.advanced = Collapsible("Settings", body)
+        self.advanced = Collapsible("Settings", body, "Every other choice of a run.")
 
         model_row = QHBoxLayout()
         model_row.setContentsMargins(0, 0, 0, 0)
@@ -153,11 +151,10 @@ class SettingsPanel(QWidget):
             self.model.setEditText(folder)
 
     @staticmethod
-    def _equip(combo: QComboBox, title: str, tip: str) -> None:
+    def _equip(combo: ElidingCombo, title: str, tip: str) -> None:
         combo.setToolTip(tip)
         combo.setAccessibleName(title)
         combo.setAccessibleDescription(tip)
-        may_shrink(combo)
 
     @staticmethod
     def _label(text: str, buddy: QWidget) -> QLabel:
