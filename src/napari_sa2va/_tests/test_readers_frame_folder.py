@@ -111,6 +111,30 @@ def test_tiff_images_bring_their_pixel_size(tmp_path: Path) -> None:
     assert int(clip.frame(2)[0, 0]) == 2
 
 
+def test_tiff_images_of_which_zero_is_white_are_turned(tmp_path: Path) -> None:
+    pixels = np.arange(48, dtype=np.uint16).reshape(6, 8)
+    for n in range(2):
+        tifffile.imwrite(tmp_path / f"{n}.tif", pixels + n, photometric="miniswhite")
+    clip = open_clip(tmp_path)
+    np.testing.assert_array_equal(clip.frame(1), 65535 - (pixels + 1))
+
+
+def test_palettes_of_tiff_images_become_colour(tmp_path: Path) -> None:
+    pixels = np.arange(48, dtype=np.uint8).reshape(6, 8)
+    table = np.stack([np.arange(256) * 257, np.arange(256)[::-1] * 257, np.zeros(256)])
+    for n in range(2):
+        tifffile.imwrite(
+            tmp_path / f"{n}.tif",
+            pixels + n,
+            photometric="palette",
+            colormap=table.astype(np.uint16),
+        )
+    clip = open_clip(tmp_path)
+    assert clip.frames.shape == (2, 6, 8, 3)
+    expected = np.stack([pixels + 1, 255 - (pixels + 1), np.zeros_like(pixels)], -1)
+    np.testing.assert_array_equal(clip.rgb(1), expected)
+
+
 def test_stacks_in_a_folder_are_refused(tmp_path: Path) -> None:
     for n in range(2):
         tifffile.imwrite(tmp_path / f"{n}.tif", np.zeros((5, 6, 8), np.uint16), metadata=None,

@@ -13,6 +13,7 @@ from napari_sa2va._tests.movies import cut
 from napari_sa2va.core.errors import AxesError, ClipError
 from napari_sa2va.readers import tiff
 from napari_sa2va.readers.open import open_clip, read_recording
+from napari_sa2va.readers.tiff_colour import PixelMeaning
 
 RNG = np.random.default_rng(0)
 STACK = RNG.integers(0, 4000, (6, 2, 12, 16)).astype(np.uint16)  # (T, C, Y, X)
@@ -46,6 +47,121 @@ def test_pixels_are_those_of_the_file(kind: str, tmp_path: Path) -> None:
     assert recording.data.dtype == array.dtype.newbyteorder("=")
     expected = {"colour": "TYXS", "colour, planes": "TSYX"}.get(kind, "TCYX"[-array.ndim :])
     assert recording.axes == (expected if array.ndim == 4 else "TYX")
+
+
+# ---- what the numbers mean
+
+# Contiguous and compressed pages are read in two ways; "shaped" files have one page for all planes.
+STORED: dict[str, dict[str, Any]] = {
+    "contiguous": {"metadata": {"axes": "TYX"}},
+    "contiguous, big endian": {"metadata": {"axes": "TYX"}, "byteorder": ">"},
+    "one page per plane": {"metadata": None},
+    "compressed": {"metadata": None, "compression": "zlib"},
+}
+# 16 bits per colour; 257 * v is 8-bit v, and a remainder must not count.
+TABLE = np.stack([np.arange(256) * 257, np.arange(256)[::-1] * 257, np.full(256, 513)]).astype("u2")
+
+
+def as_colours(indices: np.ndarray) -> np.ndarray:
+    """Red rises, green falls, blue is 513 // 256."""
+    return np.stack([indices, 255 - indices, np.full_like(indices, 2)], -1)
+
+
+@pytest.mark.parametrize("how", STORED)
+@pytest.mark.parametrize(
+    ("dtype", "top"), [("uint8", 255), ("uint16", 65535), ("int16", -1), ("uint32", 2**32 - 1)]
+)
+def test_where_zero_is_white_bright_becomes_large(
+    dtype: str, top: int, how: str, tmp_path: Path
+) -> None:
+    movie = RNG.integers(-100 if dtype[0] == "i" else 0, 200, (4, 6, 8)).astype(dtype)
+    tifffile.imwrite(tmp_path / "a.tif", movie, photometric="miniswhite", **STORED[how])
+    recording = read_recording(tmp_path / "a.tif")
+    assert recording.axes == "TYX"
+    assert recording.data.dtype == movie.dtype
+    np.testing.assert_array_equal(recording.data.compute(), (top - movie.astype(int)).astype(dtype))
+
+
+def test_a_scan_in_black_and_white_has_white_paper(tmp_path: Path) -> None:
+    ink = np.zeros((6, 8), bool)
+    ink[2] = True
+    tifffile.imwrite(tmp_path / "a.tif", ink, photometric="miniswhite")
+    frame = open_clip(tmp_path / "a.tif").rgb(0)
+    assert (frame[2] == 0).all()
+    assert (frame[3] == 255).all()
+
+
+def test_floats_of_which_zero_is_white_are_left_alone(tmp_path: Path) -> None:
+    values = RNG.random((3, 6, 8)).astype(np.float32)  # what would be the other end?
+    tifffile.imwrite(tmp_path / "a.tif", values, photometric="miniswhite", metadata=None)
+    np.testing.assert_array_equal(read_recording(tmp_path / "a.tif").data.compute(), values)
+
+
+@pytest.mark.parametrize("how", STORED)
+def test_a_palette_becomes_colour(how: str, tmp_path: Path) -> None:
+    indices = RNG.integers(0, 256, (4, 6, 8)).astype(np.uint8)
+    tifffile.imwrite(
+        tmp_path / "a.tif", indices, photometric="palette", colormap=TABLE, **STORED[how]
+    )
+    recording = read_recording(tmp_path / "a.tif")
+    assert recording.axes == "TYXS"
+    assert recording.data.dtype == np.uint8
+    assert recording.data.chunks[0] == (1,) * 4
+    np.testing.assert_array_equal(recording.data.compute(), as_colours(indices))
+    np.testing.assert_array_equal(open_clip(tmp_path / "a.tif").rgb(3), as_colours(indices[3]))
+
+
+def test_each_page_may_have_its_own_palette(tmp_path: Path) -> None:
+    indices = RNG.integers(0, 256, (2, 6, 8)).astype(np.uint8)
+    with tifffile.TiffWriter(tmp_path / "a.tif") as tif:
+        for page, table in zip(indices, (TABLE, TABLE[::-1]), strict=True):
+            tif.write(page, photometric="palette", colormap=table, metadata=None)
+    data = read_recording(tmp_path / "a.tif").data
+    np.testing.assert_array_equal(data[0].compute(), as_colours(indices[0]))
+    np.testing.assert_array_equal(data[1].compute(), as_colours(indices[1])[..., ::-1])
+
+
+def test_a_palette_with_eight_bits_per_colour_is_not_black(tmp_path: Path) -> None:
+    indices = RNG.integers(0, 256, (6, 8)).astype(np.uint8)
+    tifffile.imwrite(tmp_path / "a.tif", indices, photometric="palette", colormap=TABLE // 257)
+    np.testing.assert_array_equal(
+        read_recording(tmp_path / "a.tif").data[..., 0].compute(), indices
+    )
+
+
+def test_sixteen_bits_with_a_display_table_keep_their_values(tmp_path: Path) -> None:
+    table = np.stack([np.arange(2**16)] * 3).astype(np.uint16)
+    tifffile.imwrite(
+        tmp_path / "a.tif", STACK[:, 0], photometric="palette", colormap=table, metadata=None
+    )
+    recording = read_recording(tmp_path / "a.tif")
+    assert recording.axes == "TYX"
+    np.testing.assert_array_equal(recording.data.compute(), STACK[:, 0])
+
+
+def test_a_palette_that_colours_a_channel_leaves_the_channels_apart(tmp_path: Path) -> None:
+    channels = RNG.integers(0, 256, (4, 2, 6, 8)).astype(np.uint8)
+    how: dict[str, Any] = {"photometric": "palette", "colormap": TABLE}
+    tifffile.imwrite(tmp_path / "a.ome.tif", channels, metadata={"axes": "TCYX"}, ome=True, **how)
+    clip = open_clip(tmp_path / "a.ome.tif", channels=1)
+    np.testing.assert_array_equal(clip.frames.compute(), channels[:, 1])
+
+
+def test_a_palette_is_looked_up_frame_by_frame(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    indices = RNG.integers(0, 256, (40, 6, 8)).astype(np.uint8)
+    tifffile.imwrite(tmp_path / "a.tif", indices, photometric="palette", colormap=TABLE)
+    seen: list[tuple[int, ...]] = []
+    apply = PixelMeaning.apply
+    monkeypatch.setattr(
+        PixelMeaning, "apply", lambda self, p: (seen.append(p.shape), apply(self, p))[1]
+    )
+    open_clip(tmp_path / "a.tif").rgb(7)
+    assert seen == [(6, 8)] * 2  # one for the contrast, one to show
+
+
+# ---- physical facts
 
 
 def test_ome_sizes_and_names_are_read_in_their_units(tmp_path: Path) -> None:

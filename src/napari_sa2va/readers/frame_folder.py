@@ -13,6 +13,7 @@ import numpy as np
 from napari_sa2va.core.errors import ClipError
 from napari_sa2va.core.recording import Recording
 from napari_sa2va.readers.lazy import lazy_planes
+from napari_sa2va.readers.tiff_colour import pixel_meaning
 
 NAME = "folders of numbered images (.png, .jpg, .tif, .bmp)"
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
@@ -46,8 +47,8 @@ def read(path: Path, *, series: int | str | None = None) -> Recording:
     Returns
     -------
     Recording
-        Axes TYX or TYXS (YX or YXS for a single image). Alpha is dropped, palettes become RGB.
-        Missing numbers are told in `notes`.
+        Axes TYX or TYXS (YX or YXS for a single image). Alpha is dropped, palettes become RGB,
+        integers of which zero is white (TIFF) are turned. Missing numbers are told in `notes`.
 
     Raises
     ------
@@ -167,6 +168,8 @@ def _look_tiff(file: Path) -> tuple[tuple[int, ...], np.dtype]:
                 )
             page = tif.pages.first
             y, x = page.imagelength, page.imagewidth
+            if pixel_meaning(page).palette is not None:
+                return (y, x, 3), np.dtype(np.uint8)
             shape = (y, x) if page.samplesperpixel < 3 else (y, x, 3)
             return shape, np.dtype(page.dtype)
     except (TiffFileError, ValueError, OSError, IndexError) as error:
@@ -225,9 +228,9 @@ def _tiff_pixels(file: Path) -> np.ndarray:
 
     with TiffFile(file) as tif:
         page = tif.pages[0]
-        pixels = page.asarray()
+        pixels, meaning = page.asarray(), pixel_meaning(page)
         if page.axes == "SYX":
             pixels = np.moveaxis(pixels, 0, -1)
     if pixels.ndim == 3:
         pixels = pixels[..., :3] if pixels.shape[2] >= 3 else pixels[..., 0]
-    return np.ascontiguousarray(pixels)
+    return np.ascontiguousarray(meaning.apply(pixels))

@@ -15,6 +15,7 @@ from napari_sa2va.core.errors import ClipError
 from napari_sa2va.core.recording import Recording
 from napari_sa2va.readers.lazy import lazy_planes
 from napari_sa2va.readers.tiff_chain import missing_at
+from napari_sa2va.readers.tiff_colour import PixelMeaning, pixel_meaning
 from napari_sa2va.readers.tiff_facts import read_facts
 
 if TYPE_CHECKING:
@@ -47,7 +48,9 @@ def read(path: Path, *, series: int | str | None = None) -> Recording:
     -------
     Recording
         Axes as the file names them. One unnamed axis (plain multi-page files) is T. More than one
-        unnamed axis keep tifffile's letters, which must then be named by the user.
+        unnamed axis keep tifffile's letters, which must then be named by the user. Where the file
+        says that zero is white, integers are turned so that bright is large; palettes become RGB,
+        unless they colour one of several channels.
 
     Raises
     ------
@@ -84,9 +87,17 @@ def _recording(path: Path, tif: TiffFile, wanted: int | str | None) -> Recording
     if math.prod(shape) == 0:
         raise ClipError(f"{path} holds no frames: its shape is {shape}.")
     num_lead = max(0, len(shape) - page.ndim)
-    source = _source(path, tif, series, math.prod(shape[:num_lead]))
+    meaning = pixel_meaning(page)
+    has_palette = meaning.palette is not None
+    if has_palette and "C" in axes and shape[axes.index("C")] > 1:
+        # The table only colours a channel; as RGB, channels could not be shown side by side.
+        meaning, has_palette = PixelMeaning(), False
+    source = _source(path, tif, series, math.prod(shape[:num_lead]), meaning)
+    dtype = np.dtype(np.uint8) if has_palette else np.dtype(series.dtype)
+    if has_palette:
+        shape, axes = (*shape, 3), axes + "S"
     return Recording(
-        lazy_planes(source, shape, np.dtype(series.dtype), num_lead, "tiff"),
+        lazy_planes(source, shape, dtype, num_lead, "tiff"),
         axes,
         name=_stem(path),
         source=str(path),
@@ -141,16 +152,18 @@ def _named(axes: str) -> str:
 
 
 def _source(
-    path: Path, tif: TiffFile, series: TiffPageSeries, num_planes: int
+    path: Path, tif: TiffFile, series: TiffPageSeries, num_planes: int, meaning: PixelMeaning
 ) -> ContiguousPlanes | PagePlanes:
     page = series.keyframe
     offset = series.dataoffset
-    if offset is not None and page.is_final:
+    # Pages that are no part of a stack may have a palette each.
+    has_palettes = meaning.palette is not None and series.kind == "generic"
+    if offset is not None and page.is_final and not has_palettes:
         end = offset + series.nbytes
         if end > tif.filehandle.size:
             raise _truncated(path, end, tif.filehandle.size)
         dtype = np.dtype(series.dtype).newbyteorder(tif.byteorder)
-        return ContiguousPlanes(str(path), offset, dtype, page.shape)
+        return ContiguousPlanes(str(path), offset, dtype, page.shape, meaning)
     files: list[str] = []
     places = np.empty((num_planes, 2), np.int64)  # file, offset of the page's directory
     for index in range(num_planes):
@@ -167,7 +180,7 @@ def _source(
         if handle.path not in files:
             files.append(handle.path)
         places[index] = files.index(handle.path), plane.offset
-    return PagePlanes(str(path), tuple(files), places)
+    return PagePlanes(str(path), tuple(files), places, meaning)
 
 
 def _truncated(path: Path, needed: int, size: int) -> ClipError:
@@ -180,11 +193,19 @@ def _truncated(path: Path, needed: int, size: int) -> ClipError:
 class ContiguousPlanes:
     """Planes that follow each other, uncompressed, from one offset on."""
 
-    def __init__(self, path: str, offset: int, dtype: np.dtype, plane: tuple[int, ...]) -> None:
+    def __init__(
+        self,
+        path: str,
+        offset: int,
+        dtype: np.dtype,
+        plane: tuple[int, ...],
+        meaning: PixelMeaning,
+    ) -> None:
         self.path = path
         self.offset = offset
         self.dtype = dtype
         self.plane = plane
+        self.meaning = meaning
 
     def read(self, index: int) -> np.ndarray:
         """Read plane `index` into native byte order."""
@@ -195,16 +216,20 @@ class ContiguousPlanes:
             raise _truncated(
                 Path(self.path), start + count * self.dtype.itemsize, start + values.nbytes
             )
-        return values.reshape(self.plane).astype(self.dtype.newbyteorder("="), copy=False)
+        native = values.reshape(self.plane).astype(self.dtype.newbyteorder("="), copy=False)
+        return self.meaning.apply(native)
 
 
 class PagePlanes:
     """Planes that are pages, each found at the offset of its directory."""
 
-    def __init__(self, path: str, files: tuple[str, ...], places: np.ndarray) -> None:
+    def __init__(
+        self, path: str, files: tuple[str, ...], places: np.ndarray, meaning: PixelMeaning
+    ) -> None:
         self.path = path
         self.files = files
         self.places = places
+        self.meaning = meaning
 
     def read(self, index: int) -> np.ndarray:
         """Read and decompress page `index`; opens and closes the file."""
@@ -214,7 +239,10 @@ class PagePlanes:
         try:
             with TiffFile(self.files[number]) as tif:
                 tif.filehandle.seek(offset)
-                return TiffPage(tif, index).asarray()
+                page = TiffPage(tif, index)
+                has_palette = self.meaning.palette is not None
+                meaning = pixel_meaning(page) if has_palette else self.meaning
+                return meaning.apply(page.asarray())
         except (TiffFileError, ValueError, KeyError, TypeError) as error:
             raise ClipError(
                 f"{self.files[number]}: page {index} cannot be decoded ({error}).",
