@@ -97,13 +97,35 @@ def test_a_file_is_not_a_model(machine):
 
 
 def test_any_hub_id_can_be_named(machine):
-    folder = write_tiny(machine / "home" / "fine-tuned")
-    assert zoo.resolve("somebody/fine-tuned").folder == folder
+    folder = write_tiny(machine / "home" / "somebody--fine-tuned")
+    entry = zoo.resolve("Somebody/Fine-tuned")
+    assert (entry.name, entry.folder) == ("somebody--fine-tuned", folder)
     with pytest.raises(ModelError, match="somebody/other is not on this machine"):
         zoo.resolve("somebody/other")
 
 
-@pytest.mark.parametrize("name", ["", "../x/y", "/no/such/folder", "a/b/c", "a/ b"])
+def test_a_namesake_of_a_known_model_does_not_get_its_weights(machine):
+    ours = write_tiny(machine / "home" / "sa2va-4b")
+    assert zoo.find("sa2va-4b").folder == ours
+    assert zoo.find("someone/Sa2VA-4B").folder is None
+    assert zoo.find("nano").folder is not None
+    assert zoo.find("someone/nano").folder is None
+
+
+def test_a_namesake_is_downloaded_to_a_place_of_its_own(machine, monkeypatch):
+    monkeypatch.setattr(
+        huggingface_hub,
+        "snapshot_download",
+        lambda hub_id, allow_patterns, local_dir: str(write_tiny(Path(local_dir))),
+    )
+    entry = zoo.resolve("someone/Sa2VA-4B")
+    assert entry.folder == machine / "home" / "someone--sa2va-4b"
+    assert zoo.find("someone/Sa2VA-4B").folder == entry.folder
+    assert zoo.find("sa2va-4b").folder is None
+
+
+# The hub allows no "--" in an id, and here it would make two ids share a folder.
+@pytest.mark.parametrize("name", ["", "../x/y", "/no/such/folder", "a/b/c", "a/ b", "a--b/c"])
 def test_what_is_neither_name_nor_hub_id_nor_folder_is_refused(name):
     with pytest.raises(ModelError, match="no model and no folder"):
         zoo.resolve(name)

@@ -29,7 +29,8 @@ class ModelEntry:
     Attributes
     ----------
     name : str
-        What to call it here, in lower case.
+        What to call it here, in lower case; of an unlisted hub id `org--repo`, so that nobody's
+        weights are taken for another's. Also the name of its folder in NAPARI_SA2VA_HOME.
     hub_id : str
         Its name on the hub; empty for nano and for folders.
     base : str
@@ -165,7 +166,7 @@ def find(name: str) -> ModelEntry:
             f"{wanted} is a file.", f"Give the folder of the checkpoint: {folder.parent}."
         )
     if _may_be_hub_id(wanted):
-        entry = ModelEntry(wanted.rpartition("/")[2].lower(), hub_id=wanted)
+        entry = ModelEntry(wanted.replace("/", "--").lower(), hub_id=wanted)
         return replace(entry, folder=_folder_of(entry))
     raise ModelError(
         f"There is no model and no folder called {name!r}.",
@@ -223,18 +224,23 @@ def memory_needed(entry: ModelEntry, dtype: str = "float32") -> int:
 def _may_be_hub_id(name: str) -> bool:
     organisation, slash, rest = name.partition("/")
     parts = (organisation, rest)
-    return bool(slash) and all(
-        part
-        and part[0].isalnum()
-        and part.replace("-", "").replace("_", "").replace(".", "").isalnum()
-        for part in parts
+    # "--" is not allowed on the hub, and stands for the slash in names of folders.
+    return (
+        bool(slash)
+        and "--" not in name
+        and all(
+            part
+            and part[0].isalnum()
+            and part.replace("-", "").replace("_", "").replace(".", "").isalnum()
+            for part in parts
+        )
     )
 
 
 def _folder_of(entry: ModelEntry) -> Path | None:
     """Where a model's weights are, if they are all there."""
     candidates = []
-    if entry.name == NANO.name:
+    if entry == NANO:
         candidates.append(Path(__file__).parent / "nano")
     home = _home()
     if home is not None:
