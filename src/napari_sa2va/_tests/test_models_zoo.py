@@ -83,6 +83,34 @@ def test_a_download_that_was_cut_off_does_not_count_as_being_here(machine):
     assert zoo.find("sa2va-4b").folder is None
 
 
+def test_a_shard_that_is_missing_is_missed_without_the_index_too(machine):
+    """The hub's client fetches files side by side, so the index may be what is not there yet."""
+    folder = write_tiny(machine / "home" / "sa2va-4b")
+    (folder / "model.safetensors").rename(folder / "model-00001-of-00002.safetensors")
+    assert zoo.find("sa2va-4b").folder is None
+    (folder / "model-00002-of-00002.safetensors").touch()
+    assert zoo.find("sa2va-4b").folder == folder
+
+
+@pytest.mark.parametrize(
+    ("files", "here"),
+    [
+        (["tokenizer.json"], True),
+        (["vocab.json", "merges.txt"], True),
+        (["tokenizer.model"], True),
+        (["vocab.json"], False),
+        (["merges.txt"], False),
+        ([], False),
+    ],
+)
+def test_weights_without_a_tokenizer_are_a_download_that_was_cut_off(machine, files, here):
+    folder = write_tiny(machine / "home" / "sa2va-4b")
+    (folder / "tokenizer.json").unlink()
+    for name in files:
+        (folder / name).touch()
+    assert (zoo.find("sa2va-4b").folder is not None) is here
+
+
 def test_a_folder_is_a_model(machine):
     folder = write_tiny(machine / "my own")
     entry = zoo.resolve(str(folder))

@@ -13,6 +13,7 @@ from pathlib import Path
 from napari_sa2va.core.errors import CheckpointError, ModelError
 from napari_sa2va.models.sa2va.checkpoint import Checkpoint, weight_files
 from napari_sa2va.models.sa2va.footprint import weight_bytes, working_bytes
+from napari_sa2va.models.sa2va.tokenizer import has_tokenizer
 
 HOME_VARIABLE = "NAPARI_SA2VA_HOME"
 
@@ -266,8 +267,11 @@ def _cached(hub_id: str) -> list[Path]:
 
 
 def _is_complete(folder: Path) -> bool:
+    """Whether all that a run needs is there, which it is not after a download was cut off."""
+    if not (folder / "config.json").is_file() or not has_tokenizer(folder):
+        return False
     try:
-        return (folder / "config.json").is_file() and bool(weight_files(folder))
+        return bool(weight_files(folder))
     except CheckpointError:
         return False
 

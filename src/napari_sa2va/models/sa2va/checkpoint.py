@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     Shape = tuple[int, ...]
 
 _INDEX = "model.safetensors.index.json"
+_PART = re.compile(r"(?P<stem>.+)-\d{5}-of-(?P<count>\d{5})\.safetensors")
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 _SHOWN = 5
 _DAMAGED = "Download or copy the checkpoint again; the transfer may have been cut off."
@@ -121,14 +123,16 @@ def weight_files(source: Path) -> list[Path]:
         astray = [name for name in names if Path(name).name != name]
         if astray:
             raise CheckpointError(f"{index} points outside its folder: {astray[:_SHOWN]}.")
-        absent = [name for name in names if not (source / name).is_file()]
-        if absent:
-            raise CheckpointError(
-                f"{source} lacks {len(absent)} of {len(names)} weight files: {absent[:_SHOWN]}.",
-                _DAMAGED,
-            )
-        return [source / name for name in names]
+        return _all_there(source, names)
     files = sorted(source.glob("*.safetensors"))
+    for file in files:
+        # The hub's client fetches files side by side: the index may be among those that lack.
+        if part := _PART.fullmatch(file.name):
+            stem, count = part["stem"], part["count"]
+            expected = [
+                f"{stem}-{number:05d}-of-{count}.safetensors" for number in range(1, int(count) + 1)
+            ]
+            _all_there(source, expected)
     if files:
         return files
     pickles = sorted(p.name for p in source.glob("*") if p.suffix in _PICKLES)
@@ -139,6 +143,16 @@ def weight_files(source: Path) -> list[Path]:
             "Use a checkpoint in safetensors format.",
         )
     raise CheckpointError(f"{source} has no *.safetensors file.", "Give a checkpoint folder.")
+
+
+def _all_there(folder: Path, names: list[str]) -> list[Path]:
+    absent = [name for name in names if not (folder / name).is_file()]
+    if absent:
+        raise CheckpointError(
+            f"{folder} lacks {len(absent)} of {len(names)} weight files: {absent[:_SHOWN]}.",
+            _DAMAGED,
+        )
+    return [folder / name for name in names]
 
 
 def read_headers(source: Path) -> Iterator[tuple[str, TensorEntry]]:

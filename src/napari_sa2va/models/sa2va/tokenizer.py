@@ -26,6 +26,23 @@ _QWEN2_WORDS = (
 )
 
 
+# The kinds of tokenizer files, each with all that it needs; the first that is there is read.
+_FAST, _BYTE_LEVEL, _SENTENCEPIECE = (
+    ("tokenizer.json",),
+    ("vocab.json", "merges.txt"),
+    ("tokenizer.model",),
+)
+
+
+def has_tokenizer(folder: Path) -> bool:
+    """Whether a folder has the files of any kind of tokenizer."""
+    return any(_has(folder, kind) for kind in (_FAST, _BYTE_LEVEL, _SENTENCEPIECE))
+
+
+def _has(folder: Path, kind: Sequence[str]) -> bool:
+    return all((folder / name).is_file() for name in kind)
+
+
 @dataclass(frozen=True)
 class Tokenizer:
     """Text to token ids and back.
@@ -111,15 +128,15 @@ def _read_fast(folder: Path, added: dict[int, dict[str, Any]]) -> tuple[FastToke
     """The tokenizer, and whether its kind starts a prompt with BOS unless told otherwise."""
     from tokenizers import Tokenizer as FastTokenizer
 
-    if (folder / "tokenizer.json").is_file():
+    if _has(folder, _FAST):
         fast = FastTokenizer.from_file(str(folder / "tokenizer.json"))
         empty = fast.encode("", add_special_tokens=True).ids
         fast.no_padding()
         fast.no_truncation()
         return fast, bool(empty)
-    if (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
+    if _has(folder, _BYTE_LEVEL):
         return _byte_level_bpe(folder), False
-    if (folder / "tokenizer.model").is_file():
+    if _has(folder, _SENTENCEPIECE):
         from napari_sa2va.models.sa2va.sentencepiece_bpe import fast_tokenizer
 
         renamed = {token_id: str(entry["content"]) for token_id, entry in added.items()}
