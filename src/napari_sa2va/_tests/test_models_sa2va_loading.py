@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import pickle
 import shutil
@@ -316,6 +317,29 @@ def test_a_plain_checkpoint_can_borrow_the_original_decoder(tmp_path, tensors, p
     assert "grounding_encoder.sam2_model.sam_mask_decoder_modified.iou_token.weight" in (
         model.to_published()
     )
+
+
+def test_a_borrowed_decoder_is_named_among_the_weights_that_were_loaded(tmp_path, tensors):
+    folder = write_tiny(tmp_path / "model", tensors=tensors)
+    source = decoder_file(tmp_path / "sam2.safetensors", tensors, "")
+    assert set(load(folder).weight_hashes) == {"model.safetensors"}
+    hashes = load(folder, sam2_decoder=source).weight_hashes
+    assert hashes.keys() == {"model.safetensors", "sam2.safetensors"}
+    assert hashes["sam2.safetensors"] == hashlib.sha256(source.read_bytes()).hexdigest()
+
+
+def test_a_borrowed_decoder_of_the_same_file_name_hides_no_weights(tmp_path, tensors):
+    folder = write_tiny(tmp_path / "plain", tensors=tensors)
+    other = write_tiny(tmp_path / "i", tensors=tiny_tensors(tiny_config(), both=True))
+    hashes = load(folder, sam2_decoder=other).weight_hashes
+    expected = {
+        name: hashlib.sha256((where / "model.safetensors").read_bytes()).hexdigest()
+        for name, where in {
+            "model.safetensors": folder,
+            "model.safetensors (sam2_decoder)": other,
+        }.items()
+    }
+    assert hashes == expected
 
 
 def test_the_original_decoder_can_be_borrowed_from_a_sa2va_i_checkpoint(tmp_path, tensors):

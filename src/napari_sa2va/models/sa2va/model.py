@@ -23,7 +23,7 @@ from napari_sa2va.models.sa2va.checkpoint import Checkpoint
 from napari_sa2va.models.sa2va.families import family_of
 from napari_sa2va.models.sa2va.footprint import weight_bytes, working_bytes
 from napari_sa2va.models.sa2va.keymap import KeyMap, Rule
-from napari_sa2va.models.sa2va.loading import Hollow, fill, plan_moves
+from napari_sa2va.models.sa2va.loading import Hollow, Move, fill, plan_moves
 from napari_sa2va.models.sa2va.prompt_format import Mode
 from napari_sa2va.models.sa2va.sam2_part import (
     borrowed_decoder,
@@ -62,7 +62,8 @@ class Sa2VA(nn.Module):
     name : str
         What the checkpoint is called; its folder's name by default.
     weight_hashes : dict
-        File name -> SHA-256 of the weight files; empty for a network that was not loaded.
+        File name -> SHA-256 of the weight files, with those of a borrowed decoder; empty for a
+        network that was not loaded.
     """
 
     def __init__(
@@ -155,13 +156,13 @@ class Sa2VA(nn.Module):
                 checkpoint.config, tokenizer, original_decoder=both or sam2_decoder is not None
             )
         expected = {name: tuple(t.shape) for name, t in model.tensors().items()}
-        moves = []
+        borrowed_moves: list[Move] = []
         if sam2_decoder is not None:
             borrowed = {n: s for n, s in expected.items() if n.startswith("original_decoder.")}
             expected = {n: s for n, s in expected.items() if n not in borrowed}
-            moves += borrowed_decoder(Path(sam2_decoder), borrowed)
+            borrowed_moves = borrowed_decoder(Path(sam2_decoder), borrowed)
         keys = KeyMap(model._rules(both=both))
-        moves = plan_moves(checkpoint.tensors, keys, expected) + moves
+        moves = plan_moves(checkpoint.tensors, keys, expected) + borrowed_moves
         needed = weight_bytes(checkpoint.tensors, precision.itemsize)
         needed += working_bytes(checkpoint.config, precision.itemsize)
         devices.require_memory(needed, where, what=name or Path(folder).name)
@@ -176,7 +177,8 @@ class Sa2VA(nn.Module):
             # What is left are constants that were computed while building.
             model.to(where)
         model.name = name or Path(folder).name
-        model.weight_hashes = weight_hashes(Path(folder))
+        decoder_files = {move.entry.shard for move in borrowed_moves}
+        model.weight_hashes = weight_hashes(Path(folder), decoder_files)
         return model
 
     # -- tensors under published names --------------------------------------------------------
