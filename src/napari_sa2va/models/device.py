@@ -12,6 +12,7 @@ from contextlib import contextmanager
 import torch
 
 from napari_sa2va.core.errors import MemoryShortage, ModelError
+from napari_sa2va.models import cgroup
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 # What torch's allocators for GPU, Windows and Linux say.
@@ -89,7 +90,10 @@ def pick_dtype(name: str | torch.dtype, device: torch.device) -> torch.dtype:
 
 
 def free_memory(device: torch.device) -> int | None:
-    """Bytes that can still be allocated, or None if the device does not tell."""
+    """Bytes that can still be allocated, or None if the device does not tell.
+
+    Of the CPU, what both the machine and the limit of a container or batch job leave.
+    """
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
@@ -98,7 +102,9 @@ def free_memory(device: torch.device) -> int | None:
         return torch.mps.recommended_max_memory() - torch.mps.current_allocated_memory()
     import psutil
 
-    return int(psutil.virtual_memory().available)
+    available = int(psutil.virtual_memory().available)
+    allowed = cgroup.free_bytes()
+    return available if allowed is None else min(available, allowed)
 
 
 def require_memory(needed: int, device: torch.device, *, what: str) -> None:
