@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import json
+from importlib.metadata import PackageNotFoundError
 
 import numpy as np
 import pytest
 
 from napari_sa2va._tests.fakes import FakeModel
+from napari_sa2va._tests.tiny_checkpoint import write_tiny
 from napari_sa2va.cli import doctor
 from napari_sa2va.cli.main import COMMANDS, main
 from napari_sa2va.pipeline import loaded
@@ -54,7 +56,86 @@ def test_doctor_names_what_is_missing_and_the_line_that_mends_it(monkeypatch, ca
     real = doctor.find_spec
     monkeypatch.setattr(doctor, "find_spec", lambda n: None if n == "av" else real(n))
     assert main(["doctor"]) == 3
-    assert "mend it with: pip install av" in capsys.readouterr().out
+    assert "mend it with: pip install 'av>=" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["PIL", "gdcm", "huggingface_hub", "imagecodecs", "openjpeg", "psutil", "pydantic", "rich",
+     "rle", "scipy"],
+)  # fmt: skip
+def test_doctor_misses_every_library_that_the_package_declares(monkeypatch, module):
+    monkeypatch.setattr(doctor, "import_module", lambda name: None)
+    real = doctor.find_spec
+    monkeypatch.setattr(doctor, "find_spec", lambda n: None if n == module else real(n))
+    (missing,) = [f for f in doctor.examine() if f.value == "missing"]
+    assert missing.needed
+    assert missing.mend.startswith("pip install ")
+
+
+def test_doctor_finds_out_that_a_library_is_too_old(monkeypatch):
+    def declared(name):
+        return ["numpy>=99", "scipy>=1", 'napari>=99; extra == "napari"']
+
+    monkeypatch.setattr(doctor, "requires", declared)
+    monkeypatch.setattr(doctor, "import_module", lambda name: None)
+    findings = {f.name: f for f in doctor.examine()}
+    assert findings["numpy"].mend == "pip install --upgrade 'numpy>=99'"
+    assert ">=99" in findings["numpy"].value
+    assert not findings["scipy"].mend
+    assert not findings["napari"].mend
+
+
+@pytest.mark.parametrize(
+    ("least", "installed", "enough"),
+    [("2.6", "2.6.0+cu124", True), ("2.6.0", "2.6", True), ("2.10", "2.9.1", False),
+     ("5.10", "5.10.0rc1", True), ("1", "of unknown version", True)],
+)  # fmt: skip
+def test_versions_are_compared_number_by_number(least, installed, enough):
+    assert doctor.is_enough(installed, least) is enough
+
+
+def test_doctor_speaks_although_torch_is_broken_or_the_package_not_installed(monkeypatch):
+    def broken(name):
+        if name == "torch":
+            raise OSError("libc10.so: undefined symbol")
+
+    monkeypatch.setattr(doctor, "import_module", broken)
+    torch = next(f for f in doctor.examine() if f.name == "torch")
+    assert "undefined symbol" in torch.value
+
+    def unknown(name):
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(doctor, "requires", unknown)
+    assert any(f.mend == "pip install napari-sa2va" for f in doctor.examine())
+
+
+def test_doctor_speaks_although_the_gpu_cannot_be_asked(monkeypatch):
+    def busy():
+        raise RuntimeError("CUDA-capable device(s) is/are busy or unavailable")
+
+    monkeypatch.setattr(doctor, "import_module", lambda name: None)
+    monkeypatch.setattr("napari_sa2va.models.device.describe_devices", busy)
+    (device,) = [f for f in doctor.examine() if f.name.startswith("device")]
+    assert "busy or unavailable" in device.value
+    assert device.mend == "--device cpu, or another GPU"
+
+
+def test_doctor_sends_nobody_without_a_qt_binding_to_install_qtpy_again(monkeypatch):
+    """QtPy cannot be imported without a binding, which has a line of its own."""
+    real = doctor.find_spec
+    absent = {"PySide6", "PyQt6", "PyQt5"}
+    monkeypatch.setattr(doctor, "find_spec", lambda n: None if n in absent else real(n))
+
+    def without_qt(name):
+        if name == "qtpy":
+            raise ImportError("No Qt bindings could be found")
+
+    monkeypatch.setattr(doctor, "import_module", without_qt)
+    mended = {f.name: f for f in doctor.examine() if f.mend}
+    assert set(mended) == {"Qt binding"}
+    assert not mended["Qt binding"].needed
 
 
 def test_doctor_forgives_what_only_the_dock_needs(monkeypatch, capsys):

@@ -2,36 +2,40 @@
 
 from __future__ import annotations
 
-import platform
+import re
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, requires, version
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
 
 import click
 
 from napari_sa2va.cli.main import DONE, FAILED
 
-if TYPE_CHECKING:
-    import torch
-
-# Module -> line that mends its absence, for what a run cannot do without.
-_NEEDED = {
-    "torch": "pip install torch",
-    "transformers": "pip install 'transformers>=5.10'",
-    "sam2": "SAM2_BUILD_CUDA=0 pip install sam2",
-    "safetensors": "pip install safetensors",
-    "tokenizers": "pip install tokenizers",
-    "tifffile": "pip install tifffile",
-    "dask": "pip install 'dask[array]'",
-    "av": "pip install av",
-    "pydicom": "pip install pydicom",
+_US = "napari-sa2va"
+# Libraries whose module has another name.
+_MODULES = {
+    "huggingface-hub": "huggingface_hub",
+    "pillow": "PIL",
+    "pylibjpeg-openjpeg": "openjpeg",
+    "pylibjpeg-rle": "rle",
+    "python-gdcm": "gdcm",
 }
-# The same for what only the dock needs.
-_FOR_THE_DOCK = {"napari": "pip install 'napari-sa2va[all]'", "qtpy": "pip install qtpy"}
+# What a run can do without, since only the dock needs it.
+_FOR_THE_DOCK = ("magicgui", "napari", "qtpy")
+# Not imported: QtPy complains of a missing Qt binding, which has a line of its own.
+_NOT_TRIED = ("qtpy",)
+_BEFORE_PIP = {"sam2": "SAM2_BUILD_CUDA=0 "}  # else its build looks for a CUDA compiler
 _QT_BINDINGS = ("PySide6", "PyQt6", "PyQt5")
+# By hand, since `packaging` may be what is missing.
+_REQUIREMENT = re.compile(
+    r"(?P<wanted>(?P<name>[\w.-]+)\s*(\[(?P<extras>[^]]*)\])?\s*(?P<versions>[^;]*?))"
+    r"\s*(;\s*(?P<marker>.*))?"
+)
+_EXTRA = re.compile(r"""extra\s*==\s*["']([\w.-]+)["']""")
+_LEAST = re.compile(r">=\s*([\d.]+)")
 
 
 @dataclass(frozen=True)
@@ -53,25 +57,109 @@ class Finding:
     needed: bool = True
 
 
+@dataclass(frozen=True)
+class Library:
+    """A library that is to be there.
+
+    Attributes
+    ----------
+    name : str
+        As the package index has it.
+    mend : str
+        The command that installs it.
+    least : str
+        The oldest version that will do; empty if any will.
+    """
+
+    name: str
+    mend: str
+    least: str = ""
+
+    @property
+    def module(self) -> str:
+        """The name by which it is imported."""
+        return _MODULES.get(self.name, self.name)
+
+    @property
+    def needed(self) -> bool:
+        """Whether a run fails without it."""
+        return self.name not in _FOR_THE_DOCK
+
+
 def examine() -> list[Finding]:
     """Look at this Python and this machine."""
-    findings = [
-        Finding("napari-sa2va", _version("napari-sa2va")),
-        Finding("python", sys.version.split()[0]),
-    ]
-    for names, needed in ((_NEEDED, True), (_FOR_THE_DOCK, False)):
-        for name, mend in names.items():
-            findings.append(_package(name, mend, needed))
+    findings = [Finding("python", sys.version.split()[0])]
+    try:
+        wanted = _wanted()
+        findings.append(Finding(_US, version(_US)))
+    except PackageNotFoundError:
+        wanted = []
+        findings.append(Finding(_US, "is not installed", f"pip install {_US}"))
+    findings += [_package(library) for library in wanted]
+    findings.append(_package(Library("napari", mend=f"pip install '{_US}[all]'")))
     binding = next((b for b in _QT_BINDINGS if find_spec(b)), None)
     findings.append(
         Finding("Qt binding", f"{binding} {_version(binding)}" if binding else "missing",
                 "" if binding else "pip install PySide6", needed=False)
     )  # fmt: skip
-    if find_spec("torch"):
+    if all(finding.name != "torch" or not finding.mend for finding in findings):
         findings += _devices()
-        findings.append(_nano())
+    findings.append(_nano())
     findings.append(_torchvision())
     return findings
+
+
+def _wanted() -> list[Library]:
+    """What installing the package brings, as the package itself declares it, each once."""
+    own = list(_declared(_US))
+    brought: list[re.Match[str]] = []
+    for match in own:
+        for extra in re.findall(r"[\w.-]+", match["extras"] or ""):
+            try:
+                brought += _declared(match["name"], extra)
+            except PackageNotFoundError:  # has a line of its own
+                break
+    libraries: dict[str, Library] = {}
+    for match in (*own, *brought):
+        name, wanted = match["name"].lower(), match["wanted"]
+        quoted = f"'{wanted}'" if wanted != name else name
+        least = _LEAST.search(match["versions"])
+        libraries.setdefault(
+            name,
+            Library(
+                name,
+                f"{_BEFORE_PIP.get(name, '')}pip install {quoted}",
+                least[1] if least else "",
+            ),
+        )
+    return list(libraries.values())
+
+
+def _declared(name: str, extra: str = "") -> Iterator[re.Match[str]]:
+    """Requirements of a library, without its extras or of one extra alone."""
+    for line in requires(name) or []:
+        match = _REQUIREMENT.fullmatch(line)
+        if match is None:
+            continue
+        marker = match["marker"] or ""
+        of = _EXTRA.fullmatch(marker)
+        # What depends on the platform is passed over: whether it applies is for pip to say.
+        if (of[1] if of else marker) == extra:
+            yield match
+
+
+def is_enough(installed: str, least: str) -> bool:
+    """Whether a version is `least` or later, by its leading numbers; one without any is."""
+    found, needed = (_numbers(text) for text in (installed, least))
+    return not found or found >= needed
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    leading = re.match(r"\d+(\.\d+)*", version)
+    numbers = [int(part) for part in leading[0].split(".")] if leading else []
+    while numbers and numbers[-1] == 0:  # 2.6 is 2.6.0
+        numbers.pop()
+    return tuple(numbers)
 
 
 def _version(name: str) -> str:
@@ -83,14 +171,21 @@ def _version(name: str) -> str:
     return "of unknown version"
 
 
-def _package(name: str, mend: str, needed: bool) -> Finding:
-    if find_spec(name) is None:
+def _package(library: Library) -> Finding:
+    name, mend, needed = library.name, library.mend, library.needed
+    if find_spec(library.module) is None:
         return Finding(name, "missing", mend, needed)
-    try:
-        import_module(name)
-    except Exception as error:  # a broken install can raise anything at import
-        return Finding(name, f"cannot be imported: {error}", f"{mend} --force-reinstall", needed)
-    return Finding(name, _version(name))
+    if name not in _NOT_TRIED:
+        try:
+            import_module(library.module)
+        except Exception as error:  # a broken install can raise anything at import
+            mend = f"{mend} --force-reinstall"
+            return Finding(name, f"cannot be imported: {error}", mend, needed)
+    installed = _version(name)
+    if not is_enough(installed, library.least):
+        mend = mend.replace("pip install", "pip install --upgrade")
+        return Finding(name, f"{installed}, but >={library.least} is needed", mend, needed)
+    return Finding(name, installed, needed=needed)
 
 
 def _torchvision() -> Finding:
@@ -105,25 +200,12 @@ def _torchvision() -> Finding:
 
 
 def _devices() -> list[Finding]:
-    import torch
+    from napari_sa2va.models.device import describe_devices
 
-    from napari_sa2va.models.device import free_memory, pick_device, pick_dtype
-
-    device = pick_device("auto")
-    free = free_memory(device)
-    return [
-        Finding("device", f"{device} ({_device_name(device)}), {pick_dtype('auto', device)}"),
-        Finding("free memory", "unknown" if free is None else f"{free / 1e9:.1f} GB"),
-        Finding("threads", str(torch.get_num_threads())),
-    ]
-
-
-def _device_name(device: torch.device) -> str:
-    import torch
-
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return "Apple GPU" if device.type == "mps" else platform.processor() or platform.machine()
+    try:
+        return [Finding(f"device {name}", text) for name, text in describe_devices()]
+    except Exception as error:  # a driver can fail in any way, and this is where to say so
+        return [Finding("device", f"cannot be asked: {error}", "--device cpu, or another GPU")]
 
 
 def _nano() -> Finding:
