@@ -45,10 +45,21 @@ def test_models_needs_less_memory_in_half_precision(capsys):
     assert gigabytes[1] < gigabytes[0]
 
 
+def test_models_lists_the_rest_when_one_is_damaged(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("NAPARI_SA2VA_HOME", str(tmp_path))
+    folder = write_tiny(tmp_path / "sa2va-4b")
+    (folder / "model.safetensors").write_bytes(b"cut off")
+    assert main(["models"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "damaged" in next(line for line in lines if line.startswith("sa2va-4b"))
+    assert "about" in next(line for line in lines if line.startswith("sa2va-8b"))
+
+
 def test_doctor_is_content_with_this_environment(capsys):
     assert main(["doctor"]) == 0
     printed = capsys.readouterr().out
     assert "torch" in printed
+    assert "auto takes this" in printed
     assert "mend it with" not in printed
 
 
