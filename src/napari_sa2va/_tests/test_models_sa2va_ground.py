@@ -123,12 +123,14 @@ def test_generation_ends_after_so_many_tokens(model, frames, monkeypatch):
 
 def test_generation_can_be_stopped_between_two_tokens(model, frames, monkeypatch):
     say(monkeypatch, model, "aaaaaaaa")
-    counts = []
-    grounding = model.ground(
-        frames, TEXT, on_token=counts.append, should_stop=lambda: len(counts) == 3
-    )
-    assert grounding.answer == "aaa"
-    assert counts == [1, 2, 3]
+    asked = []
+
+    def stop():
+        asked.append(len(asked))
+        return len(asked) == 3
+
+    assert model.ground(frames, TEXT, should_stop=stop).answer == "aaa"
+    assert len(asked) == 3
 
 
 def test_several_sentences_about_the_same_frames_look_once(model, frames, monkeypatch):

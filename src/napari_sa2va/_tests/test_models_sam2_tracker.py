@@ -182,10 +182,8 @@ def test_clicks_on_a_conditioning_frame_refine_its_logits_like_the_reference(pre
 def test_a_conditioning_frame_returns_the_answer_to_its_prompt_without_features(predictor, frames):
     tracker = Tracker(predictor)
     prompted = tracker.prompt_masks(3, tracker.encode(frames[3]), [1, 2], np.stack([SQUARE] * 2))
-    assert not tracker.needs_features(3, [1, 2])
     again = tracker.track(3, None, [2, 1])
     torch.testing.assert_close(again.logits, prompted.logits.flip(0))
-    assert tracker.needs_features(4, [1, 2])
     with pytest.raises(RequestError, match="Frame 4"):
         tracker.track(4, None, [1])
 
@@ -396,11 +394,10 @@ def test_no_object_gives_an_empty_prediction(predictor, frames):
         assert prediction.to_masks(90, 120).shape == (0, 90, 120)
 
 
-def test_a_forgotten_object_must_be_prompted_again(predictor, frames):
+def test_an_object_must_be_prompted_before_it_is_tracked(predictor, frames):
     tracker = Tracker(predictor)
     features = tracker.encode(frames[0])
-    tracker.prompt_masks(0, features, [1, 2], np.stack([SQUARE, LATER]))
-    tracker.forget([1])
+    tracker.prompt_masks(0, features, [2], np.stack([LATER]))
     assert tracker.object_ids == (2,)
     with pytest.raises(RequestError, match="Object 1 was not prompted"):
         tracker.track(1, features, [1])

@@ -71,11 +71,6 @@ class Checkpoint:
         config = read_json(folder / "config.json")
         return cls(folder, config, dict(read_headers(folder)))
 
-    @property
-    def num_parameters(self) -> int:
-        """Number of stored values."""
-        return sum(math.prod(entry.shape) for entry in self.tensors.values())
-
 
 def read_json(path: Path) -> dict[str, Any]:
     """Parse a JSON object.

@@ -45,7 +45,6 @@ def generate(
     *,
     max_new_tokens: int = MAX_NEW_TOKENS,
     should_stop: Callable[[], bool] | None = None,
-    on_token: Callable[[int], None] | None = None,
 ) -> Answer:
     """Let the model answer, taking the likeliest token each time.
 
@@ -61,8 +60,6 @@ def generate(
     while True:
         token = int(reader.logits(state).argmax())
         ids.append(token)
-        if on_token is not None:
-            on_token(len(ids))
         if token == tokenizer.eos_id or len(ids) >= max_new_tokens:
             break
         if reader.template.is_finished(tokenizer.decode(ids)):

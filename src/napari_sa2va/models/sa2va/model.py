@@ -263,11 +263,6 @@ class Sa2VA(nn.Module):
         """Type of the language model, which the tracker may take as its precision."""
         return next(self.text_hidden_fcs.parameters()).dtype
 
-    @property
-    def num_parameters(self) -> int:
-        """Number of weights, each counted once."""
-        return sum(t.numel() for t in self.tensors().values())
-
     def ground(
         self,
         frames: Sequence[np.ndarray],
@@ -277,7 +272,6 @@ class Sa2VA(nn.Module):
         *,
         max_new_tokens: int = generation.MAX_NEW_TOKENS,
         should_stop: Callable[[], bool] | None = None,
-        on_token: Callable[[int], None] | None = None,
     ) -> Grounding:
         """Ask about key frames; see `look` and `ground_seen`, of which this is the sum."""
         return self.ground_seen(
@@ -286,7 +280,6 @@ class Sa2VA(nn.Module):
             answer,
             max_new_tokens=max_new_tokens,
             should_stop=should_stop,
-            on_token=on_token,
         )
 
     def look(self, frames: Sequence[np.ndarray], mode: Mode = "video") -> Seen:
@@ -311,7 +304,6 @@ class Sa2VA(nn.Module):
         *,
         max_new_tokens: int = generation.MAX_NEW_TOKENS,
         should_stop: Callable[[], bool] | None = None,
-        on_token: Callable[[int], None] | None = None,
     ) -> Grounding:
         """Ask about pictures already looked at.
 
@@ -328,8 +320,6 @@ class Sa2VA(nn.Module):
         max_new_tokens : int
         should_stop : callable, optional
             Asked after every token; the answer is cut short when it says yes.
-        on_token : callable, optional
-            Called with the number of tokens generated so far.
 
         Returns
         -------
@@ -348,7 +338,6 @@ class Sa2VA(nn.Module):
                     self._seg_id,
                     max_new_tokens=max_new_tokens,
                     should_stop=should_stop,
-                    on_token=on_token,
                 )
             else:
                 ids = self.tokenizer.encode(answer)

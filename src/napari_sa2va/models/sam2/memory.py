@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING
 from napari_sa2va.core.errors import RequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from torch import Tensor
 
     from napari_sa2va.models.sam2.prediction import MaskPrediction
@@ -184,8 +182,3 @@ class Memories:
         """Return what an object was prompted with on frame `t`, if it was."""
         bank = self._banks.get(object_id)
         return None if bank is None else bank.conditioning.get(t)
-
-    def forget(self, object_ids: Iterable[int]) -> None:
-        """Drop the banks of these objects; unknown ids do no harm."""
-        for object_id in object_ids:
-            self._banks.pop(object_id, None)

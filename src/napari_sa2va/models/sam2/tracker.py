@@ -112,18 +112,6 @@ class Tracker:
         """Bytes of all memory banks."""
         return self._memories.nbytes
 
-    def needs_features(self, t: int, object_ids: Iterable[int]) -> bool:
-        """Whether `track` must be given the features of frame `t`.
-
-        False if the frame is a conditioning frame of all these objects: its answers are kept, so
-        it need not be encoded a second time.
-        """
-        return any(self._memories.conditioning_frame(i, t) is None for i in object_ids)
-
-    def forget(self, object_ids: Iterable[int] | None = None) -> None:
-        """Drop all that is remembered of these objects (default: of all)."""
-        self._memories.forget(self.object_ids if object_ids is None else object_ids)
-
     @torch.inference_mode()
     def encode(
         self, frame: np.ndarray, *, decoders: Iterable[MaskDecoder] | None = None
@@ -305,7 +293,8 @@ class Tracker:
         t : int
             Next to the frame tracked before, in the direction of tracking.
         features : FrameFeatures or None
-            May be None where `needs_features` says so.
+            May be None if the frame is a conditioning frame of all these objects: its answers are
+            kept.
         object_ids : sequence of int
         reverse : bool
             Against time: the past is then t + 1, t + 2, ...
