@@ -25,6 +25,7 @@ from napari_sa2va._tests.fakes import FakeModel
 from napari_sa2va.core.errors import MemoryShortage
 from napari_sa2va.core.palette import color_of
 from napari_sa2va.gui.dock import SentenceDock
+from napari_sa2va.gui.fitting_scroll import FittingScroll
 from napari_sa2va.gui.request import messages_of
 from napari_sa2va.pipeline.events import FrameMasks
 from napari_sa2va.pipeline.record import RunRecord
@@ -585,6 +586,17 @@ def test_a_long_message_scrolls_and_leaves_run_in_view(make_dock, qtbot) -> None
     dock.grab()
     button = dock.panel.run_button
     assert dock.rect().contains(button.mapTo(dock, button.rect().bottomRight()))
+
+
+def test_a_short_message_needs_no_scroll_bar(make_dock, qtbot) -> None:
+    _, dock = make_dock()
+    dock.panel.show_error("A message that takes two lines at this width, or so.", "A hint.")
+    dock.resize(300, 700)
+    dock.show()
+    dock.grab()
+    scroll = dock.findChild(FittingScroll)
+    assert scroll.height() > 40
+    assert scroll.verticalScrollBar().maximum() == 0
 
 
 def test_a_run_that_fails_early_lists_no_answers(make_dock, qtbot) -> None:

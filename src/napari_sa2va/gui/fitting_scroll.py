@@ -59,6 +59,8 @@ class FittingScroll(QScrollArea):
     def _height_at(self, width: int) -> int:
         if all(part.isHidden() for part in self._parts):
             return 0
+        # A theme's style sheet may put a frame around what has none.
+        frame = self.contentsMargins().top() + self.contentsMargins().bottom()
         if self._layout.hasHeightForWidth():
-            return int(self._layout.totalHeightForWidth(width))
-        return int(self._layout.sizeHint().height())
+            return int(self._layout.totalHeightForWidth(width)) + frame
+        return int(self._layout.sizeHint().height()) + frame

@@ -19,7 +19,7 @@ from napari_sa2va.gui.fitting_scroll import FittingScroll
 from napari_sa2va.gui.message_box import MessageBox
 from napari_sa2va.gui.request import Request
 
-_HIGHEST_PX = 240
+_HIGHEST_PX = 280
 
 
 class RunPanel(QWidget):
