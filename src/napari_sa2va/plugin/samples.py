@@ -11,8 +11,8 @@ from napari_sa2va.plugin.reader import LayerData, layer_data
 if TYPE_CHECKING:
     from napari_sa2va.training.synth import SynthMovie
 
-# Three coloured cells that differ in look, place and motion; chosen by looking at it.
-_SEED, _STYLE = 28, "colour"
+# Four cells that differ in colour, size and place; chosen by looking at it.
+_SEED, _STYLE = 31, "colour"
 _NUM_FRAMES, _HEIGHT, _WIDTH = 24, 256, 256
 
 
