@@ -106,7 +106,7 @@ def resolve(
 
 
 def _check_marks(prompt: Prompt, clip: Clip) -> None:
-    """Refuse marks outside the clip."""
+    """Refuse marks outside the clip, and such as hold nothing."""
     if not 0 <= prompt.frame < clip.num_frames:
         raise RequestError(
             f"Object {prompt.object_id} is marked on frame {prompt.frame}, but the clip has frames "
@@ -120,10 +120,29 @@ def _check_marks(prompt: Prompt, clip: Clip) -> None:
             f"{size}.",
             "Give a mask of the frames' size.",
         )
+    if prompt.mask is not None and not prompt.mask.any():
+        raise RequestError(
+            f"The mask of object {prompt.object_id} on frame {prompt.frame} is empty: none of its "
+            f"{prompt.mask.size} pixels is set.",
+            "Draw the object, or leave it out.",
+        )
     outside = [(p.y, p.x) for p in prompt.points if not (0 <= p.y < size[0] and 0 <= p.x < size[1])]
     if outside:
         raise RequestError(
             f"Points (y, x) {outside} of object {prompt.object_id} lie outside frames of "
             f"{size[0]} x {size[1]} px.",
             "Click inside the image.",
+        )
+    if prompt.box is None:
+        return
+    box = tuple(float(edge) for edge in prompt.box)
+    # The far edges of the last row and column lie at height and width. NaN fails each comparison.
+    is_inside = (
+        len(box) == 4 and 0 <= box[0] < box[2] <= size[0] and 0 <= box[1] < box[3] <= size[1]
+    )
+    if not is_inside:
+        raise RequestError(
+            f"The box (y0, x0, y1, x1) = {box} of object {prompt.object_id} is no rectangle inside "
+            f"frames of {size[0]} x {size[1]} px (y x x).",
+            "Give its upper left corner, then its lower right one, both inside the image.",
         )
