@@ -7,11 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import napari_sa2va.propagation as room
+from napari_sa2va._tests.fakes import FakeModel, colour_clip
+from napari_sa2va.core.prompt import Point, Prompt, PromptSet
+from napari_sa2va.pipeline.events import FrameMasks
+from napari_sa2va.pipeline.run import run
+from napari_sa2va.presets import preset
 from napari_sa2va.propagation import PROPAGATIONS
 from napari_sa2va.propagation.backward import Backward
 from napari_sa2va.propagation.both import Both
 from napari_sa2va.propagation.forward import Forward
 from napari_sa2va.propagation.none import KeyFramesOnly
+from napari_sa2va.sampling.manual import Manual
 
 
 def visited(passes):
@@ -52,3 +58,29 @@ def test_the_orders_worked_out_by_hand():
     assert visited(Backward()(6, prompted)) == [4, 3, 2, 1, 0]
     assert visited(Both()(6, prompted)) == [2, 3, 4, 5, 1, 0]
     assert visited(KeyFramesOnly()(6, prompted)) == [2, 4]
+
+
+def key_frames_only(prompts):
+    """Frames that get masks, and the tracker's calls that track."""
+    settings = preset("sa2va-i")
+    tracking = settings.tracking.model_copy(update={"propagation": KeyFramesOnly()})
+    settings = settings.model_copy(update={"tracking": tracking, "sampling": Manual(frames=(1, 4))})
+    model = FakeModel()
+    events = list(run(colour_clip(), PromptSet(prompts), settings, model=model))
+    masked = {e.frame: e.object_ids for e in events if type(e) is FrameMasks}
+    return masked, [c for c in model.calls if c[0] == "track"]
+
+
+def test_what_key_frames_only_says_of_tracking_is_true():
+    said = " ".join(KeyFramesOnly.__doc__.split())
+    assert "drawn where it was prompted, and tracked on the frames where only others were" in said
+    red = Prompt(1, "red", frame=1, points=(Point(2, 2),))
+    blue = Prompt(2, "blue", frame=4, points=(Point(12, 5),))
+    masked, tracked = key_frames_only((red, blue))
+    assert {t: sorted(ids) for t, ids in masked.items()} == {1: [1, 2], 4: [1, 2]}
+    assert [(t, ids) for _, t, ids, _ in tracked] == [(1, (2,)), (4, (1,))]
+
+    assert "With sentences alone, all are prompted on the same frames" in said
+    masked, tracked = key_frames_only((Prompt(1, "red", text="the red one"),))
+    assert list(masked) == [1, 4]
+    assert tracked == []

@@ -1,4 +1,4 @@
-"""Only the prompted frames: no tracking."""
+"""Only the prompted frames: the others are not visited."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ from napari_sa2va.propagation.base import Pass, Propagation
 
 
 class KeyFramesOnly(Propagation):
-    """The prompted frames alone, each as the sentence drew it."""
+    """The prompted frames alone; other frames stay empty.
+
+    An object is drawn where it was prompted, and tracked on the frames where only others were. With
+    sentences alone, all are prompted on the same frames and nothing is tracked.
+    """
 
     kind: Literal["none"] = "none"
 
