@@ -227,7 +227,7 @@ def _tiff_pixels(file: Path) -> np.ndarray:
     from tifffile import TiffFile
 
     with TiffFile(file) as tif:
-        page = tif.pages[0]
+        page = tif.pages.first
         pixels, meaning = page.asarray(), pixel_meaning(page)
         if page.axes == "SYX":
             pixels = np.moveaxis(pixels, 0, -1)
