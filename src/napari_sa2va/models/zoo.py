@@ -171,7 +171,7 @@ def find(name: str) -> ModelEntry:
         return replace(entry, folder=_folder_of(entry))
     raise ModelError(
         f"There is no model and no folder called {name!r}.",
-        f"Known models are {', '.join(entry.name for entry in KNOWN)}.",
+        f"Known models are {', '.join(entry.name for entry in KNOWN if entry.supported)}.",
     )
 
 

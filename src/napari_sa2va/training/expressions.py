@@ -16,6 +16,7 @@ from napari_sa2va.training.attributes import KINDS, Facts, facts_of
 from napari_sa2va.training.scene import Scene
 
 KIND_NAMES = ("appearance", "place", "motion", "event", "plural", "absent")
+KIND_SHARES = (0.22, 0.18, 0.2, 0.14, 0.13, 0.13)
 _SYNONYMS = {
     "small": ("small", "small", "little", "tiny", "smaller"),
     "large": ("large", "big", "large", "larger", "bigger"),
@@ -87,7 +88,12 @@ Selector = tuple[tuple[str, str], ...]
 Candidate = tuple[Selector, str, tuple[int, ...]]  # predicates, noun, ids of what is meant
 
 
-def expressions_of(scene: Scene, rng: np.random.Generator, limit: int = 8) -> list[Expression]:
+def expressions_of(
+    scene: Scene,
+    rng: np.random.Generator,
+    limit: int = 8,
+    shares: tuple[float, ...] = KIND_SHARES,
+) -> list[Expression]:
     """Draw sentences about a scene, spread over the kinds.
 
     Parameters
@@ -97,6 +103,8 @@ def expressions_of(scene: Scene, rng: np.random.Generator, limit: int = 8) -> li
         Chooses sentences and their wording.
     limit : int
         How many at most.
+    shares : tuple of float
+        How often each of `KIND_NAMES` is drawn, where the scene has it.
     """
     facts = facts_of(scene)
     pools: dict[str, list[Candidate]] = {k: [] for k in KIND_NAMES}
@@ -104,7 +112,7 @@ def expressions_of(scene: Scene, rng: np.random.Generator, limit: int = 8) -> li
         pools[_kind(selector, ids)].append((selector, noun, ids))
     chosen: list[Expression] = []
     seen: set[str] = set()
-    weights = np.array([0.22, 0.18, 0.2, 0.14, 0.13, 0.13])
+    weights = np.array(shares)
     for _ in range(limit * 4):
         if len(chosen) == limit:
             break

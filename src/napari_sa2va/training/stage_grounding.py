@@ -37,7 +37,10 @@ if TYPE_CHECKING:
     from napari_sa2va.models.sa2va.tokenizer import Tokenizer
     from napari_sa2va.training.settings import NanoSettings
 
+# Of `KIND_NAMES`: more of what is hard to see (motion, events) and of what is not there.
+SHARES = (0.13, 0.11, 0.24, 0.16, 0.1, 0.26)
 SEEN_WEIGHT = 0.5
+VERDICT_WEIGHT = 4.0  # an answer's first word says whether it is there at all
 GAZE_WEIGHT = 0.5
 GAZE_FROM = 1  # layer 0 hears the sentence out, those after it look
 GAZE_HEADS = 2
@@ -83,7 +86,9 @@ def grounding_batches(
         for _ in range(batch):
             movie_seed = [3, seed, index]
             index += 1
-            scene, expressions = draw_scene(movie_seed, max_expressions=settings.turns)
+            scene, expressions = draw_scene(
+                movie_seed, max_expressions=settings.turns, shares=SHARES
+            )
             keys = np.linspace(0, scene.num_frames - 1, KEY_FRAMES).astype(int)
             pixels, objects = render(scene, keys)
             rng = np.random.default_rng(movie_seed)
@@ -140,11 +145,15 @@ def language_part(
             hook.remove()
     labels = torch.from_numpy(packed.labels)
     said = labels != IGNORE
-    logits = network.mllm.lm_head(hidden[said])
+    logits = network.mllm.lm_head(hidden[said]).float()
     accuracy = (logits.argmax(1) == labels[said]).float().mean()
+    begins = said & ~F.pad(said, (1, -1))
+    weight = torch.where(begins, VERDICT_WEIGHT, 1.0)[said]
+    missed = F.cross_entropy(logits, labels[said], reduction="none")
+    words = (missed * weight).sum() / weight.sum()
     context = packed.ids[0] == network.tokenizer.id_of("<IMG_CONTEXT>")
     gaze = gaze_loss(gazes, batch, torch.from_numpy(np.flatnonzero(context)))
-    return F.cross_entropy(logits.float(), labels[said]), accuracy, gaze, hidden
+    return words, accuracy, gaze, hidden
 
 
 def gaze_loss(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from napari_sa2va.training.expressions import Expression, expressions_of
+from napari_sa2va.training.expressions import KIND_SHARES, Expression, expressions_of
 from napari_sa2va.training.render import render
 from napari_sa2va.training.scene import Scene, sample_scene, sample_size
 
@@ -46,16 +46,19 @@ def draw_scene(
     width: int | None = None,
     style: str | None = None,
     max_expressions: int = 8,
+    shares: tuple[float, ...] = KIND_SHARES,
 ) -> tuple[Scene, list[Expression]]:
-    """Draw what `generate_movie` would show and say, without its pixels (about 3 ms).
+    """Draw what `generate_movie` would show and say, without its pixels.
 
-    Parameters and raised errors are those of `generate_movie`.
+    Parameters are those of `generate_movie`; `shares` those of `expressions_of`.
     """
     rng = np.random.default_rng(seed)
     length, rows, columns = sample_size(rng)
     while True:
         scene = sample_scene(rng, num_frames or length, height or rows, width or columns, style)
-        expressions = expressions_of(scene, rng, max_expressions) if scene.objects else []
+        if not scene.objects:
+            continue
+        expressions = expressions_of(scene, rng, max_expressions, shares)
         if expressions:
             return scene, expressions
 
