@@ -22,7 +22,7 @@ import time
 from pathlib import Path
 
 AIM_S = 20.0
-SENTENCE = "the dark chamber in the centre"
+SENTENCE = "the wall at the top"
 
 
 def seconds(command: list[str], *, accepted: tuple[int, ...] = (0,)) -> float:

@@ -4,7 +4,7 @@
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 
-SENTENCE=${1:-"the dark chamber in the centre"}
+SENTENCE=${1:-"the wall at the top"}
 OUT="$ROOT/out/demo"
 
 prepare_environment run
@@ -29,5 +29,5 @@ Look at
   out/demo/overlay.png      the masks, drawn over frames of the clip
   out/demo/labels.ome.tif   the labels of every frame; napari and Fiji open it
   out/demo/labels.json      settings, versions, the model's answer, times
-Another sentence:  bash scripts/demo.sh \"the bright wall on the left\""
+Another sentence:  bash scripts/demo.sh \"the object at the bottom\""
 exit "$code"
