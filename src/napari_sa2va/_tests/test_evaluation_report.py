@@ -84,3 +84,12 @@ def test_data_that_are_not_on_the_machine_are_a_request_error(monkeypatch):
         real_examples("vocalfolds")
     with pytest.raises(RequestError, match="no data set 'nowhere'"):
         real_examples("nowhere")
+
+
+def test_the_table_says_only_what_was_asked():
+    without = str(Report("t", [score("plural", 1, 1)]))
+    assert "swapped" not in without
+    assert "nan" not in without
+    assert "wrongly claimed not to be there: 0.0%" in without
+    absent = str(Report("t", [score("absent", 1, 1, found=False), score("place", 1, 1)]))
+    assert "not there: recognised 100.0%" in absent

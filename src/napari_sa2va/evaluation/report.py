@@ -126,9 +126,13 @@ class Report:
                 f"{self.mean(k, 'f'):>6.3f} {self.mean(k):>6.3f}   {bar}"
             )
         rows.append(f"{'all':<12} {'':>5} {'':>6} {'':>6} {self.overall:>6.3f}")
-        rows.append(f"sentences swapped: J&F {self.swapped:.3f} (below {SWAP_CEILING})")
-        rows.append(
-            f"not there: recognised {self.not_there_recognised:.1%} (at least "
-            f"{NOT_THERE_FLOOR:.0%}), wrongly claimed {self.falsely_not_there:.1%}"
-        )
+        if not np.isnan(self.swapped):
+            rows.append(f"sentences swapped: J&F {self.swapped:.3f} (below {SWAP_CEILING})")
+        if np.isnan(self.not_there_recognised):
+            rows.append(f"wrongly claimed not to be there: {self.falsely_not_there:.1%}")
+        else:
+            rows.append(
+                f"not there: recognised {self.not_there_recognised:.1%} (at least "
+                f"{NOT_THERE_FLOOR:.0%}), wrongly claimed {self.falsely_not_there:.1%}"
+            )
         return "\n".join(rows)
