@@ -72,9 +72,8 @@ def _vocalfolds(root: Path) -> Iterator[Example]:
             for annotation in entry["anno_id"]:
                 for t, code in enumerate(codes[str(annotation)]):
                     if code is not None:
-                        truth[t] |= decode(
-                            {"size": code["size"], "counts": run_lengths(code["counts"])}
-                        )
+                        runs = np.array(run_lengths(code["counts"]), np.uint32)
+                        truth[t] |= decode({"size": code["size"], "counts": runs})
             absent = bool(entry.get("negative"))
             questions.append(
                 Question(
