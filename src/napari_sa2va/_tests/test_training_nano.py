@@ -7,8 +7,9 @@ import torch
 
 from napari_sa2va.core.errors import OutputError
 from napari_sa2va.models.sa2va.model import Sa2VA
-from napari_sa2va.training.nano import STAGES, train_nano
+from napari_sa2va.training.nano import STAGES, nano_tokenizer, train_nano
 from napari_sa2va.training.settings import NanoSettings
+from napari_sa2va.training.stage_grounding import grounding_batches
 
 TINY = NanoSettings(
     click_steps=1, click_batch=1, track_steps=1, track_batch=1, eye_steps=1, eye_batch=1,
@@ -54,3 +55,9 @@ def test_an_output_folder_that_cannot_be_written_is_found_out_first(tmp_path):
     blocked.write_text("")
     with pytest.raises(OutputError, match="file"):
         train_nano(TINY, blocked / "out")
+
+
+def test_a_batch_always_has_something_to_decode():
+    settings = TINY.model_copy(update={"turns": 1})  # one sentence per movie: often an absent thing
+    batches = grounding_batches(0, settings, nano_tokenizer(settings), batch=1)
+    assert all(len(next(batches).truths) == 1 for _ in range(20))

@@ -110,6 +110,8 @@ def grounding_batches(
                 if e.object_ids:
                     union = np.logical_or.reduce(objects[[i - 1 for i in e.object_ids]])
                     masks.append(np.stack([cover(union[r], LOSS_SIDE) for r in rows]))
+        if not masks:  # every sentence asked for something absent: there is nothing to decode
+            continue
         yield GroundingBatch(
             torch.from_numpy(np.stack(tiles)),
             torch.from_numpy(np.stack(words)),
