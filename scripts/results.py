@@ -25,6 +25,7 @@ MARKED = re.compile(r"(<!-- result: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL
 # Name -> command. They run in the repository's root, with the environment's programs first.
 COMMANDS = {
     "generated": "napari-sa2va evaluate --movies 100",
+    "generated-seed-5": "napari-sa2va evaluate --movies 100 --seed 5",
     "generated-sa2va": "napari-sa2va evaluate --movies 100 --preset sa2va",
     "generated-lii": "napari-sa2va evaluate --movies 100 --preset sa2va-lii",
     "real": "napari-sa2va evaluate --data real",
