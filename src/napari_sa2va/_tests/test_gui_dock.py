@@ -106,9 +106,20 @@ def make_dock(make_napari_viewer_proxy, qtbot):
         dock.controller.stop()
 
 
+def begin(dock: SentenceDock, source: Stepper, qtbot, sentences: str) -> None:
+    """Press Run and wait until the source holds at its first frame."""
+    dock.sentences.setPlainText(sentences)
+    dock.run()
+    qtbot.waitUntil(source.entered.is_set, timeout=WAIT_MS)
+
+
+def wait_for_end(dock: SentenceDock, qtbot) -> None:
+    qtbot.waitUntil(lambda: not dock.controller.running, timeout=WAIT_MS)
+
+
 def run_to_end(dock: SentenceDock, qtbot) -> None:
     dock.run()
-    qtbot.waitUntil(lambda: not dock.controller.running, timeout=WAIT_MS)
+    wait_for_end(dock, qtbot)
 
 
 def masks_of(viewer):
@@ -159,9 +170,7 @@ def test_masks_appear_frame_by_frame_while_the_run_goes_on(make_dock, qtbot) -> 
     source = Stepper(real_run)
     viewer, dock = make_dock(source)
     dock.settings.preset.setCurrentText("sa2va")  # key frames are the first 5, so 5 is no preview
-    dock.sentences.setPlainText("the blue square")
-    dock.run()
-    qtbot.waitUntil(source.entered.is_set, timeout=WAIT_MS)
+    begin(dock, source, qtbot, "the blue square")
     source.release(2)
     qtbot.waitUntil(lambda: dock.panel.progress.value() == 2, timeout=WAIT_MS)
     assert dock.panel.stage.text().startswith("2 of 6 frames done")
@@ -171,16 +180,14 @@ def test_masks_appear_frame_by_frame_while_the_run_goes_on(make_dock, qtbot) -> 
     assert viewer.dims.current_step[0] in (0, 1), "the slider follows"
     assert source.threads.isdisjoint({threading.get_ident()}), "not on the GUI's thread"
     source.release(10)
-    qtbot.waitUntil(lambda: not dock.controller.running, timeout=WAIT_MS)
+    wait_for_end(dock, qtbot)
     np.testing.assert_array_equal(layer.data == 1, square(2))
 
 
 def test_key_frames_are_shown_as_a_preview(make_dock, qtbot) -> None:
     source = Stepper(real_run)
     viewer, dock = make_dock(source)
-    dock.sentences.setPlainText("the blue square")
-    dock.run()
-    qtbot.waitUntil(source.entered.is_set, timeout=WAIT_MS)
+    begin(dock, source, qtbot, "the blue square")
     qtbot.waitUntil(lambda: bool(masks_of(viewer).data[5].any()), timeout=WAIT_MS)
     assert dock.panel.progress.value() <= 0, "no frame is done yet"
     np.testing.assert_array_equal(masks_of(viewer).data[5] == 1, square(2)[5])
@@ -190,13 +197,11 @@ def test_a_cancelled_run_keeps_what_is_done(make_dock, qtbot) -> None:
     source = Stepper(real_run)
     viewer, dock = make_dock(source)
     dock.settings.preset.setCurrentText("sa2va")
-    dock.sentences.setPlainText("the red square")
-    dock.run()
-    qtbot.waitUntil(source.entered.is_set, timeout=WAIT_MS)
+    begin(dock, source, qtbot, "the red square")
     source.release(3)
     qtbot.waitUntil(lambda: dock.panel.progress.value() == 3, timeout=WAIT_MS)
     dock.panel.cancel_button.click()
-    qtbot.waitUntil(lambda: not dock.controller.running, timeout=WAIT_MS)
+    wait_for_end(dock, qtbot)
     layer = masks_of(viewer)
     np.testing.assert_array_equal(layer.data[:3] == 1, square(0)[:3])
     assert not layer.data[5].any()
@@ -276,14 +281,12 @@ def test_nothing_found_leaves_no_layer(make_dock, qtbot) -> None:
 def test_removing_the_masks_stops_the_run(make_dock, qtbot) -> None:
     source = Stepper(real_run)
     viewer, dock = make_dock(source)
-    dock.sentences.setPlainText("the red square")
-    dock.run()
-    qtbot.waitUntil(source.entered.is_set, timeout=WAIT_MS)
+    begin(dock, source, qtbot, "the red square")
     source.release(1)
     qtbot.waitUntil(lambda: dock.panel.progress.value() == 1, timeout=WAIT_MS)
     viewer.layers.remove(masks_of(viewer))
     source.release(1)
-    qtbot.waitUntil(lambda: not dock.controller.running, timeout=WAIT_MS)
+    wait_for_end(dock, qtbot)
     assert "was removed, so the run was stopped" in dock.panel.message.text()
     qtbot.waitUntil(source.ended.is_set, timeout=WAIT_MS)
 
@@ -291,12 +294,10 @@ def test_removing_the_masks_stops_the_run(make_dock, qtbot) -> None:
 def test_removing_the_image_does_not_disturb_the_run(make_dock, qtbot) -> None:
     source = Stepper(real_run)
     viewer, dock = make_dock(source)
-    dock.sentences.setPlainText("the red square")
-    dock.run()
-    qtbot.waitUntil(source.entered.is_set, timeout=WAIT_MS)
+    begin(dock, source, qtbot, "the red square")
     viewer.layers.remove(viewer.layers["movie"])
     source.release(10)
-    qtbot.waitUntil(lambda: not dock.controller.running, timeout=WAIT_MS)
+    wait_for_end(dock, qtbot)
     np.testing.assert_array_equal(masks_of(viewer).data == 1, square(0))
 
 
@@ -318,14 +319,12 @@ def test_a_second_run_adds_a_layer_and_hides_the_first(make_dock, qtbot) -> None
 def test_paint_on_other_frames_survives_the_run(make_dock, qtbot) -> None:
     source = Stepper(real_run)
     viewer, dock = make_dock(source)
-    dock.sentences.setPlainText("the red square")
-    dock.run()
-    qtbot.waitUntil(source.entered.is_set, timeout=WAIT_MS)
+    begin(dock, source, qtbot, "the red square")
     source.release(2)
     qtbot.waitUntil(lambda: dock.panel.progress.value() == 2, timeout=WAIT_MS)
     masks_of(viewer).paint((0, 14, 18), 9)
     source.release(10)
-    qtbot.waitUntil(lambda: not dock.controller.running, timeout=WAIT_MS)
+    wait_for_end(dock, qtbot)
     assert 9 in masks_of(viewer).data[0]
 
 
@@ -333,21 +332,17 @@ def test_the_slider_stays_where_the_user_puts_it(make_dock, qtbot) -> None:
     source = Stepper(real_run)
     viewer, dock = make_dock(source)
     dock.settings.preset.setCurrentText("sa2va")
-    dock.sentences.setPlainText("the red square")
-    dock.run()
-    qtbot.waitUntil(source.entered.is_set, timeout=WAIT_MS)
+    begin(dock, source, qtbot, "the red square")
     viewer.dims.set_current_step(0, 5)
     source.release(10)
-    qtbot.waitUntil(lambda: not dock.controller.running, timeout=WAIT_MS)
+    wait_for_end(dock, qtbot)
     assert viewer.dims.current_step[0] == 5
 
 
 def test_closing_the_dock_during_a_run_stops_it_and_frees_the_dock(make_dock, qtbot) -> None:
     source = Stepper(real_run)
     viewer, dock = make_dock(source)
-    dock.sentences.setPlainText("the red square")
-    dock.run()
-    qtbot.waitUntil(source.entered.is_set, timeout=WAIT_MS)
+    begin(dock, source, qtbot, "the red square")
     viewer.window.remove_dock_widget(dock)
     assert not dock.controller.running
     qtbot.waitUntil(source.ended.is_set, timeout=WAIT_MS)
@@ -373,9 +368,7 @@ def test_a_closed_dock_is_not_kept_alive(make_napari_viewer_proxy, qtbot) -> Non
 def test_closing_the_viewer_during_a_run_stops_it(make_dock, qtbot) -> None:
     source = Stepper(real_run)
     viewer, dock = make_dock(source)
-    dock.sentences.setPlainText("the red square")
-    dock.run()
-    qtbot.waitUntil(source.entered.is_set, timeout=WAIT_MS)
+    begin(dock, source, qtbot, "the red square")
     viewer.close()
     qtbot.waitUntil(source.ended.is_set, timeout=WAIT_MS)
 
@@ -457,7 +450,7 @@ def test_a_dask_movie_is_read_lazily_off_the_gui_thread(make_dock, qtbot) -> Non
     dock.run()
     assert reads == [], "pressing Run reads nothing on the GUI's thread"
     source.release(10)
-    qtbot.waitUntil(lambda: not dock.controller.running, timeout=WAIT_MS)
+    wait_for_end(dock, qtbot)
     assert {frame for frame, _ in reads} == set(range(NUM_FRAMES))
     assert threading.get_ident() not in {thread for _, thread in reads}
     np.testing.assert_array_equal(masks_of(viewer).data == 1, square(0))

@@ -12,6 +12,10 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader, IterableDataset
 
+WARMUP = 100  # steps over which the learning rate rises
+REPORT_EVERY = 20
+SAVE_EVERY = 200
+
 
 class _Stream(IterableDataset):
     """An endless generator as a data set; each worker takes its own share of the seeds."""
@@ -45,14 +49,14 @@ def optimise(
     matrices: list[torch.nn.Parameter] | None = None,
     matrix_rate: float = 0.0,
     first_step: int = 0,
-    warmup: int = 100,
-    save: Callable[[int], None] = lambda step: None,
-    save_every: int = 200,
-    report: Callable[[int, dict[str, float]], None] = lambda step, values: None,
-    report_every: int = 20,
-    state_path: Path | None = None,
+    report: Callable[[int, dict[str, float]], None],
+    keep: torch.nn.Module,
+    path: Path,
 ) -> None:
     """Minimise a loss over a stream of batches.
+
+    Every `SAVE_EVERY` steps and at the end the weights go to `path`, and beside it the optimisers'
+    moments, so that training can go on from there.
 
     Parameters
     ----------
@@ -72,15 +76,13 @@ def optimise(
         The peak of their learning rate.
     first_step : int
         Where to go on in the schedule.
-    warmup : int
-        Steps of linear warm-up.
-    save, save_every
-        Called with the step now and then, and at the end.
-    report, report_every
-        Called with averages since the last call.
-    state_path : Path, optional
-        Where the optimiser's moments are kept, so that training can be continued.
+    report : callable
+        Called with the step and averages since the last call.
+    keep : Module
+        Whose weights are saved.
+    path : Path
     """
+    moments = path.with_suffix(".optimiser")
     optimisers: list[torch.optim.Optimizer] = [
         torch.optim.AdamW(parameters, lr=learning_rate, betas=(0.9, 0.98), weight_decay=0.01)
     ]
@@ -92,15 +94,14 @@ def optimise(
         )
     peaks = (learning_rate, matrix_rate)
     learning = [*parameters, *(matrices or [])]
-    if first_step and state_path is not None and state_path.exists():
-        for optimiser, state in zip(
-            optimisers, torch.load(state_path, weights_only=True), strict=True
-        ):
+    if first_step and moments.exists():
+        saved = torch.load(moments, weights_only=True)
+        for optimiser, state in zip(optimisers, saved, strict=True):
             optimiser.load_state_dict(state)
     sums: dict[str, float] = {}
     clock = time.perf_counter()
     for step, batch in enumerate(islice(batches, steps - first_step), start=first_step):
-        share = min((step + 1) / warmup, 1.0)
+        share = min((step + 1) / WARMUP, 1.0)
         share *= 0.03 + 0.97 * 0.5 * (1 + math.cos(math.pi * step / steps))
         for optimiser, peak in zip(optimisers, peaks, strict=False):
             for group in optimiser.param_groups:
@@ -114,15 +115,14 @@ def optimise(
                 optimiser.step()
         for key, value in {"loss": loss.item(), **values}.items():
             sums[key] = sums.get(key, 0.0) + value
-        if (step + 1) % report_every == 0:
-            means = {k: v / report_every for k, v in sums.items()}
-            means["seconds_per_step"] = (time.perf_counter() - clock) / report_every
+        if (step + 1) % REPORT_EVERY == 0:
+            means = {k: v / REPORT_EVERY for k, v in sums.items()}
+            means["seconds_per_step"] = (time.perf_counter() - clock) / REPORT_EVERY
             report(step + 1, means)
             sums, clock = {}, time.perf_counter()
-        if (step + 1) % save_every == 0 or step + 1 == steps:
-            save(step + 1)
-            if state_path is not None:
-                torch.save([o.state_dict() for o in optimisers], state_path)
+        if (step + 1) % SAVE_EVERY == 0 or step + 1 == steps:
+            torch.save({"weights": keep.state_dict(), "step": step + 1}, path)
+            torch.save([o.state_dict() for o in optimisers], moments)
 
 
 def inner_matrices(

@@ -172,7 +172,7 @@ def train_eyes(
         matrices=matrices,
         matrix_rate=settings.matrix_rate,
         first_step=first_step,
-        save=lambda step: torch.save({"weights": network.mllm.state_dict(), "step": step}, path),
         report=report,
-        state_path=path.with_suffix(".optimiser"),
+        keep=network.mllm,
+        path=path,
     )

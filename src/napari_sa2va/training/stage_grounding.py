@@ -316,7 +316,7 @@ def train_grounding(
         matrices=matrices,
         matrix_rate=settings.matrix_rate,
         first_step=first_step,
-        save=lambda step: torch.save({"weights": network.state_dict(), "step": step}, path),
         report=report,
-        state_path=path.with_suffix(".optimiser"),
+        keep=network,
+        path=path,
     )

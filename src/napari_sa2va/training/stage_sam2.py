@@ -345,7 +345,7 @@ def train_sam2(
         steps=steps,
         learning_rate=learning_rate,
         first_step=first_step,
-        save=lambda step: torch.save({"weights": sam2.state_dict(), "step": step}, path),
         report=report,
-        state_path=path.with_suffix(".optimiser"),
+        keep=sam2,
+        path=path,
     )

@@ -29,15 +29,12 @@ class ChatTemplate:
         As config.json calls it.
     turn : str
         The user's turn, with `{text}`, up to where the answer begins.
-    suffix : str
-        What follows an answer before the next turn.
     stops : tuple of str
         Generation ends when the answer's text ends with one of these.
     """
 
     name: str
     turn: str
-    suffix: str
     stops: tuple[str, ...]
 
     def prompt(self, text: str) -> str:
@@ -54,13 +51,11 @@ _CHATML = "<|im_start|>user\n{text}<|im_end|>\n<|im_start|>assistant\n"
 TEMPLATES = {
     template.name: template
     for template in (
-        ChatTemplate("qwen_chat", _CHATML, "<|im_end|>", ("<|im_end|>", "<|endoftext|>")),
-        ChatTemplate("internlm2_chat", _CHATML, "<|im_end|>", ("<|im_end|>",)),
+        ChatTemplate("qwen_chat", _CHATML, ("<|im_end|>", "<|endoftext|>")),
+        ChatTemplate("internlm2_chat", _CHATML, ("<|im_end|>",)),
         # Also used on a Qwen tokenizer, which does not know these marks and spells them out; the
         # text test of `is_finished` is then the only thing that ends the answer.
-        ChatTemplate(
-            "phi3_chat", "<|user|>\n{text}<|end|>\n<|assistant|>\n", "<|end|>", ("<|end|>",)
-        ),
+        ChatTemplate("phi3_chat", "<|user|>\n{text}<|end|>\n<|assistant|>\n", ("<|end|>",)),
     )
 }
 
