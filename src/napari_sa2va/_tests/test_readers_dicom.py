@@ -159,3 +159,16 @@ def test_text_with_the_name_of_dicom_is_refused(tmp_path: Path) -> None:
 def test_a_file_without_a_suffix_is_known_by_its_magic(tmp_path: Path) -> None:
     path = write_dicom(tmp_path / "a.dcm").rename(tmp_path / "IM000001")
     assert open_clip(path).num_frames == 4
+
+
+@pytest.mark.parametrize("keyword", ["FrameTime", "PixelSpacing", "SpacingBetweenSlices"])
+def test_a_number_that_is_none_is_left_out(keyword: str, tmp_path: Path) -> None:
+    number = "81.25"
+    value = [number, number] if keyword == "PixelSpacing" else number
+    path = write_dicom(tmp_path / "a.dcm", **{keyword: value})
+    stored = path.read_bytes()
+    assert number.encode() in stored
+    path.write_bytes(stored.replace(number.encode(), b"8l.z5"))
+    recording = read_recording(path)
+    assert recording.data.shape == GREY.shape
+    assert (recording.frame_interval_s, recording.pixel_size_um, recording.z_step_um) == (None,) * 3

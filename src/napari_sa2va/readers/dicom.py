@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,7 +64,7 @@ def read(path: Path, *, series: int | str | None = None) -> Recording:
         raise ClipError(f"{path} cannot be read as DICOM ({error}).", "Is it complete?") from error
     if "PixelData" not in header:
         raise ClipError(f"{path} holds no pixels.", "It is another kind of DICOM object.")
-    num_frames = int(header.get("NumberOfFrames", 1) or 1)
+    num_frames = int(_magnitude(_value(header, "NumberOfFrames")) or 1)
     photometric = str(_needed(path, header, "PhotometricInterpretation"))
     bits = int(_needed(path, header, "BitsStored")), bool(header.get("PixelRepresentation", 0))
     source = DicomPlanes(str(path), photometric, bits)
@@ -86,13 +87,21 @@ def read(path: Path, *, series: int | str | None = None) -> Recording:
 
 def _needed(path: Path, header: Dataset, keyword: str) -> Any:
     """Value of a tag without which the pixels cannot be understood."""
-    value = header.get(keyword)
+    value = _value(header, keyword)
     if value in (None, ""):
         raise ClipError(
-            f"{path} lacks the DICOM tag {keyword}, so its pixels cannot be understood.",
+            f"{path} lacks the DICOM tag {keyword} or it is unreadable: its pixels have no meaning.",
             "Export it again from the program or device that wrote it.",
         )
     return value
+
+
+def _value(holder: Dataset, keyword: str) -> Any:
+    """Value of a tag; None if it is absent or is not what its type says."""
+    try:
+        return holder.get(keyword)
+    except (ValueError, TypeError, OverflowError):
+        return None
 
 
 class DicomPlanes:
@@ -138,30 +147,31 @@ def _first_line(error: Exception) -> str:
     return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
 
 
-def _number(value: object) -> float | None:
+def _magnitude(value: object) -> float | None:
+    """A number without its sign; None if it is zero, infinite or no number."""
     try:
-        number = float(value)  # type: ignore[arg-type]
+        number = abs(float(value))  # type: ignore[arg-type]
     except (TypeError, ValueError):
         return None
-    return number if number > 0 else None
+    return number if 0 < number < math.inf else None
 
 
 def _timing(header: Dataset, num_frames: int) -> dict[str, Any]:
     """Frame interval in s: frame time (ms), time vector (ms), or a frame rate (per s)."""
     if num_frames < 2:
         return {}
-    vector = header.get("FrameTimeVector")
+    vector = _value(header, "FrameTimeVector")
     if vector is not None and len(vector) == num_frames:
-        steps = np.array([float(v) for v in vector][1:])  # the first is 0 by definition
+        steps = np.array([_magnitude(v) or 0.0 for v in vector][1:])  # the first is 0 by definition
         median = float(np.median(steps))
         if median > 0:
             is_variable = bool(np.abs(steps - median).max() > 0.05 * median)
             return {"frame_interval_s": median / 1e3, "variable_rate": is_variable}
-    frame_time = _number(header.get("FrameTime"))
+    frame_time = _magnitude(_value(header, "FrameTime"))
     if frame_time is not None:
         return {"frame_interval_s": float(f"{frame_time / 1e3:.9g}")}
     for keyword in ("CineRate", "RecommendedDisplayFrameRate"):
-        rate = _number(header.get(keyword))
+        rate = _magnitude(_value(header, keyword))
         if rate is not None:
             return {"frame_interval_s": float(f"{1 / rate:.9g}")}
     return {}
@@ -176,8 +186,8 @@ def _is_volume(header: Dataset) -> bool:
 
 def _measures(header: Dataset) -> Dataset | None:
     """The pixel measures that all frames of an enhanced object share."""
-    for group in header.get("SharedFunctionalGroupsSequence") or ():
-        for measures in group.get("PixelMeasuresSequence") or ():
+    for group in _value(header, "SharedFunctionalGroupsSequence") or ():
+        for measures in _value(group, "PixelMeasuresSequence") or ():
             return measures
     return None
 
@@ -190,9 +200,9 @@ def _pixel_size(header: Dataset) -> tuple[float, float] | None:
         (header, "ImagerPixelSpacing"),
         (header, "NominalScannedPixelSpacing"),
     ):
-        spacing = holder.get(keyword) if holder is not None else None
+        spacing = _value(holder, keyword) if holder is not None else None
         if spacing is not None and len(spacing) == 2:
-            y, x = (length_in_um(float(s), "mm") for s in spacing)
+            y, x = (length_in_um(_magnitude(side), "mm") for side in spacing)
             if y and x:
                 return y, x
     return _ultrasound_pixel_size(header)
@@ -201,12 +211,12 @@ def _pixel_size(header: Dataset) -> tuple[float, float] | None:
 def _ultrasound_pixel_size(header: Dataset) -> tuple[float, float] | None:
     """Pixel size if all calibrated picture regions agree on one; traces (Doppler) do not count."""
     sizes = set()
-    for region in header.get("SequenceOfUltrasoundRegions") or ():
-        units = (region.get("PhysicalUnitsXDirection"), region.get("PhysicalUnitsYDirection"))
-        if units != (_CENTIMETER, _CENTIMETER):
+    for region in _value(header, "SequenceOfUltrasoundRegions") or ():
+        units = {_value(region, f"PhysicalUnits{way}Direction") for way in "XY"}
+        if units != {_CENTIMETER}:
             continue
-        deltas = (region.get("PhysicalDeltaY"), region.get("PhysicalDeltaX"))
-        sizes.add(tuple(length_in_um(abs(float(d)), "cm") if d else None for d in deltas))
+        deltas = (_value(region, "PhysicalDeltaY"), _value(region, "PhysicalDeltaX"))
+        sizes.add(tuple(length_in_um(_magnitude(d), "cm") for d in deltas))
     if len(sizes) != 1:
         return None
     y, x = sizes.pop()
@@ -216,6 +226,7 @@ def _ultrasound_pixel_size(header: Dataset) -> tuple[float, float] | None:
 def _z_step(header: Dataset) -> float | None:
     measures = _measures(header)
     for holder in (header, measures):
-        if holder is not None and holder.get("SpacingBetweenSlices"):
-            return length_in_um(abs(float(holder.SpacingBetweenSlices)), "mm")
+        step = _value(holder, "SpacingBetweenSlices") if holder is not None else None
+        if step is not None:
+            return length_in_um(_magnitude(step), "mm")
     return None

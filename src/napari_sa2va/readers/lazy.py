@@ -7,6 +7,7 @@ demand and may be used from several threads at once.
 from __future__ import annotations
 
 import math
+import pickle
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -77,7 +78,8 @@ def lazy_planes(
     if math.prod(shape) == 0:
         return da.zeros(shape, dtype=dtype)
     stat = Path(source.path).stat()
-    token = tokenize(source.path, stat.st_mtime_ns, stat.st_size, shape, str(dtype))
+    # All that a source knows is part of the name: two series of a file may have one shape.
+    token = tokenize(pickle.dumps(source), stat.st_mtime_ns, stat.st_size, shape, str(dtype))
     chunks = (*((1,) * n for n in shape[:num_lead]), *((n,) for n in shape[num_lead:]))
     return da.map_blocks(
         _Block(source, tuple(shape), num_lead),

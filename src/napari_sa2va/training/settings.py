@@ -38,7 +38,7 @@ class NanoSettings(Params):
     eye_rate: float = Field(1e-3, gt=0, title="Learning rate", description="Of stage 2a.")
 
     ground_steps: int = Field(
-        5400, ge=1, title="Grounding steps", description="Stage 2b: a sentence in, masks out."
+        9000, ge=1, title="Grounding steps", description="Stage 2b: a sentence in, masks out."
     )
     ground_batch: int = Field(4, ge=1, title="Movies per step", description="Of stage 2b.")
     ground_rate: float = Field(5e-4, gt=0, title="Learning rate", description="Of stage 2b.")

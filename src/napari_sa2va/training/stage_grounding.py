@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from napari_sa2va.training.settings import NanoSettings
 
 # Of `KIND_NAMES`: more of what is hard to see (motion, events) and of what is not there.
-SHARES = (0.13, 0.11, 0.24, 0.16, 0.1, 0.26)
+SHARES = (0.12, 0.10, 0.24, 0.16, 0.08, 0.30)
 SEEN_WEIGHT = 0.5
 VERDICT_WEIGHT = 4.0  # an answer's first word says whether it is there at all
 GAZE_WEIGHT = 0.5
