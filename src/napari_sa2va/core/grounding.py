@@ -37,6 +37,8 @@ class Grounding:
         The tokens of the answer.
     num_frames : int
         Key frames the model looked at.
+    passes : int
+        How often the language model ran for this answer, the prompt included.
     hidden : ndarray of float32, shape (N, H)
         The language model's last hidden state at each `[SEG]`, from which `embeddings` follow.
     """
@@ -46,6 +48,7 @@ class Grounding:
     prompt_ids: np.ndarray
     generated_ids: np.ndarray
     num_frames: int
+    passes: int = 1
     hidden: np.ndarray = field(default_factory=_no_rows)
 
     @property

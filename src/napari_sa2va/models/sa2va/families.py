@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from napari_sa2va.models.sa2va.keymap import Rule
+    from napari_sa2va.models.sa2va.reader import Reader
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Family:
     build: Callable[[Mapping[str, Any]], nn.Module]
     rules: Callable[[Mapping[str, Any]], tuple[Rule, ...]]
     hidden_size: Callable[[Mapping[str, Any]], int]
-    reader: Callable[..., internvl.InternVLReader]
+    reader: Callable[..., Reader]
 
 
 FAMILIES = (

@@ -23,13 +23,14 @@ from napari_sa2va.models.sa2va.prompt_format import (
     ChatTemplate,
     Mode,
     template_named,
-    with_pictures,
 )
+from napari_sa2va.models.sa2va.regions import region_cells
 from napari_sa2va.models.sa2va.seen import Seen
 
 if TYPE_CHECKING:
     from transformers import Cache, InternVLForConditionalGeneration, PretrainedConfig
 
+    from napari_sa2va.core.exchange import Exchange
     from napari_sa2va.models.sa2va.tokenizer import Tokenizer
 
 NAME = "internvl"
@@ -280,6 +281,7 @@ class InternVLReader:
         self._tokenizer = tokenizer
         self._side = tile_side(config)
         self._tokens = tokens_per_tile(config)
+        self._width = hidden_size(config)
         # Order of the vision tokens: row by row (v2), or column by column (v1).
         self._columns_first = config.get("ps_version", "v1") == "v1"
         self._context = tokenizer.id_of(IMAGE_CONTEXT)
@@ -292,21 +294,37 @@ class InternVLReader:
         return self._mllm.lm_head.weight.device
 
     @torch.inference_mode()
-    def look(self, frames: Sequence[np.ndarray], mode: Mode) -> Seen:
+    def look(
+        self, frames: Sequence[np.ndarray], mode: Mode, regions: Sequence[np.ndarray] = ()
+    ) -> Seen:
         """Turn pictures into vision tokens.
 
         Parameters
         ----------
         frames : sequence of ndarray of uint8, shape (Y, X, 3)
-            Key frames of a video, each squashed into one tile; or, in image mode, one image, cut
-            into tiles.
+            Key frames of a video, each squashed into one tile; in image mode one image, cut into
+            tiles; none for plain text.
         mode : {"video", "image"}
+        regions : sequence of ndarray of bool, shape (Y, X)
+            Marked regions of the image. Each is said once more by the vision tokens that it covers
+            in the last tile, which shows the whole image.
+
+        Raises
+        ------
+        RequestError
+            If image mode is not given one image, or a region is given without it or covers no
+            token.
         """
+        if mode == "image" and len(frames) != 1:
+            raise RequestError(f"image mode was given {len(frames)} frames.", "Give one.")
+        if regions and mode != "image":
+            raise RequestError(
+                "Regions can be marked in a single picture only, not in a movie.",
+                "Choose the frame that they are marked on.",
+            )
         if not len(frames):
-            raise RequestError("There is no frame to look at.", "Give at least one.")
+            return Seen(torch.zeros((0, self._width), device=self._device), (), 0)
         if mode == "image":
-            if len(frames) != 1:
-                raise RequestError(f"image mode was given {len(frames)} frames.", "Give one.")
             pictures = tiles.image_tiles(frames[0], self._side)
             counts = [self._tokens * len(pictures)]
         else:
@@ -315,7 +333,14 @@ class InternVLReader:
         tokens = torch.cat(
             [self.encode(torch.from_numpy(batch)) for batch in _batches(pictures)]
         )  # (n, tokens, H)
-        return Seen(tokens.flatten(0, 1), tuple(counts), len(frames))
+        cells = [region_cells(region, round(self._tokens**0.5)) for region in regions]
+        marked = [tokens[-1][torch.from_numpy(c.reshape(-1)).to(tokens.device)] for c in cells]
+        return Seen(
+            torch.cat([tokens.flatten(0, 1), *marked]),
+            tuple(counts),
+            len(frames),
+            region_counts=tuple(int(c.sum()) for c in cells),
+        )
 
     def encode(self, pixels: torch.Tensor) -> torch.Tensor:
         """Vision tokens of normalised tiles: (n, 3, S, S) -> (n, tokens, H)."""
@@ -330,10 +355,21 @@ class InternVLReader:
             found = found.unflatten(1, (grid, grid)).transpose(1, 2).flatten(1, 2)
         return found
 
-    def prompt_ids(self, text: str, seen: Seen) -> list[int]:
-        """Tokens of the whole prompt, picture placeholders included."""
-        prompt = self.template.prompt(with_pictures(text, seen.token_counts))
+    def prompt_ids(self, text: str, seen: Seen, history: Sequence[Exchange] = ()) -> list[int]:
+        """Tokens of the whole prompt, picture placeholders included, up to the coming answer."""
+        prompt = self.template.conversation(
+            text, history, seen.token_counts, region_counts=seen.region_counts
+        )
         return self._tokenizer.encode(prompt, start=True)
+
+    @property
+    def stop(self) -> str:
+        """The text that ends an answer."""
+        return self.template.stops[0]
+
+    def is_finished(self, answer: str) -> bool:
+        """Whether the decoded answer, as it is so far, ends with a stop text of the template."""
+        return self.template.is_finished(answer)
 
     def embed(self, ids: Sequence[int], seen: Seen) -> torch.Tensor:
         """Input embeddings with the vision tokens in their places: (P, H)."""
@@ -353,10 +389,10 @@ class InternVLReader:
         """Last hidden states, after the final norm, of a prompt: (P, H). Fills the cache."""
         return self._forward(self.embed(ids, seen), cache)
 
-    def step(self, token: int, cache: Cache) -> torch.Tensor:
-        """Last hidden state of one more token: (H,)."""
-        ids = torch.tensor([token], device=self._device)
-        return self._forward(self._mllm.get_input_embeddings()(ids), cache)[0]
+    def extend(self, ids: Sequence[int], seen: Seen, cache: Cache) -> torch.Tensor:
+        """Last hidden states of tokens that follow what is in the cache: (n, H)."""
+        tokens = torch.tensor(ids, device=self._device)
+        return self._forward(self._mllm.get_input_embeddings()(tokens), cache)
 
     def _forward(self, embeds: torch.Tensor, cache: Cache | None) -> torch.Tensor:
         output = self._mllm.model.language_model(

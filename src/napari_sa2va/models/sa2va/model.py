@@ -15,11 +15,13 @@ import torch
 from torch import nn
 
 from napari_sa2va.core.errors import CheckpointError, RequestError
+from napari_sa2va.core.exchange import Exchange
 from napari_sa2va.core.grounding import SEG, Grounding
 from napari_sa2va.models import device as devices
 from napari_sa2va.models.hashes import weight_hashes
 from napari_sa2va.models.sa2va import generate as generation
 from napari_sa2va.models.sa2va.checkpoint import Checkpoint
+from napari_sa2va.models.sa2va.drafts import Drafts
 from napari_sa2va.models.sa2va.families import family_of
 from napari_sa2va.models.sa2va.footprint import weight_bytes, working_bytes
 from napari_sa2va.models.sa2va.keymap import KeyMap, Rule
@@ -98,6 +100,7 @@ class Sa2VA(nn.Module):
             self.original_decoder = copy.deepcopy(self.tuned_decoder)
             self.sam2.sam_mask_decoder = self.original_decoder
         self._reader = self._family.reader(self.mllm, tokenizer, config)
+        self._drafts = Drafts.trained(tokenizer, self._reader.stop)
         self.eval()
 
     @classmethod
@@ -270,30 +273,47 @@ class Sa2VA(nn.Module):
         answer: str | None = None,
         mode: Mode = "video",
         *,
+        regions: Sequence[np.ndarray] = (),
+        history: Sequence[Exchange] = (),
         max_new_tokens: int = generation.MAX_NEW_TOKENS,
         should_stop: Callable[[], bool] | None = None,
     ) -> Grounding:
         """Ask about key frames; see `look` and `ground_seen`, of which this is the sum."""
         return self.ground_seen(
-            self.look(frames, mode),
+            self.look(frames, mode, regions),
             text,
             answer,
+            history=history,
             max_new_tokens=max_new_tokens,
             should_stop=should_stop,
         )
 
-    def look(self, frames: Sequence[np.ndarray], mode: Mode = "video") -> Seen:
+    def look(
+        self,
+        frames: Sequence[np.ndarray],
+        mode: Mode = "video",
+        regions: Sequence[np.ndarray] = (),
+    ) -> Seen:
         """Take key frames in, once for any number of sentences.
 
         Parameters
         ----------
         frames : sequence of ndarray of uint8, shape (Y, X, 3)
-            Key frames in the order of time; in image mode exactly one.
+            Key frames in the order of time; in image mode exactly one; none to talk without
+            pictures.
         mode : {"video", "image"}
             A video frame becomes one picture; an image is cut into tiles, with an overview last.
+        regions : sequence of ndarray of bool, shape (Y, X)
+            Regions of the picture, in image mode only, which a question may call `region1`,
+            `region2` ...
+
+        Raises
+        ------
+        RequestError
+            If the frames do not fit the mode, or the family knows no regions.
         """
         with devices.memory_errors(self.device):
-            return self._reader.look(frames, mode)
+            return self._reader.look(frames, mode, regions)
 
     @torch.inference_mode()
     def ground_seen(
@@ -302,6 +322,8 @@ class Sa2VA(nn.Module):
         text: str,
         answer: str | None = None,
         *,
+        history: Sequence[Exchange] = (),
+        use_drafts: bool = True,
         max_new_tokens: int = generation.MAX_NEW_TOKENS,
         should_stop: Callable[[], bool] | None = None,
     ) -> Grounding:
@@ -317,6 +339,10 @@ class Sa2VA(nn.Module):
             Taken instead of a generated one, with its special tokens, in one forward pass. As in
             generation, a `[SEG]` that ends it has no embedding: let a full stop or the end mark
             follow.
+        history : sequence of Exchange
+            What was said about these pictures before.
+        use_drafts : bool
+            Whether to try likely answers in one pass; the answer is the same without, and slower.
         max_new_tokens : int
         should_stop : callable, optional
             Asked after every token; the answer is cut short when it says yes.
@@ -327,7 +353,7 @@ class Sa2VA(nn.Module):
         """
         if answer is not None and not answer:
             raise RequestError("The given answer is empty.", "Leave it out to let the model speak.")
-        prompt = self._reader.prompt_ids(text, seen)
+        prompt = self._reader.prompt_ids(text, seen, history)
         with devices.memory_errors(self.device):
             if answer is None:
                 said = generation.generate(
@@ -336,9 +362,11 @@ class Sa2VA(nn.Module):
                     prompt,
                     seen,
                     self._seg_id,
+                    drafts=self._drafts if use_drafts else None,
                     max_new_tokens=max_new_tokens,
                     should_stop=should_stop,
                 )
+                self._drafts.add(said.ids)
             else:
                 ids = self.tokenizer.encode(answer)
                 said = generation.take(self._reader, prompt, ids, seen, self._seg_id)
@@ -349,6 +377,7 @@ class Sa2VA(nn.Module):
             prompt_ids=np.asarray(prompt, np.int64),
             generated_ids=np.asarray(said.ids, np.int64),
             num_frames=seen.num_frames,
+            passes=said.passes,
             hidden=said.hidden.float().cpu().numpy(),
         )
 

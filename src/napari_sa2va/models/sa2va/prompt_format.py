@@ -9,12 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from napari_sa2va.core.errors import CheckpointError, RequestError
 
+if TYPE_CHECKING:
+    from napari_sa2va.core.exchange import Exchange
+
 IMAGE = "<image>"
 IMAGE_START, IMAGE_END, IMAGE_CONTEXT = "<img>", "</img>", "<IMG_CONTEXT>"
+_PLACEHOLDERS = (IMAGE_START, IMAGE_END, IMAGE_CONTEXT, "<vp>", "</vp>")
 
 Mode = Literal["video", "image"]
 
@@ -38,8 +42,35 @@ class ChatTemplate:
     stops: tuple[str, ...]
 
     def prompt(self, text: str) -> str:
-        """The whole prompt for one user text."""
+        """One user turn, up to where its answer begins."""
         return self.turn.replace("{text}", text)
+
+    def conversation(
+        self,
+        text: str,
+        history: Sequence[Exchange],
+        token_counts: Sequence[int],
+        *,
+        region_counts: Sequence[int] = (),
+    ) -> str:
+        """The whole prompt: what was said before, then one more user turn.
+
+        The pictures stand in the first turn, whichever that is, as in training. An answer is
+        followed by the mark that ended it, once, and a newline.
+        """
+        questions = [*(exchange.question for exchange in history), text]
+        first, *later = questions
+        parts = [self.prompt(with_pictures(first, token_counts, region_counts=region_counts))]
+        for exchange, question in zip(history, later, strict=True):
+            parts.append(f"{self._unmarked(exchange.answer)}{self.stops[0]}\n")
+            parts.append(self.prompt(without_pictures(question)))
+        return "".join(parts)
+
+    def _unmarked(self, answer: str) -> str:
+        """An answer without the mark that ended it."""
+        for stop in self.stops:
+            answer = answer.removesuffix(stop)
+        return answer
 
     def is_finished(self, answer: str) -> bool:
         """Whether an answer, as generated so far, has come to its end."""
@@ -88,28 +119,71 @@ def picture_blocks(token_counts: Sequence[int]) -> str:
     return "\n".join(f"{IMAGE_START}{IMAGE_CONTEXT * n}{IMAGE_END}" for n in token_counts)
 
 
-def with_pictures(text: str, token_counts: Sequence[int]) -> str:
+def region_block(region_counts: Sequence[int]) -> str:
+    """What stands behind the picture block where regions are marked.
+
+    Examples
+    --------
+    >>> region_block([1])
+    '\\nThere are 1 part regions in the picture: region1<vp><IMG_CONTEXT></vp>.\\n'
+    """
+    if not region_counts:
+        return ""
+    said = ", ".join(
+        f"region{number}<vp>{IMAGE_CONTEXT * n}</vp>" for number, n in enumerate(region_counts, 1)
+    )
+    return f"\nThere are {len(region_counts)} part regions in the picture: {said}.\n"
+
+
+def with_pictures(
+    text: str, token_counts: Sequence[int], *, region_counts: Sequence[int] = ()
+) -> str:
     """Put the picture blocks in place of `<image>`, or in front if there is none.
+
+    Without any picture, `<image>` is taken out.
 
     Raises
     ------
     RequestError
         If the text is empty, holds `<image>` more than once, or holds a picture placeholder.
     """
-    if not text.replace(IMAGE, "").strip():
-        raise RequestError("The sentence is empty.", "Say what to segment.")
+    _check_text(text)
     if text.count(IMAGE) > 1:
         raise RequestError(
             f"The text holds {IMAGE} {text.count(IMAGE)} times.",
             "Write it once, where the pictures belong, or leave it out.",
         )
-    if any(token in text for token in (IMAGE_START, IMAGE_END, IMAGE_CONTEXT)):
+    if not token_counts:
+        return text.replace(IMAGE, "").strip()
+    if IMAGE not in text:
+        text = f"{IMAGE}\n{text}"
+    return text.replace(IMAGE, picture_blocks(token_counts) + region_block(region_counts))
+
+
+def without_pictures(text: str) -> str:
+    """A later turn of a conversation, which has no pictures of its own.
+
+    Raises
+    ------
+    RequestError
+        If the text is empty, or holds `<image>` or a picture placeholder.
+    """
+    _check_text(text)
+    if IMAGE in text:
+        raise RequestError(
+            f"Only the first question of a conversation may hold {IMAGE}.",
+            "Leave it out: the model still has the pictures of the first question.",
+        )
+    return text
+
+
+def _check_text(text: str) -> None:
+    if not text.replace(IMAGE, "").strip():
+        raise RequestError("The sentence is empty.", "Say what to segment.")
+    if any(token in text for token in _PLACEHOLDERS):
         raise RequestError(
             "The text holds a picture placeholder of the model.", f"Write {IMAGE} instead."
         )
-    if IMAGE not in text:
-        text = f"{IMAGE}\n{text}"
-    return text.replace(IMAGE, picture_blocks(token_counts))
 
 
 # "segment the cell" asks; "segment 3 of the larva" names.

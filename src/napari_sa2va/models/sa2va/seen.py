@@ -16,13 +16,22 @@ class Seen:
     Attributes
     ----------
     tokens : Tensor of the language model's type, shape (n, H)
-        All vision tokens, in the order of the prompt.
+        All vision tokens, in the order of the prompt; those of marked regions come last.
     token_counts : tuple of int
         How many of them each picture block of the prompt holds.
     num_frames : int
         Frames looked at.
+    region_counts : tuple of int
+        How many of them each marked region holds.
+    grids : Tensor of int64, shape (pictures, 3), or None
+        Patches in time, y and x, where the family's positions follow the picture (Qwen-VL).
+    deep_tokens : tuple of Tensor, shape (n, H) each
+        What the first layers of the language model add to the vision tokens (Qwen3-VL).
     """
 
     tokens: torch.Tensor
     token_counts: tuple[int, ...]
     num_frames: int
+    region_counts: tuple[int, ...] = ()
+    grids: torch.Tensor | None = None
+    deep_tokens: tuple[torch.Tensor, ...] = ()
