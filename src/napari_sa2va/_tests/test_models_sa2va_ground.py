@@ -29,8 +29,8 @@ def script(monkeypatch, model, ids):
     remaining = iter(ids)
 
     def logits(hidden):
-        scores = torch.zeros(267)
-        scores[next(remaining)] = 1
+        scores = torch.zeros(len(hidden), 267)
+        scores[0, next(remaining)] = 1
         return scores
 
     monkeypatch.setattr(model._reader, "logits", logits)

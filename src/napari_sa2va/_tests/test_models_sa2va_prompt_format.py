@@ -6,12 +6,10 @@ import pytest
 
 from napari_sa2va.core.errors import CheckpointError, RequestError
 from napari_sa2va.models.sa2va.prompt_format import (
-    image_question,
-    question_for,
     template_named,
-    video_question,
     with_pictures,
 )
+from napari_sa2va.models.sa2va.wording import image_question, question_for, video_question
 
 
 def test_the_qwen_template_has_no_system_turn():

@@ -42,8 +42,6 @@ class ModelEntry:
         About; 0 if not known.
     licence : str
         As its publisher states it, as far as checked.
-    supported : bool
-        Whether this version can run it.
     folder : Path | None
         Where its weights are on this machine.
     """
@@ -54,7 +52,6 @@ class ModelEntry:
     template: str = ""
     num_parameters: int = 0
     licence: str = "see its page on the hub"
-    supported: bool = True
     folder: Path | None = None
 
     @property
@@ -107,15 +104,15 @@ _PUBLISHED = (
     ),
     ModelEntry(
         "sa2va-qwen2_5-vl-3b", "ByteDance/Sa2VA-Qwen2_5-VL-3B", "Qwen2.5-VL-3B", "qwen_chat",
-        _billion(4.3), supported=False,
+        _billion(4.3),
     ),
     ModelEntry(
         "sa2va-qwen2_5-vl-7b", "ByteDance/Sa2VA-Qwen2_5-VL-7B", "Qwen2.5-VL-7B", "qwen_chat",
-        _billion(8.5), supported=False,
+        _billion(8.5),
     ),
     ModelEntry(
         "sa2va-qwen3-vl-4b", "ByteDance/Sa2VA-Qwen3-VL-4B", "Qwen3-VL-4B", "qwen_chat",
-        _billion(5.0), supported=False,
+        _billion(5.0),
     ),
 )  # fmt: skip
 # The same networks with the original SAM 2 decoder beside the tuned one.
@@ -171,7 +168,7 @@ def find(name: str) -> ModelEntry:
         return replace(entry, folder=_folder_of(entry))
     raise ModelError(
         f"There is no model and no folder called {name!r}.",
-        f"Known models are {', '.join(entry.name for entry in KNOWN if entry.supported)}.",
+        f"Known models are {', '.join(entry.name for entry in KNOWN)}.",
     )
 
 
@@ -186,14 +183,9 @@ def resolve(name: str) -> ModelEntry:
     Raises
     ------
     ModelError
-        If there is no such model, this version cannot run it, or its weights cannot be had.
+        If there is no such model, or its weights cannot be had.
     """
     entry = find(name)
-    if not entry.supported:
-        raise ModelError(
-            f"{entry.name} is of the Qwen-VL branch of Sa2VA, which is not supported yet.",
-            "Use one of the InternVL branch, e.g. sa2va-1b.",
-        )
     if entry.folder is not None:
         return entry
     if not entry.hub_id:

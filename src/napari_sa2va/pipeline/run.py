@@ -158,7 +158,7 @@ def _ground(
     cancel: CancelToken,
 ) -> Iterator[tuple[Event, list[_Track]]]:
     """Ask every sentence of the same key frames, which the vision tower sees once."""
-    from napari_sa2va.models.sa2va.prompt_format import question_for
+    from napari_sa2va.models.sa2va.wording import question_for
 
     with clock("look"):
         seen = model.look([clip.rgb(t) for t in plan.key_frames.frames])

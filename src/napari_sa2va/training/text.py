@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from napari_sa2va.models.sa2va.prompt_format import picture_blocks, template_named, video_question
+from napari_sa2va.models.sa2va.prompt_format import picture_blocks, template_named
 from napari_sa2va.models.sa2va.tokenizer import Tokenizer
+from napari_sa2va.models.sa2va.wording import video_question
 
 IMAGE_TOKENS = ("<img>", "</img>", "<IMG_CONTEXT>")
 SPECIAL_TOKENS = (

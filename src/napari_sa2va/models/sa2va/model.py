@@ -333,7 +333,7 @@ class Sa2VA(nn.Module):
         ----------
         seen : Seen
         text : str
-            The user's turn, as worded by `prompt_format.question_for`. `<image>` stands for the
+            The user's turn, as worded by `wording.question_for`. `<image>` stands for the
             pictures; they are put in front if it is missing.
         answer : str, optional
             Taken instead of a generated one, with its special tokens, in one forward pass. As in

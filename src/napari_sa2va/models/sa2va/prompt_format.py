@@ -6,7 +6,6 @@ between pictures, so neither the tokenizer's own chat template nor a processor m
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -184,68 +183,3 @@ def _check_text(text: str) -> None:
         raise RequestError(
             "The text holds a picture placeholder of the model.", f"Write {IMAGE} instead."
         )
-
-
-# "segment the cell" asks; "segment 3 of the larva" names.
-_ASKS_TO_SEGMENT = re.compile(r"(?:please\s+)?segment(?:\s+(?!\d|of\b|[ivx]+\b)|$)", re.IGNORECASE)
-_QUESTION_TO_SEGMENT = re.compile(
-    r"\b(?:can|could|will|would) you (?:\w+ )?segment\b", re.IGNORECASE
-)
-_MASK_REQUEST = "Please respond with a segmentation mask."
-
-
-def video_question(expression: str) -> str:
-    """Word an expression as the models were evaluated on videos.
-
-    * `the bright cell` becomes `Please segment the bright cell.`
-    * `segment the bright cell` and `Please segment the bright cell.` become the same: the request
-      is not wrapped twice, and there is one full stop.
-    * A question (anything with `?`) is kept, and followed by a request for a mask, unless it is
-      one itself: `Can you segment ...?`, a form of the models' training data.
-    * A text that holds `<image>` is taken as it is.
-
-    Raises
-    ------
-    RequestError
-        If the expression is empty.
-
-    Notes
-    -----
-    Reference: evaluation of referring video segmentation, including the space before a question.
-    """
-    return _worded(expression, "Please segment {}.", space="")
-
-
-def image_question(expression: str) -> str:
-    """Word an expression as the models were evaluated on single images; see `video_question`."""
-    return _worded(expression, "Please segment {} in this image.", space=" ")
-
-
-def question_for(expression: str, mode: Mode = "video") -> str:
-    """The user text, with `<image>`, for an expression such as `the bright cell`.
-
-    Examples
-    --------
-    >>> question_for("the bright cell")
-    '<image>\\nPlease segment the bright cell.'
-    """
-    return video_question(expression) if mode == "video" else image_question(expression)
-
-
-def _worded(expression: str, wording: str, *, space: str) -> str:
-    text = expression.strip()
-    bare = _ASKS_TO_SEGMENT.sub("", text.replace(IMAGE, "").strip(), count=1)
-    if not bare.strip(" .?"):
-        raise RequestError(f"The sentence {expression!r} is empty.", "Say what to segment.")
-    if IMAGE in text:
-        return text
-    if "?" in text:
-        request = "" if _QUESTION_TO_SEGMENT.search(text) else f" {_MASK_REQUEST}"
-        return f"{IMAGE}\n {text}{request}"
-    asked = _ASKS_TO_SEGMENT.match(text)
-    if asked is not None:
-        text = text[asked.end() :]
-    text = text.rstrip(" .")
-    ending = wording.partition("{}")[2]
-    text = text.removesuffix(ending.rstrip("."))
-    return f"{IMAGE}\n{space}{wording.format(text)}"
