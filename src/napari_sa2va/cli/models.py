@@ -59,7 +59,7 @@ def _weights(entry: ModelEntry, dtype: str) -> tuple[str, str, str]:
         memory = f"about {_size(memory_needed(entry, dtype))}"
     except CheckpointError as error:
         return "", "", shorten(f"damaged: {error.message}", _SHOWN, placeholder=" ...")
-    return on_disk, memory, state if entry.supported else "not supported yet"
+    return on_disk, memory, state
 
 
 def _size(num_bytes: int) -> str:

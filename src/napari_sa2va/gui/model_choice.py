@@ -19,9 +19,8 @@ class ModelChoice:
 
 
 def known_models() -> list[ModelChoice]:
-    """The models that this version can run, those on this machine first."""
-    entries = [entry for entry in zoo.known_models() if entry.supported]
-    entries.sort(key=lambda entry: entry.folder is None)
+    """The models that can be named, those on this machine first."""
+    entries = sorted(zoo.known_models(), key=lambda entry: entry.folder is None)
     return [ModelChoice(entry.name, describe(entry)) for entry in entries]
 
 
