@@ -9,7 +9,14 @@ import torch
 from napari_sa2va.training.nano import nano_tokenizer
 from napari_sa2va.training.network import hidden_states, image_tokens, new_network
 from napari_sa2va.training.settings import NanoSettings
-from napari_sa2va.training.text import IGNORE, TurnPacker, prompt_parts, turn_mask
+from napari_sa2va.training.text import (
+    IGNORE,
+    Row,
+    TurnPacker,
+    about_video,
+    prompt_parts,
+    turn_mask,
+)
 
 SETTINGS = NanoSettings(
     tile_size=32, patch_size=8, vision_width=32, vision_layers=1, width=32, layers=2
@@ -19,6 +26,10 @@ TURNS = [
     ("Segment all the cells.", "Sure, they are the two cells, [SEG]."),
     ("the red cell", "There is no red cell in this video."),
 ]
+
+
+def row_of(turns):
+    return Row((4, 4), [about_video(*turn) for turn in turns])
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +56,7 @@ def test_cutting_the_prompt_behind_the_images_changes_no_token(tokenizer):
 
 
 def test_labels_are_the_next_tokens_of_the_answer_only(tokenizer):
-    packed = TurnPacker(tokenizer, 2, 4).pack([TURNS])
+    packed = TurnPacker(tokenizer, 4).pack([row_of(TURNS)])
     for number, (_, answer) in enumerate(TURNS):
         said = packed.labels[0][(packed.turns[0] == number) & (packed.labels[0] != IGNORE)]
         assert tokenizer.decode(list(said)) == answer + "<|im_end|>"
@@ -61,11 +72,11 @@ def test_no_turn_sees_another_and_all_see_the_images():
 
 
 def test_hidden_states_of_a_packed_turn_equal_those_of_the_turn_alone(tokenizer, network):
-    packer = TurnPacker(tokenizer, 2, 4)
+    packer = TurnPacker(tokenizer, 4)
     images = image_tokens(network, torch.randn(2, 3, 32, 32))
 
     def states(turns):
-        packed = packer.pack([turns])
+        packed = packer.pack([row_of(turns)])
         with torch.no_grad():
             hidden = hidden_states(
                 network,

@@ -44,7 +44,7 @@ _SYLLABLES = (
     "ba", "co", "di", "fu", "gra", "ho", "in", "ki", "lo", "mu", "ner", "or", "pli", "ra", "sto",
     "tu", "ve", "wi", "ther", "ment", "tion", "al", "ous", "ing", "ex", "sur", "pan", "gl", "tis",
 )  # fmt: skip
-_NUMBERS = (
+NUMBERS = (
     "zero",
     "one",
     "two",
@@ -93,6 +93,8 @@ def expressions_of(
     rng: np.random.Generator,
     limit: int = 8,
     shares: tuple[float, ...] = KIND_SHARES,
+    facts: Facts | None = None,
+    medium: str = "video",
 ) -> list[Expression]:
     """Draw sentences about a scene, spread over the kinds.
 
@@ -105,11 +107,13 @@ def expressions_of(
         How many at most.
     shares : tuple of float
         How often each of `KIND_NAMES` is drawn, where the scene has it.
+    facts : Facts, optional
+        What may be said; everything that `facts_of` finds by default.
+    medium : {"video", "image"}
+        What an answer calls that which is shown.
     """
-    facts = facts_of(scene)
-    pools: dict[str, list[Candidate]] = {k: [] for k in KIND_NAMES}
-    for selector, noun, ids in _selectors(scene, facts):
-        pools[_kind(selector, ids)].append((selector, noun, ids))
+    facts = facts or facts_of(scene)
+    pools = candidates_of(scene, facts)
     chosen: list[Expression] = []
     seen: set[str] = set()
     weights = np.array(shares)
@@ -122,17 +126,25 @@ def expressions_of(
         share = weights * open_kinds
         kind = str(rng.choice(KIND_NAMES, p=share / share.sum()))
         if kind == "absent" and rng.random() < 0.3:
-            made = _foreign(rng)
+            made = _foreign(rng, medium)
         else:
-            selector, noun, ids = _draw(pools[kind], kind, rng)
-            made = _word(facts, rng, kind, selector, noun, ids)
+            selector, noun, ids = draw_candidate(pools[kind], kind, rng)
+            made = _word(facts, rng, kind, selector, noun, ids, medium)
         if made.text.lower() not in seen:
             seen.add(made.text.lower())
             chosen.append(made)
     return chosen
 
 
-def _draw(pool: list[Candidate], kind: str, rng: np.random.Generator) -> Candidate:
+def candidates_of(scene: Scene, facts: Facts) -> dict[str, list[Candidate]]:
+    """All that can be named by one or two predicates, by `KIND_NAMES`."""
+    pools: dict[str, list[Candidate]] = {k: [] for k in KIND_NAMES}
+    for selector, noun, ids in _selectors(scene, facts):
+        pools[_kind(selector, ids)].append((selector, noun, ids))
+    return pools
+
+
+def draw_candidate(pool: list[Candidate], kind: str, rng: np.random.Generator) -> Candidate:
     """Draw a sentence so that rare predicates are as likely as common ones."""
     short = [c for c in pool if len(c[0]) <= 1]
     pool = short if short and rng.random() < 0.5 else pool
@@ -203,15 +215,15 @@ def _is_superlative(key: tuple[str, str]) -> bool:
     return key[0] == "rank" or key[1] == "fastest"
 
 
-def _foreign(rng: np.random.Generator) -> Expression:
+def _foreign(rng: np.random.Generator, medium: str) -> Expression:
     """Ask for something no scene holds: a known noun, or a word nobody has taught the model."""
     noun = str(rng.choice(_FOREIGN))
-    answer = f"There is no {noun} in this video."
+    answer = f"There is no {noun} in this {medium}."
     if rng.random() < 0.5:
         noun = "".join(rng.choice(_SYLLABLES, int(rng.integers(2, 5))))
         if rng.random() < 0.4:
             noun += " " + "".join(rng.choice(_SYLLABLES, int(rng.integers(1, 4))))
-        answer = "There is no such thing in this video."
+        answer = f"There is no such thing in this {medium}."
     return Expression(_dress(f"the {noun}", rng), "absent", (), answer)
 
 
@@ -222,27 +234,28 @@ def _word(
     selector: Selector,
     noun: str,
     ids: tuple[int, ...],
+    medium: str,
 ) -> Expression:
     plural = kind == "plural" or (kind == "absent" and rng.random() < 0.15)
-    phrase = _phrase(dict(selector), noun, plural, rng)
+    phrase = phrase_of(dict(selector), noun, plural, rng)
     plain = dict(selector)
     if kind == "absent":
-        answer = f"There is no {_canonical(plain, noun)} in this video."
+        answer = f"There is no {canonical(plain, noun)} in this {medium}."
     elif kind == "plural":
-        count = _NUMBERS[len(ids)]
-        answer = f"Sure, they are the {count} {_canonical(plain, noun, plural=True)}, [SEG]."
+        count = NUMBERS[len(ids)]
+        answer = f"Sure, they are the {count} {canonical(plain, noun, plural=True)}, [SEG]."
     else:
         words = facts.words[ids[0] - 1]
-        answer = f"Sure, it is the {_canonical(words, words['noun'])}, [SEG]."
+        answer = f"Sure, it is the {canonical(words, words['noun'])}, [SEG]."
     return Expression(_dress(phrase, rng), kind, ids, answer)
 
 
-def _canonical(words: dict[str, str], noun: str, plural: bool = False) -> str:
+def canonical(words: dict[str, str], noun: str, plural: bool = False) -> str:
     """The one fixed way to describe something, used in answers."""
     parts = [words[f] for f in ("size", "level", "shape", "colour") if f in words]
     if "rank" in words:
         parts.insert(0, words["rank"])
-    parts.append(_many(noun) if plural else noun)
+    parts.append(many(noun) if plural else noun)
     if "place" in words:
         parts.append(f"at the {words['place']}")
     if "beside" in words:
@@ -257,11 +270,12 @@ def _canonical(words: dict[str, str], noun: str, plural: bool = False) -> str:
     return " ".join(parts)
 
 
-def _many(noun: str) -> str:
+def many(noun: str) -> str:
+    """The plural of a noun."""
     return _PLURALS.get(noun, noun + "s")
 
 
-def _phrase(words: dict[str, str], noun: str, plural: bool, rng: np.random.Generator) -> str:
+def phrase_of(words: dict[str, str], noun: str, plural: bool, rng: np.random.Generator) -> str:
     """One of many ways to say a selector, beginning with "the", "all the" or "every"."""
 
     def any_of(*options: str) -> str:

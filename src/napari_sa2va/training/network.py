@@ -205,7 +205,8 @@ def hidden_states(
     Parameters
     ----------
     ids, positions : Tensor of int64, shape (B, L)
-    images : Tensor, shape (B * F, tokens per frame, D)
+    images : Tensor, shape (number of picture placeholders, D)
+        Or of any shape that flattens to it, in the order of the sequences.
     mask : Tensor of bool, shape (B, 1, L, L)
 
     Returns

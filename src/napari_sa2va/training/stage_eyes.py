@@ -112,23 +112,36 @@ def seen_words(facts: Facts, masks: np.ndarray, covering: np.ndarray) -> np.ndar
 
 
 def vision_part(network: Sa2VA, batch: EyeBatch) -> tuple[torch.Tensor, torch.Tensor]:
-    """Image tokens (B * K, tokens, D), and how badly they say what they cover.
+    """Image tokens (B * K, tokens, D), and how badly they say what they cover."""
+    images = image_tokens(network, normalise(batch.tiles, rounded=False).flatten(0, 1))
+    return images, unsaid(network, images, batch.words.flatten(0, 1))
 
+
+def unsaid(network: Sa2VA, images: torch.Tensor, words: torch.Tensor) -> torch.Tensor:
+    """How badly image tokens say what they cover.
+
+    Parameters
+    ----------
+    network : Sa2VA
+    images : Tensor, shape (F, tokens, D)
+    words : Tensor of bool, shape (F, tokens, len(SEEN_WORDS))
+
+    Notes
+    -----
     A token is asked for a word by its inner product with the word's own embedding: it learns to be
     the sum of the words that describe it, which the language model can read at once.
     """
-    images = image_tokens(network, normalise(batch.tiles, rounded=False).flatten(0, 1))
     tokenizer = network.tokenizer
     ids = torch.tensor([tokenizer.encode(f" {w}")[0] for w in SEEN_WORDS])
     embeddings = network.mllm.get_input_embeddings()(ids)
-    truth = batch.words.flatten(0, 1).float()
+    truth = words.float()
     # 3 where a token holds a word once, -3 where it does not.
     logits = 6 * (images @ embeddings.T).float() / embeddings.detach().square().sum(-1) - 3
     missed = F.binary_cross_entropy_with_logits(logits, truth, reduction="none").sum(-1)
     weight = torch.where(truth.any(-1), 1.0, 0.15)
     # Tokens much longer than words would hardly be changed by anything the layers write.
     length = 0.1 * images.float().square().mean()
-    return images, (missed * weight).sum() / weight.sum() + length
+    return (missed * weight).sum() / weight.sum() + length
 
 
 def train_eyes(

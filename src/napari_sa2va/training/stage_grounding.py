@@ -30,7 +30,14 @@ from napari_sa2va.training.stage_eyes import (
     vision_part,
 )
 from napari_sa2va.training.synth import draw_scene
-from napari_sa2va.training.text import IGNORE, Packed, TurnPacker, turn_mask
+from napari_sa2va.training.text import (
+    IGNORE,
+    Packed,
+    Row,
+    TurnPacker,
+    about_video,
+    turn_mask,
+)
 
 if TYPE_CHECKING:
     from napari_sa2va.models.sa2va.model import Sa2VA
@@ -52,19 +59,20 @@ CLICK_SHARE = 0.4  # part of the steps over which it falls to 0
 
 
 @dataclass
-class GroundingBatch(EyeBatch):
-    """Movies with their packed turns.
+class SpokenBatch:
+    """Talks about pictures, and the masks they mean.
 
     Attributes
     ----------
     frames : Tensor of uint8, shape (B, R, S, S, 3)
-        The supervised ones among them, for SAM 2.
+        Supervised frames, for SAM 2.
     truths : Tensor of uint8, shape (N, R, 64, 64)
         For every `[SEG]`, in the order of `packed.segs`.
     everything : Tensor of uint8, shape (B, R, 64, 64)
         The union of all objects.
-    meant : Tensor of bool, shape (B, turns, K * tokens per frame)
-        Image tokens that cover what a turn is about; none for things that are not there.
+    meant : Tensor of bool, shape (B, things, P)
+        For everything that the talks of a row speak of (see `Packed.looks`), the places of the
+        image tokens that cover it; P is the length of the longest image part.
     packed : Packed
     """
 
@@ -75,14 +83,41 @@ class GroundingBatch(EyeBatch):
     packed: Packed
 
 
+@dataclass
+class GroundingBatch(EyeBatch, SpokenBatch):
+    """Movies with one sentence per talk."""
+
+
+def places_meant(things: list[list[np.ndarray]], context: list[np.ndarray]) -> torch.Tensor:
+    """Where in the sequences the image tokens lie that cover what is spoken of.
+
+    Parameters
+    ----------
+    things : list of list of ndarray of bool, shape (image tokens of the row,)
+        Per row, in the order of `Packed.looks`.
+    context : list of ndarray of int
+        Where each row's image tokens lie.
+
+    Returns
+    -------
+    Tensor of bool, shape (B, things, P)
+    """
+    most = max(1, *(len(row) for row in things))
+    found = np.zeros((len(things), most, max(int(c[-1]) for c in context) + 1), bool)
+    for b, (row, places) in enumerate(zip(things, context, strict=True)):
+        for number, covering in enumerate(row):
+            found[b, number, places[covering]] = True
+    return torch.from_numpy(found)
+
+
 def grounding_batches(
     seed: int, settings: NanoSettings, tokenizer: Tokenizer, batch: int
 ) -> Iterator[GroundingBatch]:
     """Batches without end, the same for the same seed."""
-    packer = TurnPacker(tokenizer, KEY_FRAMES, settings.tokens_per_frame)
+    packer = TurnPacker(tokenizer, settings.tokens_per_frame)
     index = 0
     while True:
-        tiles, frames, turns, masks, everything, words, meant = [], [], [], [], [], [], []
+        tiles, frames, rows, masks, everything, words, meant = [], [], [], [], [], [], []
         for _ in range(batch):
             movie_seed = [3, seed, index]
             index += 1
@@ -92,41 +127,47 @@ def grounding_batches(
             keys = np.linspace(0, scene.num_frames - 1, KEY_FRAMES).astype(int)
             pixels, objects = render(scene, keys)
             rng = np.random.default_rng(movie_seed)
-            rows = np.sort(rng.choice(KEY_FRAMES, SUPERVISED_FRAMES, replace=False))
+            shown = np.sort(rng.choice(KEY_FRAMES, SUPERVISED_FRAMES, replace=False))
             tiles.append(np.stack([squash(f, settings.tile_size) for f in pixels]))
-            frames.append(np.stack([squash(pixels[r], settings.image_size) for r in rows]))
+            frames.append(np.stack([squash(pixels[r], settings.image_size) for r in shown]))
             everything.append(
-                np.stack([cover(np.logical_or.reduce(objects[:, r]), LOSS_SIDE) for r in rows])
+                np.stack([cover(np.logical_or.reduce(objects[:, r]), LOSS_SIDE) for r in shown])
             )
             covering = covered_tokens(objects, settings.tokens_per_frame)
             words.append(seen_words(facts_of(scene), objects, covering))
-            about = np.zeros((settings.turns, *covering.shape[1:]), bool)
-            for number, e in enumerate(expressions):
-                for i in e.object_ids:
-                    about[number] |= covering[i - 1]
-            meant.append(about.reshape(settings.turns, -1))
-            turns.append([(e.text, e.answer) for e in expressions])
+            talks = [about_video(e.text, e.answer) for e in expressions]
+            rows.append(Row((settings.tokens_per_frame,) * KEY_FRAMES, talks))
+            meant.append(
+                [
+                    np.logical_or.reduce([covering[i - 1] for i in e.object_ids]).ravel()
+                    for e in expressions
+                    if e.object_ids
+                ]
+            )
             for e in expressions:
                 if e.object_ids:
                     union = np.logical_or.reduce(objects[[i - 1 for i in e.object_ids]])
-                    masks.append(np.stack([cover(union[r], LOSS_SIDE) for r in rows]))
+                    masks.append(np.stack([cover(union[r], LOSS_SIDE) for r in shown]))
         if not masks:  # every sentence asked for something absent: there is nothing to decode
             continue
         yield GroundingBatch(
-            torch.from_numpy(np.stack(tiles)),
-            torch.from_numpy(np.stack(words)),
-            torch.from_numpy(np.stack(frames)),
-            torch.from_numpy(np.stack(masks)),
-            torch.from_numpy(np.stack(everything)),
-            torch.from_numpy(np.stack(meant)),
-            packer.pack(turns),
+            tiles=torch.from_numpy(np.stack(tiles)),
+            words=torch.from_numpy(np.stack(words)),
+            frames=torch.from_numpy(np.stack(frames)),
+            truths=torch.from_numpy(np.stack(masks)),
+            everything=torch.from_numpy(np.stack(everything)),
+            meant=places_meant(meant, [packer.context(row) for row in rows]),
+            packed=packer.pack(rows),
         )
 
 
 def language_part(
-    network: Sa2VA, batch: GroundingBatch, images: torch.Tensor
+    network: Sa2VA, batch: SpokenBatch, images: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Cross-entropy of the answers, its accuracy, `gaze_loss`, and hidden states (B, L, D)."""
+    """Cross-entropy of the answers, its accuracy, `gaze_loss`, and hidden states (B, L, D).
+
+    `images` are the batch's image tokens, (pictures, tokens per picture, D).
+    """
     packed = batch.packed
     gazes: list[torch.Tensor] = []
     layers = network.mllm.model.language_model.layers
@@ -138,7 +179,7 @@ def language_part(
         hidden = hidden_states(
             network,
             torch.from_numpy(packed.ids),
-            images,
+            images.flatten(0, 1)[torch.from_numpy(packed.sources)],
             torch.from_numpy(turn_mask(packed.turns)),
             torch.from_numpy(packed.positions),
         )
@@ -153,14 +194,10 @@ def language_part(
     weight = torch.where(begins, VERDICT_WEIGHT, 1.0)[said]
     missed = F.cross_entropy(logits, labels[said], reduction="none")
     words = (missed * weight).sum() / weight.sum()
-    context = packed.ids[0] == network.tokenizer.id_of("<IMG_CONTEXT>")
-    gaze = gaze_loss(gazes, batch, torch.from_numpy(np.flatnonzero(context)))
-    return words, accuracy, gaze, hidden
+    return words, accuracy, gaze_loss(gazes, batch), hidden
 
 
-def gaze_loss(
-    gazes: list[torch.Tensor], batch: GroundingBatch, context: torch.Tensor
-) -> torch.Tensor:
+def gaze_loss(gazes: list[torch.Tensor], batch: SpokenBatch) -> torch.Tensor:
     """How little the model looks at what it speaks about.
 
     Some heads are asked to attend to the image tokens that cover what is meant, from where the
@@ -171,30 +208,28 @@ def gaze_loss(
     ----------
     gazes : list of Tensor, shape (B, heads, L, L)
         Attention of the layers from `GAZE_FROM` on.
-    batch : GroundingBatch
-    context : Tensor of int64, shape (K * tokens per frame,)
-        Where the image tokens lie in every sequence.
+    batch : SpokenBatch
 
     Returns
     -------
     Tensor
         Mean negative logarithm of the attention that falls on the right tokens.
     """
-    turns = torch.from_numpy(batch.packed.turns)
-    movie, place = torch.nonzero(torch.from_numpy(batch.packed.heard), as_tuple=True)
-    meant = batch.meant[movie, turns[movie, place]]
+    looks = torch.from_numpy(batch.packed.looks)
+    row, place = torch.nonzero(looks >= 0, as_tuple=True)
+    meant = batch.meant[row, looks[row, place]]
     there = meant.any(1)
-    movie, place, meant = movie[there], place[there], meant[there].float()
+    row, place, meant = row[there], place[there], meant[there].float()
     losses = []
     for gaze in gazes:
-        heads = gaze[movie, :GAZE_HEADS, place][:, :, context].float()  # (P, heads, tokens)
+        heads = gaze[row, :GAZE_HEADS, place][..., : meant.shape[1]].float()  # (L, heads, P)
         looked = (heads * meant[:, None]).sum(-1).mean(1)
         losses.append(-(looked + 1e-4).log().sum() / max(len(looked), 1))
     return torch.stack(losses).mean()
 
 
 def mask_part(
-    network: Sa2VA, batch: GroundingBatch, hidden: torch.Tensor
+    network: Sa2VA, batch: SpokenBatch, hidden: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Mask loss of every `[SEG]` on every supervised frame, its `click_gap`, and the mean IoU."""
     segs = torch.from_numpy(batch.packed.segs)

@@ -1,17 +1,23 @@
-"""Words: the tokenizer of the small model, its prompt, and how turns about a movie are packed.
+"""Words: the tokenizer of the small model, its prompt, and how talks about pictures are packed.
 
-All turns about one movie share its image tokens. Packed into one sequence with a block mask and
-positions that start over after the images, each turn sees exactly what it would see alone.
+All talks about the same pictures share their image tokens. Packed into one sequence with a block
+mask and positions that start over after the images, each talk sees exactly what it would see alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from napari_sa2va.models.sa2va.prompt_format import picture_blocks, template_named
+from napari_sa2va.core.exchange import Exchange
+from napari_sa2va.models.sa2va.prompt_format import (
+    IMAGE_END,
+    picture_blocks,
+    template_named,
+    with_pictures,
+)
 from napari_sa2va.models.sa2va.tokenizer import Tokenizer
 from napari_sa2va.models.sa2va.wording import video_question
 
@@ -69,76 +75,165 @@ def prompt_parts(text: str, num_frames: int, tokens_per_frame: int) -> tuple[str
     return before + picture_blocks([tokens_per_frame] * num_frames), after
 
 
+@dataclass(frozen=True, eq=False)
+class Talk:
+    """Questions about one row's pictures and the answers to them, in turns.
+
+    Attributes
+    ----------
+    exchanges : tuple of Exchange
+        Questions as they are put to the model; answers without the mark that ends them.
+    looks : tuple of int
+        How many things each answer looks at, one after the other: none, one, or one per `[SEG]`.
+    regions : tuple of ndarray of bool, shape (tokens per picture,)
+        Marked regions, as the image tokens that they set.
+    """
+
+    exchanges: tuple[Exchange, ...]
+    looks: tuple[int, ...]
+    regions: tuple[np.ndarray, ...] = ()
+
+
+def about_video(text: str, answer: str) -> Talk:
+    """A sentence to segment in a movie, with its answer."""
+    return Talk((Exchange(video_question(text), answer),), (int("[SEG]" in answer),))
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """What is shown, and all the talks about it.
+
+    Attributes
+    ----------
+    token_counts : tuple of int
+        Image tokens of every picture block: one block per frame of a movie, one for all tiles of
+        an image.
+    talks : list of Talk
+    """
+
+    token_counts: tuple[int, ...]
+    talks: list[Talk]
+
+
 @dataclass
 class Packed:
-    """Turns about a batch of movies, padded to one length.
+    """Talks about a batch of pictures, padded to one length.
 
     Attributes
     ----------
     ids, positions, turns, labels : ndarray of int64, shape (B, L)
-        Token ids; positions within the turn's own prompt; which turn a token belongs to (`SHARED`
+        Token ids; positions within the talk's own prompt; which talk a token belongs to (`SHARED`
         for the images, -2 for padding); what to predict *at* the token (`IGNORE` elsewhere).
-    heard : ndarray of bool, shape (B, L)
-        Whether the turn's sentence has come to its end before this token or with it.
+    looks : ndarray of int64, shape (B, L)
+        Which of the things that the row's answers speak of, counted over all its talks, the token
+        should look at; -1 for none. From where a question has been heard to the answer's end.
     segs : ndarray of int64, shape (S, 3)
-        Movie, position in the sequence and turn of every `[SEG]`.
+        Row, position in the sequence and talk of every `[SEG]`.
+    sources : ndarray of int64, shape (number of picture placeholders,)
+        Which of the batch's image tokens stands at each, in the order of the sequences. Those of
+        marked regions are said twice.
     """
 
     ids: np.ndarray
     positions: np.ndarray
     turns: np.ndarray
     labels: np.ndarray
-    heard: np.ndarray
+    looks: np.ndarray
     segs: np.ndarray
+    sources: np.ndarray
 
 
 class TurnPacker:
-    """Packs question and answer turns behind one shared image prefix.
+    """Packs talks behind the image tokens that they share.
 
     Parameters
     ----------
     tokenizer : Tokenizer
-    num_frames, tokens_per_frame : int
+    tokens_per_picture : int
+        Image tokens of one frame, or of one tile of an image.
     """
 
-    def __init__(self, tokenizer: Tokenizer, num_frames: int, tokens_per_frame: int) -> None:
+    def __init__(self, tokenizer: Tokenizer, tokens_per_picture: int) -> None:
         self.tokenizer = tokenizer
-        self.sizes = num_frames, tokens_per_frame
-        self.prefix = tokenizer.encode(prompt_parts("x", *self.sizes)[0])
+        self.tokens = tokens_per_picture
+        self.template = template_named("qwen_chat")
         self.seg_id = tokenizer.id_of("[SEG]")
         self.pad_id = tokenizer.id_of("<|endoftext|>")
         self.end_id = tokenizer.id_of("<|im_end|>")
+        self.context_id = tokenizer.id_of("<IMG_CONTEXT>")
 
-    def pack(self, movies: list[list[tuple[str, str]]]) -> Packed:
-        """Pack the (text, answer) turns of several movies."""
-        rows = [self._row(turns) for turns in movies]
-        longest = max(len(r[0]) for r in rows)
-        fill = (self.pad_id, 0, -2, IGNORE, False)
-        ids, positions, turns, labels, heard = (
+    def context(self, row: Row) -> np.ndarray:
+        """Where the image tokens lie in a row's sequence."""
+        return np.flatnonzero(np.array(self._prefix(row)) == self.context_id)
+
+    def pack(self, rows: Sequence[Row]) -> Packed:
+        """Pack the talks of several rows."""
+        packed, sources, first = [], [], 0
+        for row in rows:
+            arrays, own = self._row(row)
+            packed.append(arrays)
+            sources.append(own + first)
+            first += sum(row.token_counts)
+        longest = max(len(r[0]) for r in packed)
+        fill = (self.pad_id, 0, -2, IGNORE, -1)
+        ids, positions, turns, labels, looks = (
             np.stack([np.pad(r[i], (0, longest - len(r[i])), constant_values=fill[i])
-                      for r in rows])
+                      for r in packed])
             for i in range(len(fill))
         )  # fmt: skip
-        movie, place = np.nonzero((ids == self.seg_id) & (turns >= 0))
-        segs = np.stack([movie, place, turns[movie, place]], 1)
-        return Packed(ids, positions, turns, labels, heard, segs)
+        number, place = np.nonzero((ids == self.seg_id) & (turns >= 0))
+        segs = np.stack([number, place, turns[number, place]], 1)
+        return Packed(ids, positions, turns, labels, looks, segs, np.concatenate(sources))
 
-    def _row(self, turns: list[tuple[str, str]]) -> list[np.ndarray]:
-        start = len(self.prefix)
-        ids, positions = list(self.prefix), list(range(start))
-        owners, labels, heard = [SHARED] * start, [IGNORE] * start, [False] * start
-        for number, (text, answer) in enumerate(turns):
-            asked = self.tokenizer.encode(prompt_parts(text, *self.sizes)[1])
-            said = self.tokenizer.encode(answer + "<|im_end|>")
-            ids += asked + said
-            positions += range(start, start + len(asked) + len(said))
-            owners += [number] * (len(asked) + len(said))
-            end = asked.index(self.end_id)
-            heard += [False] * end + [True] * (len(asked) + len(said) - end)
-            # The label at a token is the next token of the same turn, in the answer only.
-            labels += [IGNORE] * (len(asked) - 1) + said + [IGNORE]
-        arrays = [np.array(a, np.int64) for a in (ids, positions, owners, labels)]
-        return [*arrays, np.array(heard)]
+    def _prefix(self, row: Row) -> list[int]:
+        shown = self.template.prompt(with_pictures("x", row.token_counts))
+        return self.tokenizer.encode(shown[: _end_of_pictures(shown)])
+
+    def _row(self, row: Row) -> tuple[list[np.ndarray], np.ndarray]:
+        prefix = self._prefix(row)
+        start, shown = len(prefix), sum(row.token_counts)
+        ids, positions = list(prefix), list(range(start))
+        owners, labels, looks = [SHARED] * start, [IGNORE] * start, [-1] * start
+        sources, seen = [np.arange(shown)], 0
+        for number, talk in enumerate(row.talks):
+            own = 0
+            # The last picture shows the whole, and its tokens are those of the marked regions.
+            sources += [shown - self.tokens + np.flatnonzero(region) for region in talk.regions]
+            for turn, exchange in enumerate(talk.exchanges):
+                asked = self.tokenizer.encode(self._asked(row, talk, turn))
+                said = self.tokenizer.encode(exchange.answer + self.template.stops[0])
+                ids += asked + said
+                # The label at a token is the next token of the same talk, in answers only.
+                labels += [IGNORE] * (len(asked) - 1) + said + [IGNORE]
+                count = talk.looks[turn]
+                passed = np.cumsum([0, *(token == self.seg_id for token in said)])[:-1]
+                look = (
+                    (seen + np.minimum(passed, count - 1)).tolist() if count else [-1] * len(said)
+                )
+                heard = asked.index(self.end_id)
+                looks += [-1] * heard + look[:1] * (len(asked) - heard) + look
+                own += len(asked) + len(said)
+                seen += count
+            positions += range(start, start + own)
+            owners += [number] * own
+        arrays = [np.array(a, np.int64) for a in (ids, positions, owners, labels, looks)]
+        return arrays, np.concatenate(sources)
+
+    def _asked(self, row: Row, talk: Talk, turn: int) -> str:
+        """What stands between the pictures, or the answer before, and the answer to come."""
+        question = talk.exchanges[turn].question
+        if turn:
+            return "\n" + self.template.prompt(question)
+        counts = [int(region.sum()) for region in talk.regions]
+        prompt = self.template.prompt(
+            with_pictures(question, row.token_counts, region_counts=counts)
+        )
+        return prompt[_end_of_pictures(prompt) :]
+
+
+def _end_of_pictures(prompt: str) -> int:
+    """Just behind the last picture block: a special token, where cutting changes no other."""
+    return prompt.rindex(IMAGE_END) + len(IMAGE_END)
 
 
 def turn_mask(turns: np.ndarray) -> np.ndarray:
@@ -152,7 +247,7 @@ def turn_mask(turns: np.ndarray) -> np.ndarray:
     -------
     ndarray of bool, shape (B, 1, L, L)
         True where the row's token sees the column's: earlier or itself, and in the images or in
-        the same turn. Padding sees the first token, since an empty row would give NaN.
+        the same talk. Padding sees the first token, since an empty row would give NaN.
     """
     length = turns.shape[1]
     causal = np.tril(np.ones((length, length), bool))
