@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from napari_sa2va.core.clip import Clip
     from napari_sa2va.core.masklet import Masklet
     from napari_sa2va.core.prompt import Point, Prompt, PromptSet
+    from napari_sa2va.pipeline.conversation import Conversation, converse
     from napari_sa2va.pipeline.run import run
     from napari_sa2va.pipeline.segment import Result, segment
     from napari_sa2va.presets import preset
@@ -31,12 +32,14 @@ except PackageNotFoundError:  # run from a source tree that is not installed
 _PUBLIC = {
     "CancelToken": "napari_sa2va.core.cancel",
     "Clip": "napari_sa2va.core.clip",
+    "Conversation": "napari_sa2va.pipeline.conversation",
     "Masklet": "napari_sa2va.core.masklet",
     "Point": "napari_sa2va.core.prompt",
     "Prompt": "napari_sa2va.core.prompt",
     "PromptSet": "napari_sa2va.core.prompt",
     "Result": "napari_sa2va.pipeline.segment",
     "RunSettings": "napari_sa2va.settings",
+    "converse": "napari_sa2va.pipeline.conversation",
     "open_clip": "napari_sa2va.readers.open",
     "preset": "napari_sa2va.presets",
     "run": "napari_sa2va.pipeline.run",
@@ -44,8 +47,8 @@ _PUBLIC = {
 }
 
 __all__ = [
-    "CancelToken", "Clip", "Masklet", "Point", "Prompt", "PromptSet", "Result", "RunSettings",
-    "__version__", "open_clip", "preset", "run", "segment",
+    "CancelToken", "Clip", "Conversation", "Masklet", "Point", "Prompt", "PromptSet", "Result",
+    "RunSettings", "__version__", "converse", "open_clip", "preset", "run", "segment",
 ]  # fmt: skip
 
 

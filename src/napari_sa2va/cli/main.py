@@ -16,6 +16,9 @@ DONE, NOTHING_FOUND, BAD_REQUEST, FAILED, INTERRUPTED = 0, 1, 2, 3, 130
 # Subcommand -> module that defines it under the same name. Loaded when asked for.
 COMMANDS = {
     "segment": "napari_sa2va.cli.segment",
+    "ask": "napari_sa2va.cli.ask",
+    "caption": "napari_sa2va.cli.caption",
+    "describe": "napari_sa2va.cli.describe",
     "models": "napari_sa2va.cli.models",
     "train": "napari_sa2va.cli.train",
     "evaluate": "napari_sa2va.cli.evaluate",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -29,7 +30,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Prompt:
-    """One object to find: by a sentence, or by marks on one frame.
+    """One object to find: by a sentence, by marks on one frame, or by a phrase of an answer.
 
     Attributes
     ----------
@@ -45,6 +46,10 @@ class Prompt:
     box : tuple of float or None
         (y0, x0, y1, x1) in px.
     mask : ndarray of bool, shape (Y, X), or None
+    embedding : ndarray of float32, shape (D,), or None
+        Prompt vector of a `[SEG]` in an answer that was given before; drawn on the key frames.
+    origin : dict or None
+        Where the embedding comes from, in JSON types, for the run record.
     """
 
     object_id: int
@@ -54,17 +59,24 @@ class Prompt:
     points: tuple[Point, ...] = ()
     box: tuple[float, float, float, float] | None = None
     mask: np.ndarray | None = field(default=None, compare=False)
+    embedding: np.ndarray | None = field(default=None, compare=False)
+    origin: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
         if self.object_id < 1:
             raise RequestError(
                 f"Object id {self.object_id} is not allowed.", "Ids start at 1; 0 is background."
             )
-        kinds = [bool(self.text), bool(self.points) or self.box is not None, self.mask is not None]
+        kinds = [
+            bool(self.text),
+            bool(self.points) or self.box is not None,
+            self.mask is not None,
+            self.embedding is not None,
+        ]
         if sum(kinds) != 1:
             raise RequestError(
                 f"Object {self.object_id} ({self.name!r}) is given by {sum(kinds)} kinds of prompt.",
-                "Give either a sentence, or points and box, or a mask.",
+                "Give either a sentence, or points and box, or a mask, or a phrase of an answer.",
             )
 
 

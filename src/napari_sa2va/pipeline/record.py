@@ -34,6 +34,9 @@ class ObjectRecord(BaseModel):
     marked: dict[str, Any] | None = Field(
         None, description="Marks made by hand: frame, points as (y, x, positive), box, mask as RLE."
     )
+    origin: dict[str, Any] | None = Field(
+        None, description="For a phrase of an answer: the conversation that it comes from."
+    )
     answer: str = Field("", description="What the model said, special tokens left out.")
     raw_answer: str = Field("", description="The same with special tokens.")
     answer_given: bool = Field(False, description="Whether the answer was given, not generated.")
@@ -90,7 +93,13 @@ class RunRecord(BaseModel):
             prompt_frames=list(plan.prompt_frames),
             frames_planned=plan.num_frames,
             objects=[
-                ObjectRecord(object_id=p.object_id, name=p.name, text=p.text, marked=_marks(p))
+                ObjectRecord(
+                    object_id=p.object_id,
+                    name=p.name,
+                    text=p.text,
+                    marked=_marks(p),
+                    origin=p.origin,
+                )
                 for p in plan.prompts
             ],
             versions=package_versions(),
@@ -112,8 +121,8 @@ class RunRecord(BaseModel):
 
 
 def _marks(prompt: Prompt) -> dict[str, Any] | None:
-    """Return what was marked by hand, as JSON types; None for a sentence."""
-    if prompt.text:
+    """Return what was marked by hand, as JSON types; None for a sentence or a phrase."""
+    if prompt.text or prompt.embedding is not None:
         return None
     mask = None
     if prompt.mask is not None:

@@ -24,7 +24,8 @@ class Plan:
     answers : tuple of (str or None)
         Per prompt, an answer to take instead of generating one.
     key_frames : KeyFrames
-        Frames that the language model sees; empty if no prompt is a sentence.
+        Frames that the language model sees, and on which phrases are drawn; empty if there are
+        marks only.
     prompt_frames : tuple of int
         The key frames that prompt the tracker with what was said.
     passes : tuple of Pass
@@ -49,7 +50,12 @@ class Plan:
     @property
     def marked(self) -> tuple[Prompt, ...]:
         """The prompts made by points, a box or a mask."""
-        return tuple(p for p in self.prompts if not p.text)
+        return tuple(p for p in self.prompts if not p.text and p.embedding is None)
+
+    @property
+    def phrases(self) -> tuple[Prompt, ...]:
+        """The prompts that are phrases of an answer given before."""
+        return tuple(p for p in self.prompts if p.embedding is not None)
 
 
 def resolve(
@@ -76,7 +82,7 @@ def resolve(
         If key frames or marks lie outside the clip, or answers and sentences differ in number.
     """
     spoken = [p for p in prompts if p.text]
-    marked = [p for p in prompts if not p.text]
+    marked = [p for p in prompts if not p.text and p.embedding is None]
     if isinstance(answers, str):
         answers = [answers]
     given = list(answers) if answers is not None else [None] * len(spoken)
@@ -87,9 +93,12 @@ def resolve(
         )
     given = [a + "." if a and a.endswith("[SEG]") else a for a in given]
     for prompt in marked:
-        _check_marks(prompt, clip)
+        check_marks(prompt, clip)
 
-    key_frames = settings.sampling(clip.num_frames) if spoken else KeyFrames((), "no sentence")
+    if len(marked) < len(prompts):
+        key_frames = settings.sampling(clip.num_frames)
+    else:
+        key_frames = KeyFrames((), "no sentence")
     count = settings.tracking.num_prompt_frames or len(key_frames.frames)
     prompt_frames = key_frames.frames[:count]
     prompted = sorted({*prompt_frames, *(p.frame for p in marked)})
@@ -105,7 +114,7 @@ def resolve(
     )
 
 
-def _check_marks(prompt: Prompt, clip: Clip) -> None:
+def check_marks(prompt: Prompt, clip: Clip) -> None:
     """Refuse marks outside the clip, and such as hold nothing."""
     if not 0 <= prompt.frame < clip.num_frames:
         raise RequestError(

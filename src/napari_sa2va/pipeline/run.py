@@ -144,6 +144,8 @@ def _work(
             for event, new_tracks in _ground(clip, plan, model, record, clock, cancel):
                 tracks += new_tracks
                 yield event
+        if not cancel.cancelled:
+            tracks += _tracks_of_phrases(plan, len(tracks))
         tracks += _tracks_of_marks(plan, len(tracks))
         if tracks and not cancel.cancelled:
             yield from _draw(clip, plan, model, tracker, tracks, record, clock, cancel)
@@ -197,8 +199,14 @@ def _ground(
             yield note, []
 
 
-def _tracks_of_marks(plan: Plan, num_spoken: int) -> list[_Track]:
-    return [_Track(num_spoken + i, p.object_id) for i, p in enumerate(plan.marked, start=1)]
+def _tracks_of_phrases(plan: Plan, before: int) -> list[_Track]:
+    return [
+        _Track(before + i, p.object_id, p.embedding) for i, p in enumerate(plan.phrases, start=1)
+    ]
+
+
+def _tracks_of_marks(plan: Plan, before: int) -> list[_Track]:
+    return [_Track(before + i, p.object_id) for i, p in enumerate(plan.marked, start=1)]
 
 
 def _draw(

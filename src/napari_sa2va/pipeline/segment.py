@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -112,8 +112,29 @@ def segment(
     prompt_set = prompts if isinstance(prompts, PromptSet) else PromptSet.from_texts(prompts)
     opened = clip if isinstance(clip, Clip) else open_clip(clip)
 
-    sink = MaskletSink(opened, prompt_set)
-    for event in run(opened, prompt_set, chosen, model=network, answers=answer, cancel=cancel):
+    events = run(opened, prompt_set, chosen, model=network, answers=answer, cancel=cancel)
+    return collect(opened, prompt_set, events, on_event)
+
+
+def collect(
+    clip: Clip,
+    prompts: PromptSet,
+    events: Iterable[Event],
+    on_event: Callable[[Event], None] | None = None,
+) -> Result:
+    """Let a run come to its end, and keep what it found.
+
+    Parameters
+    ----------
+    clip : Clip
+    prompts : PromptSet
+    events : iterable of Event
+        What `run` yields.
+    on_event : callable, optional
+        Called with every event, for progress.
+    """
+    sink = MaskletSink(clip, prompts)
+    for event in events:
         sink.take(event)
         if on_event is not None:
             on_event(event)

@@ -131,5 +131,6 @@ def _stacked(rows: list[torch.Tensor], states: torch.Tensor) -> torch.Tensor:
 
 def _forget_after(cache: DynamicCache, length: int) -> None:
     """Drop what was fed beyond `length` tokens: guesses that the model did not share."""
-    if cache.get_seq_length() > length:
-        cache.crop(length)
+    surplus = cache.get_seq_length() - length
+    if surplus > 0:
+        cache.crop(-surplus)

@@ -87,6 +87,31 @@ def region_question(number: int = 1) -> str:
     )
 
 
+_ASKS = re.compile(
+    r"(?:what|which|who|whose|where|when|why|how|is|are|was|were|do|does|did|has|have|can|could|"
+    r"describe|explain|tell|count|list|compare)\b",
+    re.IGNORECASE,
+)
+
+
+def is_question(text: str) -> bool:
+    """Whether a text asks something; otherwise it names what to segment.
+
+    A request for a mask is no question, however it is put.
+
+    Examples
+    --------
+    >>> [is_question(t) for t in ("How many cells?", "the large cell", "now the one to its left")]
+    [True, False, False]
+    >>> is_question("Can you segment the large cell?")
+    False
+    """
+    text = text.replace(IMAGE, "").strip()
+    if _QUESTION_TO_SEGMENT.search(text) or _ASKS_TO_SEGMENT.match(text):
+        return False
+    return text.endswith("?") or bool(_ASKS.match(text))
+
+
 def free_question(text: str) -> str:
     """A question in the user's own words.
 

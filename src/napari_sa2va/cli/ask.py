@@ -1,0 +1,72 @@
+"""`napari-sa2va ask`: questions about a movie or one of its frames, in turns."""
+
+from __future__ import annotations
+
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+import click
+
+from napari_sa2va.cli.clip_flags import open_input
+from napari_sa2va.cli.flags import apply_flags
+from napari_sa2va.cli.talk import (
+    add_settings_flags,
+    checked_outputs,
+    draw,
+    show,
+    talk_flags,
+)
+from napari_sa2va.core.errors import RequestError
+from napari_sa2va.presets import DEFAULT_PRESET, preset
+
+
+@click.command()
+@click.argument("input_path", metavar="INPUT", type=click.Path(path_type=Path))
+@click.argument("questions", metavar="QUESTION...", nargs=-1, required=True)
+@click.option("--frame", type=click.IntRange(0),
+              help="Talk about this frame, counted from 0, instead of the whole movie.")  # fmt: skip
+@talk_flags
+def ask(
+    input_path: Path,
+    questions: tuple[str, ...],
+    frame: int | None,
+    output: Path | None,
+    overlay: Path | None,
+    overwrite: bool,
+    through_movie: bool | None,
+    answer: tuple[str, ...],
+    quiet: bool,
+    **values: Any,
+) -> int:
+    """Ask about INPUT; each QUESTION hears what was said before it.
+
+    A text that names something ("the large cell", "now the one to its left") asks for its masks,
+    a question for an answer. With -o the masks of all answers are written.
+
+    \b
+    napari-sa2va ask movie.tif "How many cells are there?" "the largest one" -o largest.ome.tif
+    """
+    settings = apply_flags(preset(DEFAULT_PRESET), values)
+    if len(answer) > len(questions):
+        raise RequestError(
+            f"{len(answer)} answers were given for {len(questions)} questions.",
+            "Give at most one per question.",
+        )
+    outputs = checked_outputs(input_path, output, overlay, overwrite=overwrite)
+    clip = open_input(input_path, values)
+
+    from napari_sa2va.pipeline.conversation import Conversation
+    from napari_sa2va.pipeline.loaded import load
+
+    model = load(settings.model)
+    if frame is None:
+        talk = Conversation.about_movie(clip, model, settings.sampling)
+    else:
+        talk = Conversation.about_frame(clip, model, frame)
+    for question, given in zip_longest(questions, answer):
+        show(talk.say(question, answer=given))
+    return draw(talk, talk.replies, settings, outputs, through_movie=through_movie, quiet=quiet)
+
+
+add_settings_flags(ask)

@@ -1,0 +1,57 @@
+"""`napari-sa2va caption`: what is on a frame, each named thing with its mask."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from napari_sa2va.cli.clip_flags import open_input
+from napari_sa2va.cli.flags import apply_flags
+from napari_sa2va.cli.talk import (
+    FRAME_HELP,
+    add_settings_flags,
+    checked_outputs,
+    draw,
+    show,
+    talk_flags,
+)
+from napari_sa2va.presets import DEFAULT_PRESET, preset
+
+
+@click.command()
+@click.argument("input_path", metavar="INPUT", type=click.Path(path_type=Path))
+@click.option("--frame", type=click.IntRange(0), help=FRAME_HELP)
+@talk_flags
+def caption(
+    input_path: Path,
+    frame: int | None,
+    output: Path | None,
+    overlay: Path | None,
+    overwrite: bool,
+    through_movie: bool | None,
+    answer: tuple[str, ...],
+    quiet: bool,
+    **values: Any,
+) -> int:
+    """Describe a frame of INPUT; with -o, every thing that the caption names becomes an object.
+
+    \b
+    napari-sa2va caption movie.tif --frame 12 -o things.ome.tif --track
+    """
+    settings = apply_flags(preset(DEFAULT_PRESET), values)
+    outputs = checked_outputs(input_path, output, overlay, overwrite=overwrite)
+    clip = open_input(input_path, values)
+
+    from napari_sa2va.pipeline.conversation import Conversation
+    from napari_sa2va.pipeline.loaded import load
+
+    chosen = clip.num_frames // 2 if frame is None else frame
+    talk = Conversation.about_frame(clip, load(settings.model), chosen)
+    click.echo(f"Frame {chosen}", err=True)
+    show(talk.caption(answer=next(iter(answer), None)))
+    return draw(talk, talk.replies, settings, outputs, through_movie=through_movie, quiet=quiet)
+
+
+add_settings_flags(caption)

@@ -1,0 +1,128 @@
+"""`napari-sa2va describe`: what a marked region of a frame shows."""
+
+from __future__ import annotations
+
+from itertools import zip_longest
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import numpy as np
+
+from napari_sa2va.cli.clip_flags import open_input
+from napari_sa2va.cli.flags import apply_flags
+from napari_sa2va.cli.talk import (
+    FRAME_HELP,
+    add_settings_flags,
+    checked_outputs,
+    draw,
+    show,
+    talk_flags,
+)
+from napari_sa2va.core.errors import RequestError
+from napari_sa2va.core.prompt import Point, Prompt
+from napari_sa2va.presets import DEFAULT_PRESET, preset
+
+if TYPE_CHECKING:
+    from napari_sa2va.core.clip import Clip
+
+
+@click.command()
+@click.argument("input_path", metavar="INPUT", type=click.Path(path_type=Path))
+@click.option(
+    "--region", "-r", "regions", multiple=True, required=True,
+    help="What to describe: a box y0,x0,y1,x1 or a point y,x in px, or an image file of masks, "
+    "each of whose labels is a region. May be repeated.",
+)  # fmt: skip
+@click.option("--question", help="Ask this instead, calling the regions region1, region2 ...")
+@click.option("--frame", type=click.IntRange(0), help=FRAME_HELP)
+@talk_flags
+def describe(
+    input_path: Path,
+    regions: tuple[str, ...],
+    question: str | None,
+    frame: int | None,
+    output: Path | None,
+    overlay: Path | None,
+    overwrite: bool,
+    through_movie: bool | None,
+    answer: tuple[str, ...],
+    quiet: bool,
+    **values: Any,
+) -> int:
+    """Describe marked regions of a frame of INPUT.
+
+    \b
+    napari-sa2va describe movie.tif --region 20,30,80,90 --frame 12
+    napari-sa2va describe movie.tif --region 52,61 --question "Is region1 round?"
+    """
+    settings = apply_flags(preset(DEFAULT_PRESET), values)
+    outputs = checked_outputs(input_path, output, overlay, overwrite=overwrite)
+    clip = open_input(input_path, values)
+    chosen = clip.num_frames // 2 if frame is None else frame
+    marks = [mark for text in regions for mark in _marks(text, chosen, clip)]
+    marks = [_numbered(mark, number) for number, mark in enumerate(marks, 1)]
+
+    from napari_sa2va.pipeline.conversation import Conversation
+    from napari_sa2va.pipeline.loaded import load
+
+    talk = Conversation.about_frame(clip, load(settings.model), chosen, marks)
+    click.echo(f"Frame {chosen}", err=True)
+    for note in talk.notes:
+        click.echo(f"Note: {note}", err=True)
+    if question is not None:
+        show(talk.ask(question, answer=next(iter(answer), None)))
+    else:
+        for (number, _), given in zip_longest(enumerate(marks, 1), answer[: len(marks)]):
+            talk.forget()  # each region is described for itself, as in training
+            show(talk.describe(number, answer=given))
+    return draw(talk, talk.replies, settings, outputs, through_movie=through_movie, quiet=quiet)
+
+
+add_settings_flags(describe)
+
+
+def _marks(text: str, frame: int, clip: Clip) -> list[Prompt]:
+    """The regions that one --region names."""
+    parts = text.split(",")
+    try:
+        numbers = [float(part) for part in parts]
+    except ValueError:
+        return _marks_of_file(Path(text), frame, clip)
+    if len(numbers) == 4:
+        y0, x0, y1, x1 = numbers
+        return [Prompt(1, "region", frame=frame, box=(y0, x0, y1, x1))]
+    if len(numbers) == 2:
+        return [Prompt(1, "region", frame=frame, points=(Point(*numbers),))]
+    raise RequestError(
+        f"--region {text!r} has {len(numbers)} numbers.",
+        "Give a box y0,x0,y1,x1, a point y,x, or an image file of masks.",
+    )
+
+
+def _marks_of_file(path: Path, frame: int, clip: Clip) -> list[Prompt]:
+    """Every label of an image of masks, (Y, X) or (T, Y, X), is a region."""
+    from napari_sa2va.readers.open import read_recording
+
+    data = read_recording(path).data
+    if data.ndim == 3 and len(data) == clip.num_frames and clip.num_frames > 1:
+        data = data[frame]
+    labels = np.asarray(data)
+    if labels.shape != (clip.height, clip.width):
+        raise RequestError(
+            f"The masks of {path} have the shape {labels.shape}, the frames "
+            f"({clip.height}, {clip.width}).",
+            "Give masks of the frames' size, one for the frame or one for each.",
+        )
+    ids = [int(i) for i in np.unique(labels) if i]
+    if not ids:
+        raise RequestError(
+            f"The masks of {path} are empty on frame {frame}.", "Mark something on that frame."
+        )
+    return [Prompt(1, f"label {i}", frame=frame, mask=labels == i) for i in ids]
+
+
+def _numbered(mark: Prompt, number: int) -> Prompt:
+    from dataclasses import replace
+
+    return replace(mark, object_id=number)

@@ -1,0 +1,360 @@
+"""`Conversation`: questions about one movie or one frame of it, in turns, and the masks in answers.
+
+The command line, Python and the dock all talk through this. The first turn holds the pictures, as
+in training; every later one hears what was said before. An answer that points at things can be
+drawn: `draw` and `run_replies` hand its prompt vectors to the same generator that runs sentences.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from napari_sa2va.core.cancel import CancelToken
+from napari_sa2va.core.clip import Clip
+from napari_sa2va.core.errors import RequestError
+from napari_sa2va.core.exchange import Exchange
+from napari_sa2va.core.prompt import Prompt, PromptSet
+from napari_sa2va.core.reply import Reply, read_reply
+from napari_sa2va.pipeline.events import Event
+from napari_sa2va.pipeline.regions import region_mask
+from napari_sa2va.pipeline.run import run
+from napari_sa2va.pipeline.segment import Result, collect
+from napari_sa2va.presets import DEFAULT_PRESET
+from napari_sa2va.presets import preset as preset_named
+from napari_sa2va.propagation.base import Propagation
+from napari_sa2va.propagation.both import Both
+from napari_sa2va.propagation.forward import Forward
+from napari_sa2va.propagation.none import KeyFramesOnly
+from napari_sa2va.sampling.base import Sampling
+from napari_sa2va.sampling.manual import Manual
+from napari_sa2va.sampling.uniform import Uniform
+from napari_sa2va.settings import ModelSettings, RunSettings
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from napari_sa2va.models.sa2va.model import Sa2VA
+    from napari_sa2va.models.sa2va.prompt_format import Mode
+    from napari_sa2va.models.sa2va.seen import Seen
+
+
+class Conversation:
+    """What is said about the same pictures; see `about_movie` and `about_frame`.
+
+    Attributes
+    ----------
+    clip : Clip
+    frames : tuple of int
+        The frames that the model looks at.
+    mode : {"video", "image"}
+    regions : tuple of ndarray of bool, shape (Y, X)
+        Marked regions, which a question may call `region1`, `region2` ...
+    replies : list of Reply
+        So far.
+    notes : tuple of str
+        What the user should know before asking.
+    """
+
+    def __init__(
+        self,
+        clip: Clip,
+        model: Sa2VA,
+        frames: Sequence[int],
+        mode: Mode,
+        regions: Sequence[np.ndarray] = (),
+    ) -> None:
+        from napari_sa2va.models.sa2va.regions import FEWEST_CELLS
+
+        self.clip = clip
+        self.frames = tuple(frames)
+        self.mode = mode
+        self.regions = tuple(regions)
+        self.replies: list[Reply] = []
+        self._model = model
+        self._seen: Seen = model.look([clip.rgb(t) for t in self.frames], mode, self.regions)
+        self.notes = tuple(
+            f"region{number} covers only {cells} of the cells in which the model sees the picture; "
+            f"below {FEWEST_CELLS} it was not trained. Mark more, or crop the picture around it."
+            for number, cells in enumerate(self._seen.region_counts, 1)
+            if cells < FEWEST_CELLS
+        )
+
+    @classmethod
+    def about_movie(
+        cls, clip: Clip, model: Sa2VA, sampling: Sampling | None = None
+    ) -> Conversation:
+        """Talk about a movie, as seen in key frames.
+
+        Parameters
+        ----------
+        clip : Clip
+        model : Sa2VA
+        sampling : Sampling, optional
+            Which frames the model looks at; five over the whole movie by default.
+        """
+        chosen = sampling or Uniform()
+        return cls(clip, model, chosen(clip.num_frames).frames, "video")
+
+    @classmethod
+    def about_frame(
+        cls, clip: Clip, model: Sa2VA, frame: int, marks: Sequence[Prompt] = ()
+    ) -> Conversation:
+        """Talk about one frame, which the model sees in more detail than those of a movie.
+
+        Parameters
+        ----------
+        clip : Clip
+        model : Sa2VA
+        frame : int
+            Counted from 0.
+        marks : sequence of Prompt
+            Regions on this frame, each by a mask, a box or points.
+
+        Raises
+        ------
+        RequestError
+            If the frame, or a region, is not in the clip, or a region sets no cell of the model's
+            view.
+        """
+        frames = Manual(frames=(frame,))(clip.num_frames).frames
+        elsewhere = [m.frame for m in marks if m.frame != frame]
+        if elsewhere:
+            raise RequestError(
+                f"A region is marked on frame {elsewhere[0]}, the question is about frame {frame}.",
+                "Mark the regions on the frame that is asked about.",
+            )
+        return cls(clip, model, frames, "image", [region_mask(clip, model, m) for m in marks])
+
+    @property
+    def history(self) -> list[Exchange]:
+        """What was said so far, word by word."""
+        return [reply.exchange for reply in self.replies]
+
+    # -- asking --------------------------------------------------------------------------------
+
+    def say(self, text: str, **options: Any) -> Reply:
+        """Ask a question, or ask for the masks of what is named, whichever the text is.
+
+        See `segment` for the options.
+        """
+        from napari_sa2va.models.sa2va.wording import is_question
+
+        return (self.ask if is_question(text) else self.segment)(text, **options)
+
+    def ask(self, question: str, **options: Any) -> Reply:
+        """Ask in one's own words. See `segment` for the options.
+
+        Raises
+        ------
+        RequestError
+            If the question is empty.
+        """
+        from napari_sa2va.models.sa2va.wording import free_question
+
+        return self._put(question, free_question(question), **options)
+
+    def segment(self, expression: str, **options: Any) -> Reply:
+        """Ask for the masks of what an expression names, also as a later turn.
+
+        Parameters
+        ----------
+        expression : str
+            Such as "the bright cell", or later "the one to its left".
+        answer : str, optional
+            Taken instead of a generated answer.
+        should_stop : callable, optional
+            Asked after every pass of the language model; the answer is cut short if it says yes.
+        """
+        from napari_sa2va.models.sa2va.wording import question_for
+
+        return self._put(expression, question_for(expression, self.mode), **options)
+
+    def caption(self, **options: Any) -> Reply:
+        """Describe the frame, each named thing with its mask. See `segment` for the options.
+
+        Raises
+        ------
+        RequestError
+            If this conversation is about a movie: captions with masks are trained on pictures.
+        """
+        from napari_sa2va.models.sa2va.wording import caption_question
+
+        self._needs_a_frame("A caption with masks")
+        return self._put("Describe the picture.", caption_question(), **options)
+
+    def describe(self, region: int = 1, **options: Any) -> Reply:
+        """Describe a marked region. See `segment` for the options.
+
+        Parameters
+        ----------
+        region : int
+            Which one, from 1.
+
+        Raises
+        ------
+        RequestError
+            If there is no such region.
+        """
+        from napari_sa2va.models.sa2va.wording import region_question
+
+        self._needs_a_frame("The description of a region")
+        if not 1 <= region <= len(self.regions):
+            raise RequestError(
+                f"There is no region {region}; {len(self.regions)} are marked.",
+                "Mark a region of the frame first.",
+            )
+        return self._put(f"Describe region{region}.", region_question(region), **options)
+
+    def forget(self) -> None:
+        """Begin anew about the same pictures, which are not looked at again."""
+        self.replies.clear()
+
+    def _needs_a_frame(self, what: str) -> None:
+        if self.mode != "image":
+            raise RequestError(f"{what} is made of one frame.", "Choose the frame.")
+
+    def _put(
+        self,
+        question: str,
+        worded: str,
+        *,
+        answer: str | None = None,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> Reply:
+        from napari_sa2va.models.sa2va.wording import as_later_turn
+
+        asked = as_later_turn(worded) if self.replies else worded
+        grounding = self._model.ground_seen(
+            self._seen, asked, answer, history=self.history, should_stop=should_stop
+        )
+        reply = read_reply(question, asked, grounding, tuple(self.history))
+        if not (should_stop is not None and should_stop()):  # half an answer is no history
+            self.replies.append(reply)
+        return reply
+
+    # -- drawing -------------------------------------------------------------------------------
+
+    def prompts(self, *replies: Reply) -> PromptSet:
+        """The phrases of answers as objects to draw, numbered from 1.
+
+        Raises
+        ------
+        RequestError
+            If no answer points at anything.
+        """
+        pointing = [(reply, phrase) for reply in replies for phrase in reply.phrases]
+        if not pointing:
+            raise RequestError(
+                "There is no mask to draw. The model said: "
+                + " ".join(reply.text for reply in replies),
+                "Ask to segment something.",
+            )
+        return PromptSet(
+            tuple(
+                Prompt(
+                    number,
+                    phrase.name,
+                    embedding=phrase.embedding,
+                    origin={**self._origin(reply), "phrase": reply.phrases.index(phrase) + 1},
+                )
+                for number, (reply, phrase) in enumerate(pointing, 1)
+            )
+        )
+
+    def run_replies(
+        self,
+        replies: Sequence[Reply],
+        settings: RunSettings | None = None,
+        *,
+        through_movie: bool | None = None,
+        cancel: CancelToken | None = None,
+    ) -> Iterator[Event]:
+        """Draw the phrases of answers; yields the events of `run`.
+
+        Parameters
+        ----------
+        replies : sequence of Reply
+        settings : RunSettings, optional
+            How masks are tracked; the frames are those of this conversation in any case.
+        through_movie : bool, optional
+            Whether to carry the masks to all frames, or to draw them on the frames that the model
+            has looked at only. By default, yes for a movie and no for a frame.
+        cancel : CancelToken, optional
+        """
+        chosen = settings or preset_named(DEFAULT_PRESET)
+        everywhere = self.mode == "video" if through_movie is None else through_movie
+        order: Propagation = chosen.tracking.propagation if everywhere else KeyFramesOnly()
+        if self.mode == "image" and isinstance(order, Forward):
+            order = Both()  # forward suits a movie's first key frame, this one may be any
+        update: dict[str, object] = {
+            "sampling": Manual(frames=self.frames),
+            "tracking": chosen.tracking.model_copy(update={"propagation": order}),
+        }
+        yield from run(
+            self.clip,
+            self.prompts(*replies),
+            chosen.model_copy(update=update),
+            model=self._model,
+            cancel=cancel,
+        )
+
+    def draw(self, *replies: Reply, settings: RunSettings | None = None, **options: Any) -> Result:
+        """Draw the phrases of answers and hand over their masklets; see `run_replies`."""
+        events = self.run_replies(replies, settings, **options)
+        return collect(self.clip, self.prompts(*replies), events)
+
+    def _origin(self, reply: Reply) -> dict[str, Any]:
+        """The conversation up to this answer, enough to have it again with given answers."""
+        return {
+            "mode": self.mode,
+            "frames": list(self.frames),
+            "exchanges": [list(exchange) for exchange in (*reply.history, reply.exchange)],
+        }
+
+
+def converse(
+    clip: Clip | np.ndarray | object,
+    *,
+    frame: int | None = None,
+    marks: Sequence[Prompt] = (),
+    sampling: Sampling | None = None,
+    model: str | Sa2VA = "nano",
+    device: str = "auto",
+) -> Conversation:
+    """Begin to talk about a movie, or about one frame of it.
+
+    Parameters
+    ----------
+    clip : Clip, path, or array of shape (T, Y, X) or (T, Y, X, 3)
+    frame : int, optional
+        The frame to talk about; the whole movie if left out.
+    marks : sequence of Prompt
+        Regions on that frame.
+    sampling : Sampling, optional
+        Which frames of a movie the model looks at.
+    model : str or Sa2VA
+        Name or folder of a checkpoint, or a loaded network.
+    device : str
+        auto, cpu, cuda, mps.
+
+    Examples
+    --------
+    >>> talk = converse("movie.tif", frame=0)  # doctest: +SKIP
+    >>> reply = talk.caption()  # doctest: +SKIP
+    >>> [phrase.name for phrase in reply.phrases]  # doctest: +SKIP
+    ['a large bright cell', 'a small dim cell']
+    >>> labels = talk.draw(reply).labels  # doctest: +SKIP
+    """
+    from napari_sa2va.pipeline.loaded import load
+    from napari_sa2va.readers.open import open_clip
+
+    opened = clip if isinstance(clip, Clip) else open_clip(clip)
+    network = load(ModelSettings(name=model, device=device)) if isinstance(model, str) else model
+    if frame is None:
+        if marks:
+            raise RequestError(
+                "Regions can be marked on a single frame only.", "Say which frame it is about."
+            )
+        return Conversation.about_movie(opened, network, sampling)
+    return Conversation.about_frame(opened, network, frame, marks)
