@@ -1,0 +1,140 @@
+"""Regions that the user marked in layers, as marks on one frame of the clip. No Qt."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from napari_sa2va.core.errors import RequestError
+from napari_sa2va.core.prompt import Point, Prompt
+from napari_sa2va.gui.layer_axes import AxisChoice, LayerAxes
+
+_CORNERS_OF_ELLIPSE = 72
+_ON_FRAME = 0.5  # how far along time, in frames, a shape or point may lie from the frame
+
+
+def marks_in(
+    layer: Any, image: Any, axes: LayerAxes, choice: AxisChoice, frame: int
+) -> list[Prompt]:
+    """Every label, shape, or group of points of a layer as a region of a frame.
+
+    Parameters
+    ----------
+    layer : napari.layers.Labels, Shapes or Points
+        May have another scale and fewer dims than the image.
+    image : napari.layers.Image
+    axes : LayerAxes
+    choice : AxisChoice
+    frame : int
+        Counted from 0.
+
+    Returns
+    -------
+    list of Prompt
+        Masks for labels and closed shapes, clicks for points: all points of the layer on this frame
+        are on one object.
+
+    Raises
+    ------
+    RequestError
+        If the layer marks nothing on this frame.
+    """
+    place = _Frame(image, axes, choice, frame)
+    kind = type(layer).__name__
+    if kind == "Labels":
+        marks = _labels(layer, place)
+    elif kind == "Shapes":
+        marks = _shapes(layer, place)
+    else:
+        marks = _points(layer, place)
+    if not marks:
+        raise RequestError(
+            f"The layer {layer.name!r} marks nothing on frame {frame}.",
+            "Paint, draw or click a region there, or choose no region.",
+        )
+    return [
+        Prompt(number, f"region{number}", frame=frame, **mark)
+        for number, mark in enumerate(marks, 1)
+    ]
+
+
+class _Frame:
+    """One frame of the clip in the world of the viewer."""
+
+    def __init__(self, image: Any, axes: LayerAxes, choice: AxisChoice, frame: int) -> None:
+        self.image = image
+        self.axes = axes
+        self.choice = choice
+        self.frame = frame
+        self.size = axes.shape[axes.y], axes.shape[axes.x]
+
+    def to_world(self, y: float, x: float) -> tuple[float, ...]:
+        """A pixel of the frame in world coordinates."""
+        at = [float(self.choice.position(dim)) for dim in range(len(self.axes.shape))]
+        at[self.axes.y], at[self.axes.x] = y, x
+        if self.choice.plays is not None:
+            at[self.choice.plays] = self.frame
+        return tuple(self.image.data_to_world(at))
+
+    def of(self, layer: Any, position: np.ndarray) -> tuple[float, float, float]:
+        """Time, y and x in frames and px of a position in another layer's data."""
+        at = np.asarray(self.image.world_to_data(layer.data_to_world(position)))
+        time = self.frame if self.choice.plays is None else at[self.choice.plays]
+        # A flat layer on a movie lies in every frame.
+        if self.choice.plays is not None and layer.ndim < len(self.axes.shape):
+            time = self.frame
+        return float(time), float(at[self.axes.y]), float(at[self.axes.x])
+
+
+def _labels(layer: Any, place: _Frame) -> list[dict[str, Any]]:
+    height, width = place.size
+    # Both transforms are affine: three pixels tell where all others are.
+    origin, down, right = (
+        np.asarray(layer.world_to_data(place.to_world(y, x))) for y, x in ((0, 0), (1, 0), (0, 1))
+    )
+    y, x = np.mgrid[:height, :width]
+    position = origin[:, None, None] + (down - origin)[:, None, None] * y
+    position = np.rint(position + (right - origin)[:, None, None] * x).astype(int)
+    data = layer.data[0] if layer.multiscale else layer.data
+    inside = np.all([(p >= 0) & (p < n) for p, n in zip(position, data.shape, strict=True)], axis=0)
+    picture = np.zeros(place.size, dtype=data.dtype)
+    picture[inside] = np.asarray(data[tuple(p[inside] for p in position)])
+    return [{"mask": picture == label} for label in np.unique(picture) if label]
+
+
+def _shapes(layer: Any, place: _Frame) -> list[dict[str, Any]]:
+    """Every closed shape on this frame as a mask."""
+    marks = []
+    for corners, kind in zip(layer.data, layer.shape_type, strict=True):
+        outline = _ellipse(np.asarray(corners)) if kind == "ellipse" else np.asarray(corners)
+        points = np.array([place.of(layer, point) for point in outline])
+        if kind != "line" and np.abs(points[:, 0] - place.frame).max() <= _ON_FRAME:
+            marks.append({"mask": _filled(points[:, 1:], place.size)})
+    return marks
+
+
+def _ellipse(corners: np.ndarray) -> np.ndarray:
+    """The outline of the ellipse inside a box of four corners, shape (n, D)."""
+    centre = corners.mean(axis=0)
+    half, other = (corners[1] - corners[0]) / 2, (corners[3] - corners[0]) / 2
+    angle = np.linspace(0, 2 * np.pi, _CORNERS_OF_ELLIPSE, endpoint=False)[:, None]
+    outline: np.ndarray = centre + np.cos(angle) * half + np.sin(angle) * other
+    return outline
+
+
+def _filled(outline_yx: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A polygon filled in, bool (Y, X)."""
+    from PIL import Image, ImageDraw
+
+    picture = Image.new("1", (size[1], size[0]))
+    corners = [(x, y) for y, x in outline_yx.tolist()]
+    ImageDraw.Draw(picture).polygon(corners, fill=1, outline=1)
+    return np.asarray(picture, dtype=bool)
+
+
+def _points(layer: Any, place: _Frame) -> list[dict[str, Any]]:
+    """All points on this frame as clicks on one object."""
+    found = [place.of(layer, point) for point in np.asarray(layer.data, dtype=float)]
+    clicks = [Point(y, x) for time, y, x in found if abs(time - place.frame) <= _ON_FRAME]
+    return [{"points": tuple(clicks)}] if clicks else []

@@ -1,0 +1,166 @@
+"""What the chat panel asks for, and what the worker thread says back. No Qt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from napari_sa2va.core.cancel import CancelToken
+from napari_sa2va.core.prompt import Prompt, PromptSet
+from napari_sa2va.core.reply import Reply
+from napari_sa2va.gui.request import Failed, Opened, Request
+from napari_sa2va.pipeline.conversation import Conversation
+from napari_sa2va.pipeline.events import Event
+from napari_sa2va.settings import RunSettings
+
+if TYPE_CHECKING:
+    from napari_sa2va.core.recording import Recording
+    from napari_sa2va.gui.placement import Placement
+    from napari_sa2va.models.sa2va.model import Sa2VA
+
+Task = Literal["say", "caption", "describe"]
+
+
+@dataclass(frozen=True, eq=False)
+class TalkRequest:
+    """One question, with everything that was read off the layers on the GUI's thread.
+
+    Attributes
+    ----------
+    task : {"say", "caption", "describe"}
+        A text in the user's words, a caption with masks, or the description of every region.
+    text : str
+        The user's words.
+    frame : int or None
+        The frame that it is about; None for the whole movie.
+    marks : tuple of Prompt
+        Regions on that frame.
+    subject : tuple
+        What the conversation is about: a question with another subject begins a new one.
+    recording, clip_arguments, settings, placement, layer_name
+        See `Request`.
+    through_movie : bool
+        Whether the masks of the answer are carried to every frame.
+    """
+
+    task: Task
+    text: str
+    frame: int | None
+    marks: tuple[Prompt, ...]
+    subject: tuple[Any, ...]
+    recording: Recording
+    clip_arguments: dict[str, Any]
+    settings: RunSettings
+    placement: Placement
+    layer_name: str = "image"
+    through_movie: bool = True
+
+    def to_draw(self, prompts: PromptSet) -> Request:
+        """The request whose masks are those of an answer."""
+        return Request(
+            self.recording,
+            self.clip_arguments,
+            prompts,
+            self.settings,
+            self.placement,
+            self.layer_name,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Replied:
+    """The model answered.
+
+    Attributes
+    ----------
+    reply : Reply
+    prompts : PromptSet or None
+        What will be drawn; None if the answer points at nothing.
+    notes : tuple of str
+        What to know about the question.
+    """
+
+    reply: Reply
+    prompts: PromptSet | None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Silent:
+    """All was said and nothing is to be drawn: the last message of such a question."""
+
+
+TalkMessage = Event | Opened | Failed | Replied | Silent
+
+
+class Talker:
+    """Keeps the conversation between two questions; only the worker thread calls it.
+
+    Parameters
+    ----------
+    model : Sa2VA, optional
+        A network that is already loaded, instead of the one that the settings name.
+    """
+
+    def __init__(self, model: Sa2VA | None = None) -> None:
+        self._model = model
+        self._talk: tuple[tuple[Any, ...], Conversation] | None = None
+
+    def forget(self) -> None:
+        """Let the next question begin a new conversation."""
+        self._talk = None
+
+    def __call__(self, request: TalkRequest, cancel: CancelToken) -> Iterator[TalkMessage]:
+        """Ask, and draw what the answer points at.
+
+        Raises
+        ------
+        Sa2vaError
+            See `Conversation`.
+        """
+        from napari_sa2va.core.clip import make_clip
+
+        clip = make_clip(request.recording, **request.clip_arguments)
+        yield Opened(clip)
+        talk = self._conversation(request, clip)
+        notes = talk.notes
+        for reply in _answers(talk, request, cancel):
+            if cancel.cancelled:
+                break
+            yield Replied(reply, talk.prompts(reply) if reply.phrases else None, notes)
+            notes = ()
+            if reply.phrases:
+                yield from talk.run_replies(
+                    [reply], request.settings, through_movie=request.through_movie, cancel=cancel
+                )
+                return
+        yield Silent()
+
+    def _conversation(self, request: TalkRequest, clip: Any) -> Conversation:
+        from napari_sa2va.pipeline.loaded import load
+
+        if self._talk is not None and self._talk[0] == request.subject:
+            return self._talk[1]
+        model = self._model or load(request.settings.model)
+        if request.frame is None:
+            talk = Conversation.about_movie(clip, model, request.settings.sampling)
+        else:
+            talk = Conversation.about_frame(clip, model, request.frame, request.marks)
+        self._talk = request.subject, talk
+        return talk
+
+
+def _answers(talk: Conversation, request: TalkRequest, cancel: CancelToken) -> Iterator[Reply]:
+    def should_stop() -> bool:
+        return cancel.cancelled
+
+    if request.task == "caption":
+        talk.forget()  # a caption is the first thing that is asked about a picture
+        yield talk.caption(should_stop=should_stop)
+    elif request.task == "describe":
+        for number in range(1, len(talk.regions) + 1):
+            talk.forget()  # each region is described for itself, as in training
+            yield talk.describe(number, should_stop=should_stop)
+    else:
+        yield talk.say(request.text, should_stop=should_stop)
