@@ -13,7 +13,7 @@ from napari_sa2va.training.stage_grounding import grounding_batches
 
 TINY = NanoSettings(
     click_steps=1, click_batch=1, track_steps=1, track_batch=1, eye_steps=1, eye_batch=1,
-    ground_steps=2, ground_batch=1, turns=2, image_size=64, tile_size=32,
+    ground_steps=2, ground_batch=1, turns=2, task_steps=2, task_batch=1, image_size=64, tile_size=32,
     vision_width=32, vision_layers=1, width=32, layers=2, vocab_size=400,
 )  # fmt: skip
 

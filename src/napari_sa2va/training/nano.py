@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from napari_sa2va.models.sa2va.tokenizer import Tokenizer
 
-STAGES = ("clicks", "tracks", "eyes", "grounding")
+STAGES = ("clicks", "tracks", "eyes", "grounding", "tasks")
 _TOKENIZER_MOVIES = 600
 
 Progress = Callable[[str, int, int, dict[str, float]], None]
@@ -35,20 +35,21 @@ def train_nano(
     settings : NanoSettings
     out_dir : path
         Receives the state of every stage (`clicks.pt`, `tracks.pt`, `eyes.pt`,
-        `grounding.pt`) and the finished checkpoint in `checkpoint/`.
+        `grounding.pt`, `tasks.pt`) and the finished checkpoint in `checkpoint/`.
     progress : callable
         Called now and then with the stage's name, its step, its number of steps and averages
         since the last call ("loss", "accuracy", "iou", "seconds_per_step" ...).
     stages : sequence of str
         Which of `STAGES` to train in this call. The eyes need nothing of the first two stages, so
-        that two processors can train them side by side in one folder; grounding needs all three.
+        that two processors can train them side by side in one folder; grounding needs all three,
+        and the tasks go on from it.
     resume : bool
         Take stages that were finished before from `out_dir`, and go on in one that was not.
 
     Returns
     -------
     Path or None
-        The checkpoint folder, once grounding is done.
+        The checkpoint folder, once grounding or the tasks are done.
 
     Raises
     ------
@@ -63,6 +64,7 @@ def train_nano(
     from napari_sa2va.training.stage_eyes import train_eyes
     from napari_sa2va.training.stage_grounding import train_grounding
     from napari_sa2va.training.stage_sam2 import train_sam2
+    from napari_sa2va.training.stage_tasks import train_tasks
 
     out = Path(out_dir)
     try:
@@ -86,13 +88,15 @@ def train_nano(
         ),
         "eyes": partial(train_eyes, network, settings),
         "grounding": partial(train_grounding, network, settings),
+        "tasks": partial(train_tasks, network, settings),
     }  # fmt: skip
     parts: dict[str, nn.Module] = {
         "clicks": network.sam2, "tracks": network.sam2, "eyes": network.mllm, "grounding": network,
+        "tasks": network,
     }  # fmt: skip
     lengths = dict(
         zip(STAGES, (settings.click_steps, settings.track_steps, settings.eye_steps,
-                     settings.ground_steps), strict=True)
+                     settings.ground_steps, settings.task_steps), strict=True)
     )  # fmt: skip
     last = max(STAGES.index(stage) for stage in stages)
     for stage in STAGES[: last + 1]:
@@ -110,7 +114,7 @@ def train_nano(
                     stage, step, lengths[stage], values
                 ),
             )
-    if "grounding" not in stages:
+    if not {"grounding", "tasks"} & set(stages):
         return None
     folder = out / "checkpoint"
     export_checkpoint(network, folder)

@@ -43,10 +43,21 @@ class NanoSettings(Params):
     ground_batch: int = Field(4, ge=1, title="Movies per step", description="Of stage 2b.")
     ground_rate: float = Field(5e-4, gt=0, title="Learning rate", description="Of stage 2b.")
     matrix_rate: float = Field(
-        2e-3, gt=0, title="Rate of matrices", description="Learning rate of Muon in stage 2."
+        2e-3, gt=0, title="Rate of matrices", description="Learning rate of Muon in 2a and 2b."
     )
     turns: int = Field(
         8, ge=1, title="Turns", description="Sentences per movie, all in one packed sequence."
+    )
+
+    task_steps: int = Field(
+        2600, ge=1, title="Task steps", description="Stage 2c: questions, pictures, conversations."
+    )
+    task_batch: int = Field(
+        4, ge=1, title="Movies or pictures per step", description="Of stage 2c."
+    )
+    task_rate: float = Field(4e-4, gt=0, title="Learning rate", description="Of stage 2c.")
+    task_matrix_rate: float = Field(
+        1.5e-3, gt=0, title="Rate of matrices", description="Learning rate of Muon in 2c."
     )
 
     image_size: int = Field(128, ge=64, title="SAM 2 side", description="Input side in px.")
