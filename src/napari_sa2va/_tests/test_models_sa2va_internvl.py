@@ -15,6 +15,7 @@ from napari_sa2va._tests.tiny_checkpoint import (
 )
 from napari_sa2va.models.sa2va import internvl
 from napari_sa2va.models.sa2va.model import Sa2VA
+from napari_sa2va.models.sa2va.published_config import rope_parameters
 
 
 def published_tower(tensors, pixels, config):
@@ -109,10 +110,23 @@ def test_many_pictures_go_through_the_tower_in_batches_with_the_same_result(tmp_
             {"rope_parameters": {"rope_type": "default", "rope_theta": 5e6}},
             {"rope_type": "default", "rope_theta": 5e6},
         ),
+        (
+            {"rope_scaling": {"type": "mrope", "mrope_section": [16, 24, 24]}},
+            {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [16, 24, 24]},
+        ),
+        (
+            {"rope_scaling": {"type": "su", "short_factor": [1.0], "long_factor": [2.0]}},
+            {
+                "rope_type": "longrope",
+                "rope_theta": 1e4,
+                "short_factor": [1.0],
+                "long_factor": [2.0],
+            },
+        ),
     ],
 )
 def test_rotary_settings_are_read_from_old_and_new_files(published, rope):
-    assert internvl._rope(published) == rope
+    assert rope_parameters(published, 1e4) == rope
 
 
 def test_a_config_that_leaves_the_tower_out_means_the_6b_kind():

@@ -42,6 +42,7 @@ KINDS = {
     "internlm2": tiny_config(language=INTERNLM2, template="internlm2_chat"),
     "llama": tiny_config(language={"architectures": ["LlamaForCausalLM"]}),
     "qwen3": tiny_config(language={"architectures": ["Qwen3ForCausalLM"], "head_dim": 8}),
+    "phi3": tiny_config(language={"architectures": ["Phi3ForCausalLM"]}, template="phi3_chat"),
     "6B tower": tiny_config(vision=SIX_BILLION_KIND),
 }
 
@@ -228,8 +229,8 @@ def test_a_tokenizer_larger_than_the_vocabulary_is_refused(tmp_path):
         (tiny_config(template=None), "chat template None"),
         (tiny_config(select_layer=-2), "vision features from layer -2"),
         (tiny_config(force_image_size=50), "does not divide evenly"),
-        (tiny_config(language={"architectures": ["Phi3ForCausalLM"]}), "not supported yet"),
-        ({"model_type": "sa2va_chat", "text_config": {}, "vision_config": {}}, "Qwen-VL branch"),
+        (tiny_config(language={"architectures": ["GPT2LMHeadModel"]}), "GPT2LMHeadModel"),
+        (tiny_config(vision_config=None), "no usable 'vision_config'"),
         ({"model_type": "llama"}, "does not describe a Sa2VA checkpoint"),
     ],
 )

@@ -1,8 +1,8 @@
 """The InternVL family: published configuration and names -> native transformers classes.
 
-Covers vision towers of the 300M kind and of the 6B kind, and Qwen2, Qwen3, Llama and InternLM2
-language models (the last as Llama, which computes the same). `InternVLReader` is how such a model
-looks at pictures and reads a prompt.
+Covers vision towers of the 300M kind and of the 6B kind, and Qwen2, Qwen3, Phi3, Llama and
+InternLM2 language models (the last as Llama, which computes the same). `InternVLReader` is how such
+a model looks at pictures and reads a prompt.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from napari_sa2va.models.sa2va.prompt_format import (
     Mode,
     template_named,
 )
+from napari_sa2va.models.sa2va.published_config import part, rope_parameters
 from napari_sa2va.models.sa2va.regions import region_cells
 from napari_sa2va.models.sa2va.seen import Seen
 
@@ -61,11 +62,14 @@ _TEXT_FIELDS = (
 _TEXT_EXTRAS = {
     "Qwen2ForCausalLM": ("use_sliding_window", "sliding_window", "max_window_layers"),
     "Qwen3ForCausalLM": ("head_dim", "attention_bias"),
+    "Phi3ForCausalLM": (
+        "original_max_position_embeddings", "sliding_window", "partial_rotary_factor",
+    ),
     "LlamaForCausalLM": ("head_dim", "attention_bias", "mlp_bias"),
     "InternLM2ForCausalLM": (),
-}
-# The default of all four published classes.
-_DEFAULT_WIDTH, _DEFAULT_HEADS = 4096, 32
+}  # fmt: skip
+# The defaults of all published classes but Phi3's, which is narrower.
+_DEFAULT_WIDTH, _DEFAULT_PHI3_WIDTH, _DEFAULT_HEADS = 4096, 3072, 32
 _DEFAULT_ROPE_THETA = 10000.0
 
 
@@ -76,7 +80,9 @@ def recognises(config: Mapping[str, Any]) -> bool:
 
 def hidden_size(config: Mapping[str, Any]) -> int:
     """Width of the language model's hidden states."""
-    return int(_part(config, "llm_config").get("hidden_size", _DEFAULT_WIDTH))
+    narrow = _language_model(config) == "Phi3ForCausalLM"
+    default = _DEFAULT_PHI3_WIDTH if narrow else _DEFAULT_WIDTH
+    return int(part(config, "llm_config").get("hidden_size", default))
 
 
 def build(config: Mapping[str, Any]) -> InternVLForConditionalGeneration:
@@ -105,7 +111,7 @@ def build(config: Mapping[str, Any]) -> InternVLForConditionalGeneration:
     )
     native = InternVLConfig(
         vision_config=vision,
-        text_config=_text_config(_part(config, "llm_config")),
+        text_config=_text_config(part(config, "llm_config")),
         downsample_ratio=float(config.get("downsample_ratio", 0.5)),
         image_seq_length=tokens_per_tile(config),
         # The default ties lm_head to the embedding, which would silently replace it.
@@ -118,25 +124,16 @@ def build(config: Mapping[str, Any]) -> InternVLForConditionalGeneration:
     return model.eval()
 
 
-def _part(config: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    part = config.get(name)
-    if not isinstance(part, Mapping):
-        raise CheckpointError(
-            f"config.json has no usable {name!r}.", "Take config.json from the checkpoint again."
-        )
-    return part
-
-
 def _vision(config: Mapping[str, Any], field: str) -> Any:
     """A field of the vision tower, under its published name."""
-    return _part(config, "vision_config").get(field, _VISION_FIELDS[field][1])
+    return part(config, "vision_config").get(field, _VISION_FIELDS[field][1])
 
 
 def _language_model(config: Mapping[str, Any]) -> str:
-    name = next(iter(_part(config, "llm_config").get("architectures") or ()), None)
+    name = next(iter(part(config, "llm_config").get("architectures") or ()), None)
     if name not in _TEXT_EXTRAS:
         raise CheckpointError(
-            f"config.json names the language model {name!r}, which is not supported yet.",
+            f"config.json names the language model {name!r}, which this family does not have.",
             f"Supported are {sorted(_TEXT_EXTRAS)}.",
         )
     return str(name)
@@ -146,7 +143,7 @@ def _text_config(published: Mapping[str, Any]) -> PretrainedConfig:
     name = _language_model({"llm_config": published})
     wanted = (*_TEXT_FIELDS, *_TEXT_EXTRAS[name])
     fields = {key: published[key] for key in wanted if published.get(key) is not None}
-    fields["rope_parameters"] = _rope(published)
+    fields["rope_parameters"] = rope_parameters(published, _DEFAULT_ROPE_THETA)
     fields["tie_word_embeddings"] = False
     # The tokenizer decides about these; the native defaults may lie outside the vocabulary.
     fields.update(bos_token_id=None, eos_token_id=None, pad_token_id=None)
@@ -158,20 +155,18 @@ def _text_config(published: Mapping[str, Any]) -> PretrainedConfig:
         from transformers.models.qwen3.configuration_qwen3 import Qwen3Config
 
         return Qwen3Config(**fields)
+    if name == "Phi3ForCausalLM":
+        from transformers.models.phi3.configuration_phi3 import Phi3Config
+
+        trained = published.get("original_max_position_embeddings")
+        if trained is not None and fields["rope_parameters"]["rope_type"] == "longrope":
+            fields["rope_parameters"].setdefault("original_max_position_embeddings", trained)
+        return Phi3Config(**fields)
     from transformers.models.llama.configuration_llama import LlamaConfig
 
     if name == "InternLM2ForCausalLM":
         fields["attention_bias"] = bool(published.get("bias", True))
     return LlamaConfig(**fields)
-
-
-def _rope(published: Mapping[str, Any]) -> dict[str, Any]:
-    """Rotary settings in today's form; older files keep theta and scaling apart."""
-    given = published.get("rope_parameters") or published.get("rope_scaling") or {}
-    rope = {key: value for key, value in given.items() if key != "type"}
-    rope.setdefault("rope_type", given.get("type", "default"))
-    rope.setdefault("rope_theta", float(published.get("rope_theta") or _DEFAULT_ROPE_THETA))
-    return rope
 
 
 def rules(config: Mapping[str, Any]) -> tuple[Rule, ...]:
@@ -203,7 +198,7 @@ def rules(config: Mapping[str, Any]) -> tuple[Rule, ...]:
         Rule("mlp1.3.{rest}", ("mllm.model.multi_modal_projector.linear_2.{rest}",)),
     )
     if _language_model(config) == "InternLM2ForCausalLM":
-        return vision + _internlm2_rules(_part(config, "llm_config"))
+        return vision + _internlm2_rules(part(config, "llm_config"))
     return (
         *vision,
         Rule("language_model.lm_head.{rest}", ("mllm.lm_head.{rest}",)),
@@ -269,6 +264,10 @@ class InternVLReader:
     tokenizer : Tokenizer
     config : mapping
         The published configuration.
+    preprocessor : mapping
+        Not used: the published code has mean and deviation as constants.
+    reading : {"published", "trained"}
+        The same in this family, whose published code reads as it was trained.
     """
 
     def __init__(
@@ -276,6 +275,9 @@ class InternVLReader:
         mllm: InternVLForConditionalGeneration,
         tokenizer: Tokenizer,
         config: Mapping[str, Any],
+        *,
+        preprocessor: Mapping[str, Any] | None = None,
+        reading: str = "published",
     ) -> None:
         self._mllm = mllm
         self._tokenizer = tokenizer
