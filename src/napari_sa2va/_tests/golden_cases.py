@@ -22,6 +22,14 @@ NAMES = (
     "sa2va-i-qwen2-video",
     "sa2va-internlm2-video",
     "sa2va-qwen2-image",
+    "sa2va-qwen25-video",
+)
+CHECKPOINT_FILES = (
+    "config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "preprocessor_config.json",
+    "chat_template.jinja",
 )
 
 
@@ -58,6 +66,13 @@ class GoldenCase:
         return bits.reshape(shape).astype(bool)
 
     @property
+    def answer_ids(self) -> np.ndarray:
+        """Tokens of the answer, which some references return behind those of the prompt."""
+        prompt, ids = self.expected["input_ids"], self.expected["generated_ids"]
+        behind = len(ids) > len(prompt) and np.array_equal(ids[: len(prompt)], prompt)
+        return ids[len(prompt) :] if behind else ids
+
+    @property
     def key_frames(self) -> list[int]:
         """The frames shown to the language model."""
         if "sample_idx" in self.expected:
@@ -71,8 +86,9 @@ class GoldenCase:
         """Write the checkpoint, as published ones are laid out."""
         folder.mkdir(parents=True, exist_ok=True)
         write_tensors(self.shapes(), self.case["salt"], folder / "model.safetensors")
-        for name in ("config.json", "tokenizer.json", "tokenizer_config.json"):
-            shutil.copyfile(self.folder / name, folder / name)
+        for name in CHECKPOINT_FILES:
+            if (self.folder / name).is_file():
+                shutil.copyfile(self.folder / name, folder / name)
         return folder
 
 

@@ -10,7 +10,7 @@ import json
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     Shape = tuple[int, ...]
 
 _INDEX = "model.safetensors.index.json"
+_PREPROCESSOR, _PROCESSOR = "preprocessor_config.json", "processor_config.json"
 _PART = re.compile(r"(?P<stem>.+)-\d{5}-of-(?P<count>\d{5})\.safetensors")
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 _SHOWN = 5
@@ -52,11 +53,14 @@ class Checkpoint:
         The parsed config.json.
     tensors : dict of str to TensorEntry
         By published name.
+    preprocessor : dict
+        The parsed preprocessor_config.json; empty if there is none.
     """
 
     folder: Path
     config: dict[str, Any]
     tensors: dict[str, TensorEntry]
+    preprocessor: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def open(cls, folder: str | Path) -> Checkpoint:
@@ -69,7 +73,7 @@ class Checkpoint:
         """
         folder = Path(folder)
         config = read_json(folder / "config.json")
-        return cls(folder, config, dict(read_headers(folder)))
+        return cls(folder, config, dict(read_headers(folder)), _preprocessor(folder))
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -92,6 +96,16 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(fields, dict):
         raise CheckpointError(f"{path} holds {type(fields).__name__}, not an object.", _DAMAGED)
     return fields
+
+
+def _preprocessor(folder: Path) -> dict[str, Any]:
+    """How the vision tower takes pictures; newer exports have it as a part of another file."""
+    if (folder / _PREPROCESSOR).is_file():
+        return read_json(folder / _PREPROCESSOR)
+    if (folder / _PROCESSOR).is_file():
+        found = read_json(folder / _PROCESSOR).get("image_processor")
+        return found if isinstance(found, dict) else {}
+    return {}
 
 
 def weight_files(source: Path) -> list[Path]:

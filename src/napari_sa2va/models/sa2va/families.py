@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from napari_sa2va.core.errors import CheckpointError
-from napari_sa2va.models.sa2va import internvl
+from napari_sa2va.models.sa2va import internvl, qwen_vl
 
 if TYPE_CHECKING:
     from torch import nn
@@ -36,7 +36,8 @@ class Family:
     hidden_size : callable
         config.json -> width of the hidden states.
     reader : callable
-        (network, tokenizer, config.json) -> how it looks at pictures and reads a prompt.
+        (network, tokenizer, config.json, preprocessor=preprocessor_config.json, reading=name) ->
+        how it looks at pictures and reads a prompt.
     """
 
     name: str
@@ -52,6 +53,10 @@ FAMILIES = (
         internvl.NAME, internvl.recognises, internvl.build, internvl.rules,
         internvl.hidden_size, internvl.InternVLReader,
     ),
+    Family(
+        qwen_vl.NAME, qwen_vl.recognises, qwen_vl.build, qwen_vl.rules,
+        qwen_vl.hidden_size, qwen_vl.QwenVLReader,
+    ),
 )  # fmt: skip
 
 
@@ -66,13 +71,8 @@ def family_of(config: Mapping[str, Any]) -> Family:
     for family in FAMILIES:
         if family.recognises(config):
             return family
-    if "text_config" in config or "Qwen" in str(config.get("auto_map")):
-        raise CheckpointError(
-            "This is a checkpoint of the Qwen-VL branch of Sa2VA, which is not supported yet.",
-            "Use one of the InternVL branch, e.g. ByteDance/Sa2VA-1B.",
-        )
     raise CheckpointError(
         f"config.json (model_type {config.get('model_type')!r}) does not describe a Sa2VA "
-        "checkpoint: it has no 'vision_config' with 'llm_config'.",
+        "checkpoint: it has no 'vision_config' with 'llm_config' or 'text_config'.",
         "Give the folder of a Sa2VA or Sa2VA-i checkpoint.",
     )

@@ -27,6 +27,7 @@ from napari_sa2va.models.sa2va.footprint import weight_bytes, working_bytes
 from napari_sa2va.models.sa2va.keymap import KeyMap, Rule
 from napari_sa2va.models.sa2va.loading import Hollow, Move, fill, plan_moves
 from napari_sa2va.models.sa2va.prompt_format import Mode
+from napari_sa2va.models.sa2va.published_config import language_config
 from napari_sa2va.models.sa2va.sam2_part import (
     borrowed_decoder,
     has_both_decoders,
@@ -69,7 +70,13 @@ class Sa2VA(nn.Module):
     """
 
     def __init__(
-        self, config: Mapping[str, Any], tokenizer: Tokenizer, *, original_decoder: bool
+        self,
+        config: Mapping[str, Any],
+        tokenizer: Tokenizer,
+        *,
+        original_decoder: bool,
+        preprocessor: Mapping[str, Any] | None = None,
+        reading: Literal["published", "trained"] = "published",
     ) -> None:
         """Build the network of a configuration; see `load` for one with its weights.
 
@@ -80,6 +87,10 @@ class Sa2VA(nn.Module):
         tokenizer : Tokenizer
         original_decoder : bool
             Whether there is to be a second mask decoder.
+        preprocessor : mapping, optional
+            A published preprocessor_config.json, which the Qwen-VL family needs.
+        reading : {"published", "trained"}
+            See `load`.
         """
         super().__init__()
         self.config = dict(config)
@@ -99,7 +110,9 @@ class Sa2VA(nn.Module):
         if original_decoder:
             self.original_decoder = copy.deepcopy(self.tuned_decoder)
             self.sam2.sam_mask_decoder = self.original_decoder
-        self._reader = self._family.reader(self.mllm, tokenizer, config)
+        self._reader = self._family.reader(
+            self.mllm, tokenizer, config, preprocessor=preprocessor or {}, reading=reading
+        )
         self._drafts = Drafts.trained(tokenizer, self._reader.stop)
         self.eval()
 
@@ -111,6 +124,7 @@ class Sa2VA(nn.Module):
         device: str | torch.device = "auto",
         dtype: str | torch.dtype = "auto",
         sam2_decoder: str | Path | None = None,
+        reading: Literal["published", "trained"] = "published",
         name: str | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> Sa2VA:
@@ -130,6 +144,9 @@ class Sa2VA(nn.Module):
         sam2_decoder : path, optional
             A safetensors file or folder with `*sam_mask_decoder.*` of SAM 2.0, as the original
             decoder of a plain Sa2VA checkpoint, which can then be run the Sa2VA-i way.
+        reading : {"published", "trained"}
+            Whether a Qwen-VL checkpoint is shown pictures and prompt as the published inference
+            code does, or as in its training (see `qwen_prompt`). The same for other families.
         name : str, optional
             What to call the checkpoint; its folder's name by default.
         progress : callable, optional
@@ -156,7 +173,11 @@ class Sa2VA(nn.Module):
         tokenizer = Tokenizer.load(folder)
         with Hollow():
             model = cls(
-                checkpoint.config, tokenizer, original_decoder=both or sam2_decoder is not None
+                checkpoint.config,
+                tokenizer,
+                original_decoder=both or sam2_decoder is not None,
+                preprocessor=checkpoint.preprocessor,
+                reading=reading,
             )
         expected = {name: tuple(t.shape) for name, t in model.tensors().items()}
         borrowed_moves: list[Move] = []
@@ -383,7 +404,7 @@ class Sa2VA(nn.Module):
 
 
 def _check_vocabulary(config: Mapping[str, Any], tokenizer: Tokenizer) -> None:
-    rows = (config.get("llm_config") or {}).get("vocab_size")
+    rows = language_config(config).get("vocab_size")
     if rows is not None and len(tokenizer) > int(rows):
         raise CheckpointError(
             f"The tokenizer has {len(tokenizer)} tokens, but config.json gives the language model "

@@ -1,4 +1,4 @@
-"""The text a Sa2VA model is shown: chat templates, picture blocks, and the wording of a question.
+"""The text a Sa2VA model is shown: chat templates and picture blocks.
 
 Plain strings only. The InternVL families were trained without any system turn and without labels
 between pictures, so neither the tokenizer's own chat template nor a processor may be used.
@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 IMAGE = "<image>"
 IMAGE_START, IMAGE_END, IMAGE_CONTEXT = "<img>", "</img>", "<IMG_CONTEXT>"
-_PLACEHOLDERS = (IMAGE_START, IMAGE_END, IMAGE_CONTEXT, "<vp>", "</vp>")
+QWEN_START, QWEN_END, QWEN_PAD = "<|vision_start|>", "<|vision_end|>", "<|image_pad|>"
+_PLACEHOLDERS = (
+    IMAGE_START, IMAGE_END, IMAGE_CONTEXT, "<vp>", "</vp>",
+    QWEN_START, QWEN_END, QWEN_PAD, "<|video_pad|>",
+)  # fmt: skip
 
 Mode = Literal["video", "image"]
 
@@ -54,15 +58,27 @@ class ChatTemplate:
     ) -> str:
         """The whole prompt: what was said before, then one more user turn.
 
-        The pictures stand in the first turn, whichever that is, as in training. An answer is
-        followed by the mark that ended it, once, and a newline.
+        The pictures stand in the first turn, whichever that is, as in training.
         """
         questions = [*(exchange.question for exchange in history), text]
         first, *later = questions
-        parts = [self.prompt(with_pictures(first, token_counts, region_counts=region_counts))]
-        for exchange, question in zip(history, later, strict=True):
-            parts.append(f"{self._unmarked(exchange.answer)}{self.stops[0]}\n")
-            parts.append(self.prompt(without_pictures(question)))
+        return self.turns(
+            [
+                with_pictures(first, token_counts, region_counts=region_counts),
+                *(without_pictures(question) for question in later),
+            ],
+            [exchange.answer for exchange in history],
+        )
+
+    def turns(self, questions: Sequence[str], answers: Sequence[str]) -> str:
+        """User turns, as they are to be read, with the answer to each but the last behind it.
+
+        An answer is followed by the mark that ended it, once, and a newline.
+        """
+        parts = [self.prompt(questions[0])]
+        for answer, question in zip(answers, questions[1:], strict=True):
+            parts.append(f"{self._unmarked(answer)}{self.stops[0]}\n")
+            parts.append(self.prompt(question))
         return "".join(parts)
 
     def _unmarked(self, answer: str) -> str:
@@ -137,7 +153,12 @@ def region_block(region_counts: Sequence[int]) -> str:
 def with_pictures(
     text: str, token_counts: Sequence[int], *, region_counts: Sequence[int] = ()
 ) -> str:
-    """Put the picture blocks in place of `<image>`, or in front if there is none.
+    """Put the picture blocks in place of `<image>`; see `with_blocks`."""
+    return with_blocks(text, picture_blocks(token_counts) + region_block(region_counts))
+
+
+def with_blocks(text: str, blocks: str) -> str:
+    """Put pictures, written as placeholders, in place of `<image>`, or in front if there is none.
 
     Without any picture, `<image>` is taken out.
 
@@ -146,17 +167,24 @@ def with_pictures(
     RequestError
         If the text is empty, holds `<image>` more than once, or holds a picture placeholder.
     """
-    _check_text(text)
-    if text.count(IMAGE) > 1:
-        raise RequestError(
-            f"The text holds {IMAGE} {text.count(IMAGE)} times.",
-            "Write it once, where the pictures belong, or leave it out.",
-        )
-    if not token_counts:
+    _check_first(text)
+    if not blocks:
         return text.replace(IMAGE, "").strip()
     if IMAGE not in text:
         text = f"{IMAGE}\n{text}"
-    return text.replace(IMAGE, picture_blocks(token_counts) + region_block(region_counts))
+    return text.replace(IMAGE, blocks)
+
+
+def behind_blocks(text: str, blocks: str) -> str:
+    """Put pictures in front of the text, and take `<image>` out of it.
+
+    Raises
+    ------
+    RequestError
+        As `with_blocks`.
+    """
+    _check_first(text)
+    return blocks + text.replace(IMAGE, "")
 
 
 def without_pictures(text: str) -> str:
@@ -174,6 +202,15 @@ def without_pictures(text: str) -> str:
             "Leave it out: the model still has the pictures of the first question.",
         )
     return text
+
+
+def _check_first(text: str) -> None:
+    _check_text(text)
+    if text.count(IMAGE) > 1:
+        raise RequestError(
+            f"The text holds {IMAGE} {text.count(IMAGE)} times.",
+            "Write it once, where the pictures belong, or leave it out.",
+        )
 
 
 def _check_text(text: str) -> None:

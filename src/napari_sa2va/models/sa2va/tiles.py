@@ -35,7 +35,7 @@ def frame_tile(frame: np.ndarray, side: int) -> np.ndarray:
     -------
     ndarray of float32, shape (3, side, side)
     """
-    return _normalised(_squashed(_picture(frame), side))
+    return _normalised(_squashed(picture(frame), side))
 
 
 def image_tiles(frame: np.ndarray, side: int) -> np.ndarray:
@@ -46,7 +46,7 @@ def image_tiles(frame: np.ndarray, side: int) -> np.ndarray:
     ndarray of float32, shape (n, 3, side, side)
         n is the number of grid cells, plus one for the thumbnail if there are several.
     """
-    image = _picture(frame)
+    image = picture(frame)
     columns, rows = best_grid(image.width, image.height, side)
     spread = image.resize((side * columns, side * rows), _bicubic())
     tiles = [
@@ -84,7 +84,14 @@ def best_grid(width: int, height: int, side: int, max_tiles: int = MAX_TILES) ->
     return best
 
 
-def _picture(frame: np.ndarray) -> Image:
+def picture(frame: np.ndarray) -> Image:
+    """A frame as PIL takes it.
+
+    Raises
+    ------
+    ShapeMismatch
+        If it is not uint8 (Y, X, 3).
+    """
     from PIL import Image as Pil
 
     if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
