@@ -12,6 +12,8 @@ import numpy as np
 import torch
 
 from napari_sa2va.core.clip import Clip
+from napari_sa2va.core.exchange import Exchange
+from napari_sa2va.models.sa2va.seen import Seen
 
 COLOURS = {"red": 0, "green": 1, "blue": 2}
 
@@ -104,15 +106,19 @@ class FakeModel:
     dtype: torch.dtype = torch.float32
     weight_hashes: dict[str, str] = field(default_factory=lambda: {"model.safetensors": "0" * 64})
     tuned_decoder: str = "tuned"
+    original_decoder: str = "original"
     calls: list[tuple] = field(default_factory=list)
     trackers: list[FakeTracker] = field(default_factory=list)
+    histories: list[list[Exchange]] = field(default_factory=list)
 
-    def look(self, frames):
+    def look(self, frames, mode="video", regions=()):
         self.calls.append(("look", len(frames)))
-        return len(frames)
+        cells = tuple(int(region.sum()) // 4 for region in regions)
+        return Seen(torch.zeros(0, 2), (1,) * len(frames), len(frames), region_counts=cells)
 
-    def ground_seen(self, seen, text, *, answer=None, should_stop=None):
+    def ground_seen(self, seen, text, answer=None, *, history=(), should_stop=None):
         self.calls.append(("ground", text, answer))
+        self.histories.append([*history])
         channels = [c for word, c in COLOURS.items() if word in text]
         if answer is None:
             answer = "It is [SEG]." if channels else "There is no such thing."

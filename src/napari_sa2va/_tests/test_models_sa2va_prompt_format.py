@@ -5,11 +5,18 @@ from __future__ import annotations
 import pytest
 
 from napari_sa2va.core.errors import CheckpointError, RequestError
+from napari_sa2va.core.exchange import Exchange
 from napari_sa2va.models.sa2va.prompt_format import (
     template_named,
     with_pictures,
 )
-from napari_sa2va.models.sa2va.wording import image_question, question_for, video_question
+from napari_sa2va.models.sa2va.wording import (
+    as_later_turn,
+    image_question,
+    is_question,
+    question_for,
+    video_question,
+)
 
 
 def test_the_qwen_template_has_no_system_turn():
@@ -116,3 +123,48 @@ def test_an_expression_is_worded_as_in_the_evaluation_on_images(expression, ques
 def test_an_empty_expression_is_refused(expression):
     with pytest.raises(RequestError, match="empty"):
         video_question(expression)
+
+
+def test_a_later_turn_hears_what_was_said_before():
+    template = template_named("qwen_chat")
+    history = [Exchange("<image>\nWhat?", "A cell [SEG].<|im_end|>"), Exchange("And?", "No.")]
+    assert template.conversation("Where?", history, [1]) == (
+        "<|im_start|>user\n<img><IMG_CONTEXT></img>\nWhat?<|im_end|>\n<|im_start|>assistant\n"
+        "A cell [SEG].<|im_end|>\n"
+        "<|im_start|>user\nAnd?<|im_end|>\n<|im_start|>assistant\nNo.<|im_end|>\n"
+        "<|im_start|>user\nWhere?<|im_end|>\n<|im_start|>assistant\n"
+    )
+
+
+def test_the_phi3_template_ends_earlier_answers_with_its_own_mark():
+    template = template_named("phi3_chat")
+    prompt = template.conversation("Where?", [Exchange("What?", "A cell.<|end|>")], [1])
+    assert prompt.endswith("A cell.<|end|>\n<|user|>\nWhere?<|end|>\n<|assistant|>\n")
+    assert prompt.count("<|end|>") == 3
+
+
+def test_without_pictures_the_text_stands_alone():
+    assert with_pictures("<image>\nHello?", []) == "Hello?"
+
+
+@pytest.mark.parametrize("text", ["<image>\nAnd?", "a <IMG_CONTEXT>", ""])
+def test_a_later_turn_has_no_pictures_of_its_own(text):
+    with pytest.raises(RequestError):
+        template_named("qwen_chat").conversation(text, [Exchange("What?", "A.")], [1])
+
+
+@pytest.mark.parametrize(
+    ("text", "asks"),
+    [
+        ("How many cells are there?", True), ("describe the picture", True), ("the cell", False),
+        ("now the one to its left", False), ("Can you segment the large cell?", False),
+        ("Please segment the cell", False), ("is there a red cell", True), ("island", False),
+    ],
+)  # fmt: skip
+def test_a_text_asks_or_names(text, asks):
+    assert is_question(text) is asks
+
+
+def test_a_later_question_is_worded_without_the_picture_mark():
+    assert as_later_turn(question_for("the cell")) == "Please segment the cell."
+    assert as_later_turn(question_for("which one?")).startswith("which one? Please respond")

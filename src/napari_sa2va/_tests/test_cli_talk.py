@@ -1,0 +1,114 @@
+"""`ask`, `caption` and `describe` on the terminal."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import tifffile
+
+from napari_sa2va._tests.fakes import FakeModel, colour_clip
+from napari_sa2va.cli.main import main
+from napari_sa2va.pipeline import loaded
+
+
+@pytest.fixture
+def movie(tmp_path):
+    path = tmp_path / "movie.tif"
+    frames = np.stack([colour_clip(8).rgb(t) for t in range(8)])
+    tifffile.imwrite(path, frames, photometric="rgb", metadata={"axes": "TYXS"})
+    return path
+
+
+@pytest.fixture(autouse=True)
+def model(monkeypatch):
+    fake = FakeModel()
+    monkeypatch.setattr(loaded, "load", lambda settings: fake)
+    return fake
+
+
+def test_questions_are_answered_in_turns(movie, model, capsys):
+    assert main(["ask", str(movie), "How many squares?", "the red one"]) == 0
+    printed = capsys.readouterr().out
+    assert "> How many squares?\nThere is no such thing." in printed
+    assert "> the red one\nIt is.\n  1. the red one" in printed
+    assert [len(h) for h in model.histories] == [0, 1]
+    assert not list(movie.parent.glob("*.ome.tif"))
+
+
+def test_masks_of_all_answers_are_written(movie, tmp_path, capsys):
+    out = tmp_path / "out.ome.tif"
+    assert main(["ask", str(movie), "the red one", "now the blue one", "-o", str(out), "-q"]) == 0
+    labels = tifffile.imread(out)
+    assert labels.shape == (8, 16, 20)
+    assert labels[3, 2, 4] == 1
+    assert labels[3, 12, 4] == 2
+    record = json.loads((tmp_path / "out.json").read_text())
+    assert [o["name"] for o in record["objects"]] == ["the red one", "now the blue one"]
+    assert len(record["objects"][1]["origin"]["exchanges"]) == 2
+
+
+def test_nothing_to_write_is_said_with_its_own_exit_code(movie, tmp_path, capsys):
+    out = tmp_path / "out.ome.tif"
+    assert main(["ask", str(movie), "How many?", "-o", str(out)]) == 1
+    assert "no mask to write" in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_a_frame_is_asked_about_and_its_masks_stay_there(movie, tmp_path):
+    out = tmp_path / "out.ome.tif"
+    assert main(["ask", str(movie), "the red one", "--frame", "5", "-o", str(out), "-q"]) == 0
+    labels = tifffile.imread(out)
+    assert [t for t in range(8) if labels[t].any()] == [5]
+
+
+def test_a_caption_is_of_the_middle_frame_and_can_be_carried(movie, tmp_path, capsys):
+    out = tmp_path / "out.ome.tif"
+    answer = "<p> a red thing </p> [SEG]."
+    code = main(["caption", str(movie), "--answer", answer, "-o", str(out), "--track", "-q"])
+    printed = capsys.readouterr()
+    assert "Frame 4" in printed.err
+    assert "Describe the picture.\na red thing." in printed.out
+    assert code == 1  # the fake knows no colour in the caption's question, so nothing is drawn
+
+
+@pytest.mark.parametrize("region", ["2,3,9,12", "3,4"])
+def test_a_box_and_a_point_are_described(movie, region, capsys):
+    assert main(["describe", str(movie), "--region", region, "--frame", "2"]) == 0
+    assert "> Describe region1." in capsys.readouterr().out
+
+
+def test_every_label_of_a_file_is_a_region(movie, tmp_path, capsys):
+    labels = np.zeros((16, 20), np.uint8)
+    labels[:8, :8], labels[10:, 10:] = 3, 7
+    tifffile.imwrite(tmp_path / "labels.tif", labels)
+    assert main(["describe", str(movie), "-r", str(tmp_path / "labels.tif")]) == 0
+    printed = capsys.readouterr().out
+    assert "> Describe region1." in printed
+    assert "> Describe region2." in printed
+
+
+def test_regions_can_be_asked_about_in_own_words(movie, model):
+    code = main(
+        ["describe", str(movie), "-r", "2,3,9,12", "--question", "Is region1 red?", "--frame", "0"]
+    )
+    assert code == 0
+    assert model.calls[-1][1] == "<image>\nIs region1 red?"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["describe", "--region", "1,2,3"], "has 3 numbers"),
+        (["describe", "--region", "0,0,99,99"], "no rectangle inside"),
+        (["describe", "--region", "5,5", "--frame", "99"], "outside the clip"),
+        (["ask", "How many?", "--answer", "a", "--answer", "b"], "2 answers were given"),
+        (["ask", " "], "empty"),
+        (["caption", "--frame", "8"], "outside the clip"),
+    ],
+)
+def test_bad_requests_say_what_is_wrong(movie, arguments, message, capsys):
+    command, *rest = arguments
+    assert main([command, str(movie), *rest]) == 2
+    assert message in " ".join(capsys.readouterr().err.split())

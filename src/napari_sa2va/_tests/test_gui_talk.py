@@ -1,0 +1,154 @@
+"""The dock "Ask about it" in a real viewer: from a question to a label that is selected."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from qtpy.QtCore import QUrl
+
+from napari_sa2va._tests.fakes import FakeModel, colour_clip
+from napari_sa2va.core.errors import MemoryShortage
+from napari_sa2va.gui.talk_dock import TalkDock
+from napari_sa2va.gui.talk_request import Talker
+
+WAIT_MS = 120_000
+
+
+@pytest.fixture
+def model():
+    return FakeModel()
+
+
+@pytest.fixture
+def make_dock(make_napari_viewer_proxy, model):
+    made = []
+
+    def make():
+        viewer = make_napari_viewer_proxy()
+        frames = np.stack([colour_clip(6).rgb(t) for t in range(6)])
+        viewer.add_image(frames, rgb=True, name="movie")
+        dock = TalkDock(viewer, Talker(model))
+        viewer.window.add_dock_widget(dock, name="Ask about it")
+        made.append(dock)
+        return viewer, dock
+
+    yield make
+    for dock in made:
+        dock.controller.stop()
+
+
+def say(dock, qtbot, text):
+    dock.panel.line.setText(text)
+    dock.panel.ask_button.click()
+    wait(dock, qtbot)
+
+
+def wait(dock, qtbot):
+    qtbot.waitUntil(lambda: not dock.controller.busy, timeout=WAIT_MS)
+
+
+def test_a_question_gets_its_answer_in_words(make_dock, qtbot):
+    viewer, dock = make_dock()
+    say(dock, qtbot, "How many squares?")
+    words = dock.panel.transcript.toPlainText()
+    assert "You: How many squares?" in words
+    assert "Model: There is no such thing." in words
+    assert len(viewer.layers) == 1
+    assert dock.panel.line.isEnabled()
+
+
+def test_a_phrase_is_a_link_that_selects_its_label(make_dock, qtbot):
+    viewer, dock = make_dock()
+    say(dock, qtbot, "the red one")
+    say(dock, qtbot, "now the blue one")
+    first, second = viewer.layers[1:]
+    np.testing.assert_array_equal(
+        np.asarray(first.data)[3] > 0, colour_clip(6).rgb(3)[..., 0] > 100
+    )
+    assert list(second.features["name"]) == ["now the blue one"]
+    viewer.layers.selection.active = viewer.layers[0]
+    first.selected_label = 5
+    assert 'href="object:1:1"' in dock.panel.transcript.toHtml()
+    dock.panel.transcript.anchorClicked.emit(QUrl("object:1:1"))
+    assert viewer.layers.selection.active is first
+    assert first.selected_label == 1
+    assert first.visible
+
+
+def test_the_link_of_a_layer_that_is_gone_says_so(make_dock, qtbot):
+    viewer, dock = make_dock()
+    say(dock, qtbot, "the red one")
+    viewer.layers.remove(viewer.layers[1])
+    dock.panel.transcript.anchorClicked.emit(QUrl("object:1:1"))
+    assert "not there any more" in dock.panel.message.text()
+
+
+def test_the_next_question_hears_the_last_until_one_starts_over(make_dock, qtbot, model):
+    _, dock = make_dock()
+    for text in ("How many?", "And now?"):
+        say(dock, qtbot, text)
+    dock.panel.restart_button.click()
+    say(dock, qtbot, "Once more?")
+    assert [len(h) for h in model.histories] == [0, 1, 0]
+    assert "How many?" not in dock.panel.transcript.toPlainText()
+
+
+def test_another_subject_begins_a_new_conversation(make_dock, qtbot, model):
+    viewer, dock = make_dock()
+    say(dock, qtbot, "How many?")
+    dock.about.setCurrentIndex(1)
+    viewer.dims.set_current_step(0, 3)
+    say(dock, qtbot, "How many here?")
+    assert [len(h) for h in model.histories] == [0, 0]
+    assert [call[1] for call in model.calls if call[0] == "look"] == [5, 1]
+
+
+def test_the_frame_in_view_is_described(make_dock, qtbot, model):
+    viewer, dock = make_dock()
+    viewer.dims.set_current_step(0, 4)
+    dock.caption_button.click()
+    wait(dock, qtbot)
+    assert "interleaved segmentation masks" in model.calls[-1][1]
+    assert "You: Describe the frame." in dock.panel.transcript.toPlainText()
+
+
+def test_regions_of_a_layer_are_described_one_by_one(make_dock, qtbot, model):
+    viewer, dock = make_dock()
+    labels = np.zeros((6, 16, 20), np.uint8)
+    labels[:, :8, :10], labels[:, 10:, 10:] = 1, 2
+    viewer.add_labels(labels, name="mine")
+    dock.regions.setCurrentText("mine")
+    dock.describe_button.click()
+    wait(dock, qtbot)
+    asked = [call[1] for call in model.calls if call[0] == "ground"]
+    assert ["region1" in asked[0], "region2" in asked[1], len(asked)] == [True, True, 2]
+
+
+def test_describing_without_a_region_layer_says_what_to_do(make_dock):
+    _, dock = make_dock()
+    dock.describe_button.click()
+    assert "No layer of regions is chosen" in dock.panel.message.text()
+    assert not dock.controller.busy
+
+
+def test_an_error_is_shown_and_the_next_question_works(make_dock, qtbot, model, monkeypatch):
+    _, dock = make_dock()
+
+    def full(*args, **options):
+        raise MemoryShortage("The device is full.", "Take fewer key frames.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(model, "ground_seen", full)
+        say(dock, qtbot, "How many?")
+    assert "The device is full. Take fewer key frames." in dock.panel.message.text()
+    say(dock, qtbot, "How many?")
+    assert "There is no such thing." in dock.panel.transcript.toPlainText()
+
+
+def test_closing_the_dock_stops_the_question(make_dock, qtbot):
+    viewer, dock = make_dock()
+    dock.panel.line.setText("the red one")
+    dock.panel.ask_button.click()
+    assert dock.controller.busy
+    viewer.window.remove_dock_widget(dock)
+    assert not dock.controller.busy
