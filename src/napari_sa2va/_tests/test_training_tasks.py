@@ -8,9 +8,10 @@ import torch
 
 from napari_sa2va.core.exchange import Exchange
 from napari_sa2va.models.sa2va.seen import Seen
-from napari_sa2va.training.dialogues import Dialogue, Mark, Turn
+from napari_sa2va.training.dialogues import Dialogue
 from napari_sa2va.training.network import image_tokens, new_network
 from napari_sa2va.training.settings import NanoSettings
+from napari_sa2va.training.speaker import Turn
 from napari_sa2va.training.stage_tasks import (
     shown_movie,
     shown_picture,
@@ -19,7 +20,7 @@ from napari_sa2va.training.stage_tasks import (
     task_batches,
     task_losses,
 )
-from napari_sa2va.training.stills import draw_still, mark_mask
+from napari_sa2va.training.stills import Mark, draw_still, mark_mask
 from napari_sa2va.training.text import IGNORE, Row, TurnPacker, train_tokenizer
 
 SETTINGS = NanoSettings(
@@ -105,7 +106,6 @@ def test_each_phrase_of_a_caption_looks_at_its_own_object(tokenizer):
 def test_one_step_of_training_on_movies_and_on_pictures_has_gradients(network, tokenizer):
     network.sam2.requires_grad_(False)
     network.tuned_decoder.requires_grad_(True)
-    network.mllm.set_attn_implementation("eager")
     batches = task_batches(0, SETTINGS, tokenizer, SETTINGS.task_batch)
     for _ in range(2):
         batch = next(batches)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +14,11 @@ from napari_sa2va.cli.main import DONE
 from napari_sa2va.presets import DEFAULT_PRESET, PRESETS, preset
 
 if TYPE_CHECKING:
-    from napari_sa2va.evaluation import Report
+    from napari_sa2va.evaluation import Report, TaskReport
     from napari_sa2va.models.sa2va.model import Sa2VA
     from napari_sa2va.settings import RunSettings
 
-GENERATED, REAL = "generated", "real"
+GENERATED, TASKS, REAL = "generated", "tasks", "real"
 
 
 @click.command()
@@ -27,11 +28,13 @@ GENERATED, REAL = "generated", "real"
 )  # fmt: skip
 @click.option(
     "--data", default=GENERATED, show_default=True,
-    help="generated: movies of the generator that no training saw. real: every real data set, or "
+    help="generated: movies of the generator that no training saw. tasks: questions, pictures, "
+    "captions, marked regions and follow-ups of the generator. real: every real data set, or "
     "the name of one; NAPARI_SA2VA_SHARED names the folder they are in.",
 )  # fmt: skip
 @click.option("--movies", type=click.IntRange(1), default=100, show_default=True,
-              help="How many generated movies, about eight sentences each.")  # fmt: skip
+              help="How many generated movies, about eight sentences each; for tasks, as many "
+              "pictures too.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True,
               help="Another seed gives other generated movies.")  # fmt: skip
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Also write it here.")
@@ -53,15 +56,21 @@ def evaluate(
     from napari_sa2va.pipeline import loaded
 
     model = loaded.load(settings.model)
+    reports: Sequence[Report | TaskReport]
     if data == GENERATED:
         from napari_sa2va.evaluation import evaluate_generated
 
         reports = [
             evaluate_generated(model, movies, seed, settings=settings, progress=_show_progress)
         ]
+    elif data == TASKS:
+        from napari_sa2va.evaluation import evaluate_tasks
+
+        reports = [evaluate_tasks(model, movies, seed, progress=_show_progress)]
     else:
         reports = _on_real_clips(model, data, settings)
-    click.echo(f"preset {settings.preset}")
+    if data != TASKS:  # which are decoded frame by frame, whatever the preset
+        click.echo(f"preset {settings.preset}")
     for report in reports:
         click.echo(f"\n{report}")
     if json_path is not None:
@@ -89,10 +98,10 @@ def _on_real_clips(model: Sa2VA, data: str, settings: RunSettings) -> list[Repor
     ]  # fmt: skip
 
 
-def _show_progress(done: int, report: Report) -> None:
+def _show_progress(done: int, report: Report | TaskReport) -> None:
     """Show a line that overwrites itself, to people only."""
     if sys.stderr.isatty():
-        click.echo(f"\r{done} movies, J&F so far {report.overall:.3f}", nl=False, err=True)
+        click.echo(f"\r{done} done, mean score so far {report.overall:.3f}", nl=False, err=True)
 
 
 # After the flags of the command itself, those of the settings.

@@ -21,6 +21,7 @@ KINDS = {
     "level": "appearance", "size": "appearance", "shape": "appearance", "colour": "appearance",
     "place": "place", "rank": "place", "beside": "place", "motion": "motion", "event": "event",
 }  # fmt: skip
+_UNSURE = 0.04  # so near to the border between two places, either word will do
 PLACES = {
     "left": (None, -1), "right": (None, 1), "top": (-1, None), "bottom": (1, None),
     "top left": (-1, -1), "top right": (-1, 1), "bottom left": (1, -1), "bottom right": (1, 1),
@@ -201,3 +202,9 @@ def region(where: np.ndarray) -> str:
     row = "top" if where[0] < 0.36 else ("bottom" if where[0] > 0.64 else "")
     column = "left" if where[1] < 0.36 else ("right" if where[1] > 0.64 else "")
     return f"{row} {column}".strip() or "centre"
+
+
+def places_near(where: np.ndarray) -> set[str]:
+    """The words for where a point lies that nobody would call wrong, so near to their border."""
+    steps = (-_UNSURE, 0.0, _UNSURE)
+    return {region(where + np.array([y, x])) for y in steps for x in steps}

@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from transformers.models.qwen2.modeling_qwen2 import apply_rotary_pos_emb
 
 from napari_sa2va.training.attributes import facts_of
 from napari_sa2va.training.loop import inner_matrices, optimise, prefetch
@@ -43,6 +44,9 @@ if TYPE_CHECKING:
     from napari_sa2va.models.sa2va.model import Sa2VA
     from napari_sa2va.models.sa2va.tokenizer import Tokenizer
     from napari_sa2va.training.settings import NanoSettings
+
+# An attention module, the hidden states that it was given, and their rotary positions (cos, sin).
+Entered = tuple[Any, torch.Tensor, tuple[torch.Tensor, torch.Tensor]]
 
 # Of `KIND_NAMES`: more of what is hard to see (motion, events) and of what is not there.
 SHARES = (0.12, 0.10, 0.24, 0.16, 0.08, 0.30)
@@ -169,18 +173,23 @@ def language_part(
     `images` are the batch's image tokens, (pictures, tokens per picture, D).
     """
     packed = batch.packed
-    gazes: list[torch.Tensor] = []
-    layers = network.mllm.model.language_model.layers
+    entered: list[Entered] = []
     hooks = [
-        layer.self_attn.register_forward_hook(lambda _, __, out: gazes.append(out[1]))
-        for layer in layers[GAZE_FROM:]
+        layer.self_attn.register_forward_pre_hook(
+            lambda module, _, given: entered.append(
+                (module, given["hidden_states"], given["position_embeddings"])
+            ),
+            with_kwargs=True,
+        )
+        for layer in network.mllm.model.language_model.layers[GAZE_FROM:]
     ]
+    mask = torch.from_numpy(turn_mask(packed.turns))
     try:
         hidden = hidden_states(
             network,
             torch.from_numpy(packed.ids),
             images.flatten(0, 1)[torch.from_numpy(packed.sources)],
-            torch.from_numpy(turn_mask(packed.turns)),
+            mask,
             torch.from_numpy(packed.positions),
         )
     finally:
@@ -194,10 +203,10 @@ def language_part(
     weight = torch.where(begins, VERDICT_WEIGHT, 1.0)[said]
     missed = F.cross_entropy(logits, labels[said], reduction="none")
     words = (missed * weight).sum() / weight.sum()
-    return words, accuracy, gaze_loss(gazes, batch), hidden
+    return words, accuracy, gaze_loss(entered, mask, batch), hidden
 
 
-def gaze_loss(gazes: list[torch.Tensor], batch: SpokenBatch) -> torch.Tensor:
+def gaze_loss(entered: list[Entered], mask: torch.Tensor, batch: SpokenBatch) -> torch.Tensor:
     """How little the model looks at what it speaks about.
 
     Some heads are asked to attend to the image tokens that cover what is meant, from where the
@@ -206,8 +215,11 @@ def gaze_loss(gazes: list[torch.Tensor], batch: SpokenBatch) -> torch.Tensor:
 
     Parameters
     ----------
-    gazes : list of Tensor, shape (B, heads, L, L)
-        Attention of the layers from `GAZE_FROM` on.
+    entered : list of Entered
+        Of the layers from `GAZE_FROM` on. Fused attention does not tell where it looks, and plain
+        attention over long sequences takes three times as long: so it is worked out once more, for
+        these heads and the tokens that should look.
+    mask : Tensor of bool, shape (B, 1, L, L)
     batch : SpokenBatch
 
     Returns
@@ -216,15 +228,27 @@ def gaze_loss(gazes: list[torch.Tensor], batch: SpokenBatch) -> torch.Tensor:
         Mean negative logarithm of the attention that falls on the right tokens.
     """
     looks = torch.from_numpy(batch.packed.looks)
-    row, place = torch.nonzero(looks >= 0, as_tuple=True)
-    meant = batch.meant[row, looks[row, place]]
-    there = meant.any(1)
-    row, place, meant = row[there], place[there], meant[there].float()
     losses = []
-    for gaze in gazes:
-        heads = gaze[row, :GAZE_HEADS, place][..., : meant.shape[1]].float()  # (L, heads, P)
-        looked = (heads * meant[:, None]).sum(-1).mean(1)
-        losses.append(-(looked + 1e-4).log().sum() / max(len(looked), 1))
+    for attention, hidden, (cos, sin) in entered:
+        width = GAZE_HEADS * attention.head_dim
+        queries, keys = (
+            F.linear(hidden, projection.weight[:width], projection.bias[:width])
+            .unflatten(-1, (GAZE_HEADS, -1))
+            .transpose(1, 2)
+            for projection in (attention.q_proj, attention.k_proj)
+        )
+        queries, keys = apply_rotary_pos_emb(queries, keys, cos, sin)  # (B, heads, L, d)
+        missed = []
+        for b, meant in enumerate(batch.meant):
+            places = torch.nonzero(looks[b] >= 0)[:, 0]
+            wanted = meant[looks[b, places]]  # (n, P)
+            there = wanted.any(1)
+            places, wanted = places[there], wanted[there].float()
+            scores = (queries[b][:, places] @ keys[b].mT).float() * attention.scaling
+            gaze = scores.masked_fill(~mask[b, 0, places], -torch.inf).softmax(-1)
+            looked = (gaze[..., : wanted.shape[1]] * wanted).sum(-1).mean(0)
+            missed.append(-(looked + 1e-4).log())
+        losses.append(torch.cat(missed).sum() / max(sum(len(m) for m in missed), 1))
     return torch.stack(losses).mean()
 
 
@@ -331,8 +355,6 @@ def train_grounding(
         }  # fmt: skip
         return loss, {name: value.item() for name, value in values.items()}
 
-    # At this size plain attention is as fast as the fused one, and it tells where it looks.
-    network.mllm.set_attn_implementation("eager")
     matrices, others = inner_matrices(network)
     optimise(
         others,

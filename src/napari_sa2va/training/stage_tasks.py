@@ -21,11 +21,12 @@ from napari_sa2va.core.exchange import Exchange
 from napari_sa2va.models.sa2va.regions import region_cells
 from napari_sa2va.models.sa2va.tiles import frame_tile, image_tiles
 from napari_sa2va.training.attributes import Facts, facts_of
-from napari_sa2va.training.dialogues import Dialogue, Teller, Turn
+from napari_sa2va.training.dialogues import Dialogue, Teller
 from napari_sa2va.training.loop import inner_matrices, optimise, prefetch
 from napari_sa2va.training.network import image_tokens
 from napari_sa2va.training.pixels import cover, squash
 from napari_sa2va.training.render import render
+from napari_sa2va.training.speaker import Turn
 from napari_sa2va.training.stage_eyes import covered_tokens, seen_words, unsaid
 from napari_sa2va.training.stage_grounding import (
     GAZE_WEIGHT,
@@ -261,7 +262,6 @@ def train_tasks(
             loss, parts = task_losses(network, batch)
         return loss, {name: value.item() for name, value in parts.items()}
 
-    network.mllm.set_attn_implementation("eager")  # as in grounding: it tells where it looks
     matrices, others = inner_matrices(network)
     optimise(
         others,
