@@ -13,8 +13,13 @@ import torch
 
 from napari_sa2va.core.errors import MemoryShortage, ModelError
 from napari_sa2va.models import cgroup
+from napari_sa2va.models.formats import Dtype
 
-_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+_DTYPES: dict[Dtype, torch.dtype] = {
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
 # What torch's allocators for GPU, Windows and Linux say.
 _SHORTAGE_SIGNS = ("out of memory", "not enough memory", "can't allocate memory")
 _TURN_DOWN = (
@@ -87,6 +92,11 @@ def pick_dtype(name: str | torch.dtype, device: torch.device) -> torch.dtype:
             f"Use auto, {', '.join(_DTYPES)}.",
         )
     return _DTYPES[name]
+
+
+def name_of(dtype: torch.dtype) -> Dtype:
+    """The name of one of the number formats above."""
+    return next(name for name, known in _DTYPES.items() if known == dtype)
 
 
 def free_memory(device: torch.device) -> int | None:

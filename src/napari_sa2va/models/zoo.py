@@ -11,16 +11,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from napari_sa2va.core.errors import CheckpointError, ModelError
+from napari_sa2va.models.formats import Formats
 from napari_sa2va.models.sa2va.checkpoint import Checkpoint, weight_files
-from napari_sa2va.models.sa2va.footprint import weight_bytes, working_bytes
+from napari_sa2va.models.sa2va.footprint import predict
 from napari_sa2va.models.sa2va.tokenizer import has_tokenizer
 
 HOME_VARIABLE = "NAPARI_SA2VA_HOME"
 
-_ITEMSIZE = {"float32": 4, "bfloat16": 2, "float16": 2}
 # Weights, configuration and tokenizer; no code.
 _WANTED = ["*.safetensors", "*.json", "tokenizer.model", "merges.txt"]
-_SAM2_PARAMETERS = 224_430_130
 
 
 @dataclass(frozen=True)
@@ -205,13 +204,11 @@ def memory_needed(entry: ModelEntry, dtype: str = "float32") -> int:
     dtype : {"float32", "bfloat16", "float16"}
         Number format of the language model; SAM 2 is kept in float32.
     """
-    itemsize = _ITEMSIZE[dtype]
-    if entry.folder is not None:
-        checkpoint = Checkpoint.open(entry.folder)
-        weights = weight_bytes(checkpoint.tensors, itemsize)
-        return weights + working_bytes(checkpoint.config, itemsize)
-    language = max(entry.num_parameters - _SAM2_PARAMETERS, 0)
-    return language * itemsize + _SAM2_PARAMETERS * 4 + working_bytes({}, itemsize)
+    formats = Formats(language=dtype, vision=dtype)  # type: ignore[arg-type]
+    if entry.folder is None:
+        return predict({}, None, formats, num_parameters=entry.num_parameters).peak
+    checkpoint = Checkpoint.open(entry.folder)
+    return predict(checkpoint.config, checkpoint.tensors, formats).peak
 
 
 def _may_be_hub_id(name: str) -> bool:

@@ -25,6 +25,7 @@ from napari_sa2va.models.sa2va.prompt_format import (
     template_named,
 )
 from napari_sa2va.models.sa2va.published_config import part, rope_parameters
+from napari_sa2va.models.sa2va.reader import PICTURES_AT_ONCE
 from napari_sa2va.models.sa2va.regions import region_cells
 from napari_sa2va.models.sa2va.seen import Seen
 
@@ -35,9 +36,6 @@ if TYPE_CHECKING:
     from napari_sa2va.models.sa2va.tokenizer import Tokenizer
 
 NAME = "internvl"
-
-# Pictures that go through the vision tower at once; bounds its memory, not its result.
-_TILES_AT_ONCE = 8
 
 # Published field -> ours, and what a config.json means that leaves it out: exports write only what
 # differs from the defaults of the published classes, which are those of the 6B tower.
@@ -279,6 +277,7 @@ class InternVLReader:
         preprocessor: Mapping[str, Any] | None = None,
         reading: str = "published",
     ) -> None:
+        self.pictures_at_once = PICTURES_AT_ONCE
         self._mllm = mllm
         self._tokenizer = tokenizer
         self._side = tile_side(config)
@@ -333,7 +332,10 @@ class InternVLReader:
             pictures = np.stack([tiles.frame_tile(frame, self._side) for frame in frames])
             counts = [self._tokens] * len(frames)
         tokens = torch.cat(
-            [self.encode(torch.from_numpy(batch)) for batch in _batches(pictures)]
+            [
+                self.encode(torch.from_numpy(pictures[first : first + self.pictures_at_once]))
+                for first in range(0, len(pictures), self.pictures_at_once)
+            ]
         )  # (n, tokens, H)
         cells = [region_cells(region, round(self._tokens**0.5)) for region in regions]
         marked = [tokens[-1][torch.from_numpy(c.reshape(-1)).to(tokens.device)] for c in cells]
@@ -405,7 +407,3 @@ class InternVLReader:
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:
         """Scores of the next token: (..., H) -> (..., V)."""
         return self._mllm.lm_head(hidden)
-
-
-def _batches(pictures: np.ndarray) -> list[np.ndarray]:
-    return [pictures[i : i + _TILES_AT_ONCE] for i in range(0, len(pictures), _TILES_AT_ONCE)]

@@ -1,12 +1,14 @@
 """Weights from safetensors into a network, one tensor at a time.
 
 The network is built hollow, its tensors are checked against the headers before any is read, and
-each is cast and moved as it is read: there is never a second copy of the weights.
+each is checked, cast or packed, and moved as it is read: there is never a second copy of the
+weights.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +18,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from napari_sa2va.core.errors import CheckpointError
+from napari_sa2va.models.sa2va.quantise import PackedLinear
 
 if TYPE_CHECKING:
     from napari_sa2va.models.sa2va.checkpoint import TensorEntry
@@ -24,6 +27,12 @@ if TYPE_CHECKING:
     Shape = tuple[int, ...]
 
 _SHOWN = 5
+_DAMAGED = "Download or copy the checkpoint again; the transfer may have been cut off."
+# Number formats of weights. Others (int8, float8) need scales that these layouts do not have.
+_STORED = {"F64", "F32", "F16", "BF16"}
+# A file is opened anew after so many bytes: what was read of it counts as this process's memory
+# for as long as it is open.
+_READ_AT_ONCE = 2**28
 
 
 class Hollow(TorchFunctionMode):
@@ -72,7 +81,7 @@ def plan_moves(
         If anything is missing, left over, given twice, or of another shape. The message names the
         first few tensors of each kind by their published names.
     """
-    moves, unexpected, misshapen = [], [], []
+    moves, unexpected, misshapen, mistyped = [], [], [], []
     source: dict[str, str] = {}
     twice: list[str] = []
     for published, entry in entries.items():
@@ -83,6 +92,8 @@ def plan_moves(
         shape = target.transform.joined_shape([expected[name] for name in target.native])
         if shape != entry.shape:
             misshapen.append(f"{published} {list(entry.shape)} instead of {list(shape)}")
+        if entry.stored not in _STORED:
+            mistyped.append(f"{published} {entry.stored}")
         for name in target.native:
             if name in source:
                 twice.append(f"{published} and {source[name]}")
@@ -93,6 +104,7 @@ def plan_moves(
         _listed("missing", list(missing)),
         _listed("left over", unexpected),
         _listed("of the wrong shape", misshapen),
+        _listed("in a number format that is not for weights", mistyped),
         _listed("stored twice", twice),
     ]
     found = "; ".join(problem for problem in problems if problem)
@@ -122,7 +134,7 @@ def fill(
     dtype_of: Callable[[str], torch.dtype],
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Read tensors one by one and put them into the network, cast and on the device.
+    """Read tensors one by one and put them into the network, cast or packed, and on the device.
 
     At no time is more than one stored tensor held beside the network.
 
@@ -133,34 +145,92 @@ def fill(
     moves : iterable of Move
     device : torch.device
     dtype_of : callable
-        Native name -> floating-point type to cast to.
+        Native name -> floating-point type to cast to, unless its layer packs it.
     progress : callable, optional
         Called with bytes read so far and bytes in all.
+
+    Raises
+    ------
+    CheckpointError
+        If a file cannot be read, or weights are no numbers (NaN or infinite), or are too large for
+        float16.
     """
-    from safetensors import safe_open
+    from safetensors import SafetensorError, safe_open
 
     by_shard: dict[Path, list[Move]] = {}
     for move in moves:
         by_shard.setdefault(move.entry.shard, []).append(move)
     total = sum(m.entry.num_bytes for ms in by_shard.values() for m in ms)
     done = 0
+    sick: list[str] = []
     for path, group in by_shard.items():
-        with safe_open(path, framework="pt", device="cpu") as shard:
-            for move in group:
-                stored = shard.get_tensor(move.published)
-                for name, part in zip(move.native, move.transform.split(stored), strict=True):
-                    # A copy even where nothing is cast: the file may be replaced while we run.
-                    tensor = part.to(device=device, dtype=dtype_of(name), copy=True)
-                    _put(network, name, tensor.contiguous())
-                done += move.entry.num_bytes
-                if progress is not None:
-                    progress(done, total)
+        for part in _portions(group):
+            try:
+                with safe_open(path, framework="pt", device="cpu") as shard:
+                    for move in part:
+                        # A file that was exchanged since its header was read.
+                        stored = shard.get_tensor(move.published)
+                        if tuple(stored.shape) != move.entry.shape:
+                            raise SafetensorError(f"{move.published} has changed its shape")
+                        if fault := _fault(stored, [dtype_of(name) for name in move.native]):
+                            sick.append(f"{move.published} ({fault})")
+                        _place(network, move, stored, device, dtype_of)
+                        done += move.entry.num_bytes
+                        if progress is not None:
+                            progress(done, total)
+            except (SafetensorError, OSError) as error:
+                raise CheckpointError(f"{path} cannot be read: {error}.", _DAMAGED) from error
+    if sick:
+        raise CheckpointError(
+            f"The weights are damaged: {_listed('with values that cannot be used', sick)}.",
+            "Take the weights from their publisher again; with values too large for float16, "
+            "choose bfloat16 or float32.",
+        )
 
 
-def _put(network: nn.Module, name: str, tensor: torch.Tensor) -> None:
-    path, _, leaf = name.rpartition(".")
-    module = network.get_submodule(path)
-    if leaf in module._parameters:
-        module._parameters[leaf] = nn.Parameter(tensor, requires_grad=False)
-    else:
-        module._buffers[leaf] = tensor
+def _portions(moves: list[Move]) -> Iterator[list[Move]]:
+    """Cut a list into runs of about `_READ_AT_ONCE` bytes."""
+    portion: list[Move] = []
+    size = 0
+    for move in moves:
+        portion.append(move)
+        size += move.entry.num_bytes
+        if size >= _READ_AT_ONCE:
+            yield portion
+            portion, size = [], 0
+    if portion:
+        yield portion
+
+
+def _fault(stored: torch.Tensor, dtypes: list[torch.dtype]) -> str:
+    """What is wrong with the values of a tensor, if anything; takes no memory."""
+    if not stored.numel():
+        return ""
+    low, high = (float(end) for end in stored.aminmax())
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return "NaN" if math.isnan(low) or math.isnan(high) else "infinite"
+    if torch.float16 in dtypes and max(-low, high) > torch.finfo(torch.float16).max:
+        return f"up to {max(-low, high):.3g}, too large for float16"
+    return ""
+
+
+def _place(
+    network: nn.Module,
+    move: Move,
+    stored: torch.Tensor,
+    device: torch.device,
+    dtype_of: Callable[[str], torch.dtype],
+) -> None:
+    """Put the parts of a stored tensor where they belong."""
+    for name, part in zip(move.native, move.transform.split(stored), strict=True):
+        path, _, leaf = name.rpartition(".")
+        module = network.get_submodule(path)
+        if isinstance(module, PackedLinear) and leaf == "weight":
+            module.take(part.to(device=device, dtype=torch.float32, copy=True))
+            continue
+        # A copy even where nothing is cast: the file may be replaced while we run.
+        tensor = part.to(device=device, dtype=dtype_of(name), copy=True).contiguous()
+        if leaf in module._parameters:
+            module._parameters[leaf] = nn.Parameter(tensor, requires_grad=False)
+        else:
+            module._buffers[leaf] = tensor

@@ -18,16 +18,19 @@ from napari_sa2va.core.errors import CheckpointError, RequestError
 from napari_sa2va.core.exchange import Exchange
 from napari_sa2va.core.grounding import SEG, Grounding
 from napari_sa2va.models import device as devices
+from napari_sa2va.models.formats import Formats, Quantisation, part_of
 from napari_sa2va.models.hashes import weight_hashes
 from napari_sa2va.models.sa2va import generate as generation
 from napari_sa2va.models.sa2va.checkpoint import Checkpoint
 from napari_sa2va.models.sa2va.drafts import Drafts
 from napari_sa2va.models.sa2va.families import family_of
-from napari_sa2va.models.sa2va.footprint import weight_bytes, working_bytes
+from napari_sa2va.models.sa2va.footprint import predict
 from napari_sa2va.models.sa2va.keymap import KeyMap, Rule
 from napari_sa2va.models.sa2va.loading import Hollow, Move, fill, plan_moves
+from napari_sa2va.models.sa2va.placing import feed_in_own_format, halve, is_on
 from napari_sa2va.models.sa2va.prompt_format import Mode
 from napari_sa2va.models.sa2va.published_config import language_config
+from napari_sa2va.models.sa2va.quantise import prepare
 from napari_sa2va.models.sa2va.sam2_part import (
     borrowed_decoder,
     has_both_decoders,
@@ -67,6 +70,8 @@ class Sa2VA(nn.Module):
     weight_hashes : dict
         File name -> SHA-256 of the weight files, with those of a borrowed decoder; empty for a
         network that was not loaded.
+    formats : Formats
+        Number formats of the parts, as loaded.
     """
 
     def __init__(
@@ -96,12 +101,14 @@ class Sa2VA(nn.Module):
         self.config = dict(config)
         self.name = "untrained"
         self.weight_hashes: dict[str, str] = {}
+        self.formats = Formats()
         self.tokenizer = tokenizer
         self._seg_id = tokenizer.id_of(SEG)
         self._family = family_of(config)
         _check_vocabulary(config, tokenizer)
         # The parts of a transformers module have no types that a checker could follow.
         self.mllm: Any = self._family.build(config)
+        feed_in_own_format(self.mllm)
         sizes = sam2_config(config)
         self.text_hidden_fcs = text_hidden_fcs(self._family.hidden_size(config), sizes.hidden_dim)
         self.sam2 = build_sam2(sizes)
@@ -123,6 +130,9 @@ class Sa2VA(nn.Module):
         *,
         device: str | torch.device = "auto",
         dtype: str | torch.dtype = "auto",
+        vision_dtype: str = "same",
+        quantise_language: Quantisation = "none",
+        quantise_vision: Quantisation = "none",
         sam2_decoder: str | Path | None = None,
         reading: Literal["published", "trained"] = "published",
         name: str | None = None,
@@ -141,6 +151,10 @@ class Sa2VA(nn.Module):
             Type of the language model: "float32", "bfloat16", "float16", or "auto" (bfloat16 on a
             GPU that computes in it, else float32), whatever the file holds. SAM 2 is kept in
             float32; its tracker may compute in a lower precision.
+        vision_dtype : str
+            Type of the vision tower; "same" as the language model's by default.
+        quantise_language, quantise_vision : {"none", "int8", "int4"}
+            How the large matrices in their layers are stored. Nothing else is ever quantised.
         sam2_decoder : path, optional
             A safetensors file or folder with `*sam_mask_decoder.*` of SAM 2.0, as the original
             decoder of a plain Sa2VA checkpoint, which can then be run the Sa2VA-i way.
@@ -157,12 +171,18 @@ class Sa2VA(nn.Module):
         CheckpointError
             If the folder is not a complete, consistent checkpoint of a supported family.
         ModelError
-            If the device is not there.
+            If the device is not there, or 4 bits are wanted without bitsandbytes.
         MemoryShortage
             If the weights do not fit into the memory that is free.
         """
         where = devices.pick_device(device)
         precision = devices.pick_dtype(dtype, where)
+        tower = precision if vision_dtype == "same" else devices.pick_dtype(vision_dtype, where)
+        formats = Formats(
+            language=devices.name_of(precision), vision=devices.name_of(tower),
+            sam2=devices.name_of(precision),
+            quantise_language=quantise_language, quantise_vision=quantise_vision,
+        )  # fmt: skip
         checkpoint = Checkpoint.open(folder)
         both = has_both_decoders(checkpoint.tensors)
         if both and sam2_decoder is not None:
@@ -187,15 +207,16 @@ class Sa2VA(nn.Module):
             borrowed_moves = borrowed_decoder(Path(sam2_decoder), borrowed)
         keys = KeyMap(model._rules(both=both))
         moves = plan_moves(checkpoint.tensors, keys, expected) + borrowed_moves
-        needed = weight_bytes(checkpoint.tensors, precision.itemsize)
-        needed += working_bytes(checkpoint.config, precision.itemsize)
+        needed = predict(checkpoint.config, checkpoint.tensors, formats).peak
         devices.require_memory(needed, where, what=name or Path(folder).name)
+        prepare(model, expected, formats)
+        model.formats = formats
         with devices.memory_errors(where):
             fill(
                 model,
                 moves,
                 device=where,
-                dtype_of=lambda name: model._stored_dtype(name, precision),
+                dtype_of=lambda name: getattr(torch, formats.weights_of(part_of(name))),
                 progress=progress,
             )
             # What is left are constants that were computed while building.
@@ -232,9 +253,31 @@ class Sa2VA(nn.Module):
             *sam2_rules(both=both),
         )
 
-    @staticmethod
-    def _stored_dtype(name: str, precision: torch.dtype) -> torch.dtype:
-        return precision if name.startswith(("mllm.", "text_hidden_fcs.")) else torch.float32
+    # -- memory --------------------------------------------------------------------------------
+
+    @property
+    def pictures_at_once(self) -> int:
+        """Pictures that go through the vision tower together; decides its memory, not its result."""
+        return self._reader.pictures_at_once
+
+    @pictures_at_once.setter
+    def pictures_at_once(self, number: int) -> None:
+        self._reader.pictures_at_once = number
+
+    def park_language(self) -> None:
+        """Let the language model and the vision tower wait on the CPU; a question fetches them."""
+        self.mllm.to("cpu")
+
+    def fetch_language(self) -> None:
+        """Bring them back to where SAM 2 is."""
+        if not is_on(self.mllm, self.device):
+            self.mllm.to(self.device)
+
+    def halve(self) -> None:
+        """Cast what is in float32 to bfloat16, one tensor after the other; SAM 2's weights stay."""
+        halve(self.mllm)
+        halve(self.text_hidden_fcs)
+        self.formats = self.formats.halved()
 
     # -- tracking ------------------------------------------------------------------------------
 
@@ -244,6 +287,9 @@ class Sa2VA(nn.Module):
         decoder: Literal["tuned", "original"],
         hide_absent: bool,
         turning_frame: int | None = None,
+        precision: torch.dtype | None = None,
+        objects_per_pass: int = 16,
+        offload: bool = False,
     ) -> Tracker:
         """Start tracking on this network's SAM 2.
 
@@ -255,6 +301,11 @@ class Sa2VA(nn.Module):
             Whether a tracked mask is blanked where the object score is not positive.
         turning_frame : int, optional
             The frame at which tracking will turn round, if it goes both ways.
+        precision : torch.dtype, optional
+            What SAM 2 computes in; by default as the language model.
+        objects_per_pass : int
+        offload : bool
+            Whether what waits lies on the CPU; see `Tracker`.
 
         Raises
         ------
@@ -266,13 +317,14 @@ class Sa2VA(nn.Module):
                 f"{self.name} has no original SAM 2.0 mask decoder, with which Sa2VA-i tracks.",
                 "Name a file that has it as sam2_decoder, or track with the tuned decoder.",
             )
-        half = self.dtype in (torch.bfloat16, torch.float16)
         return Tracker(
             self.sam2,
             decoder=self.tuned_decoder if decoder == "tuned" else self.original_decoder,
             suppress_absent=hide_absent,
-            precision=self.dtype if half else torch.float32,
+            precision=precision or self.dtype,
             turning_frame=turning_frame,
+            objects_per_pass=objects_per_pass,
+            offload=offload,
         )
 
     # -- grounding -----------------------------------------------------------------------------
@@ -334,6 +386,7 @@ class Sa2VA(nn.Module):
             If the frames do not fit the mode, or the family knows no regions.
         """
         with devices.memory_errors(self.device):
+            self.fetch_language()
             return self._reader.look(frames, mode, regions)
 
     @torch.inference_mode()
@@ -376,6 +429,8 @@ class Sa2VA(nn.Module):
             raise RequestError("The given answer is empty.", "Leave it out to let the model speak.")
         prompt = self._reader.prompt_ids(text, seen, history)
         with devices.memory_errors(self.device):
+            self.fetch_language()
+            seen = seen.to(self.device, self.dtype)
             if answer is None:
                 said = generation.generate(
                     self._reader,

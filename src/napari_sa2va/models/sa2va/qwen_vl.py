@@ -245,6 +245,7 @@ class QwenVLReader:
     ) -> None:
         generation = _generation(config)
         vision = _fields(part(config, "vision_config"), generation.vision)
+        self.pictures_at_once = 1  # whatever is asked for; see `_encoded`
         self._mllm = mllm
         self._tokenizer = tokenizer
         self._width = hidden_size(config)

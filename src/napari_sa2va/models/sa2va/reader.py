@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from napari_sa2va.models.sa2va.seen import Seen
 
 
+# Pictures in the vision tower together, unless a run says otherwise.
+PICTURES_AT_ONCE = 8
+
+
 class Reader(Protocol):
     """One per family. It holds no state of a conversation: all of that is in its arguments.
 
@@ -22,7 +26,11 @@ class Reader(Protocol):
     ----------
     stop : str
         The text that ends an answer.
+    pictures_at_once : int
+        Pictures that go through the vision tower together. Bounds its memory, not its result.
     """
+
+    pictures_at_once: int
 
     @property
     def stop(self) -> str: ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -35,3 +35,16 @@ class Seen:
     region_counts: tuple[int, ...] = ()
     grids: torch.Tensor | None = None
     deep_tokens: tuple[torch.Tensor, ...] = ()
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> Seen:
+        """Return the same for a language model on a device and of a type.
+
+        They differ from those of looking where the model was moved or cast in between, or where
+        the vision tower has another type.
+        """
+        return replace(
+            self,
+            tokens=self.tokens.to(device, dtype),
+            grids=None if self.grids is None else self.grids.to(device),
+            deep_tokens=tuple(tokens.to(device, dtype) for tokens in self.deep_tokens),
+        )

@@ -81,6 +81,16 @@ class FrameFeatures:
         self._projected = {decoder: self.fine_maps(decoder) for decoder in decoders}
         self._fine = None
 
+    def to(self, device: torch.device) -> FrameFeatures:
+        """Return the same on a device; these very features if they are there."""
+        if self.top.device == device:
+            return self
+        fine = None if self._fine is None else (self._fine[0].to(device), self._fine[1].to(device))
+        projected = {d: [m.to(device) for m in maps] for d, maps in self._projected.items()}
+        return FrameFeatures(
+            self.top.to(device), self.position.to(device), self.frame_size, fine, projected
+        )
+
     @property
     def nbytes(self) -> int:
         """Bytes held on the device."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from napari_sa2va.core.errors import RequestError
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
     from napari_sa2va.models.sam2.prediction import MaskPrediction
@@ -28,6 +29,10 @@ class ConditioningFrame:
     def pointer(self) -> Tensor:
         """The object pointer, shape (C,)."""
         return self.prediction.pointers[0]
+
+    def to(self, device: torch.device) -> ConditioningFrame:
+        """Return the same on a device."""
+        return ConditioningFrame(self.map.to(device), self.prediction.to(device))
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,6 +144,18 @@ class MemoryBank:
         self.maps = {f: m for f, m in self.maps.items() if kept(f, self.map_reach)}
         self.pointers = {f: p for f, p in self.pointers.items() if kept(f, self.pointer_reach)}
 
+    def forget(self, t: int) -> None:
+        """Drop all that is known of frame `t`."""
+        self.conditioning.pop(t, None)
+        self.maps.pop(t, None)
+        self.pointers.pop(t, None)
+
+    def to(self, device: torch.device) -> None:
+        """Move all that is attended to a device."""
+        self.conditioning = {t: frame.to(device) for t, frame in self.conditioning.items()}
+        self.maps = {t: m.to(device) for t, m in self.maps.items()}
+        self.pointers = {t: p.to(device) for t, p in self.pointers.items()}
+
     @property
     def nbytes(self) -> int:
         """Bytes held on the device."""
@@ -177,6 +194,17 @@ class Memories:
         """Make frame `t` a conditioning frame of an object, which may be a new one."""
         bank = self._banks.setdefault(object_id, MemoryBank(*self._sizes))
         bank.condition(t, frame)
+
+    def forget(self, t: int) -> None:
+        """Drop all that is known of frame `t`, and the objects known from there only."""
+        for bank in self._banks.values():
+            bank.forget(t)
+        self._banks = {i: b for i, b in self._banks.items() if b.conditioning}
+
+    def to(self, device: torch.device) -> None:
+        """Move all that is attended to a device."""
+        for bank in self._banks.values():
+            bank.to(device)
 
     def conditioning_frame(self, object_id: int, t: int) -> ConditioningFrame | None:
         """Return what an object was prompted with on frame `t`, if it was."""

@@ -123,6 +123,19 @@ class MaskPrediction:
             self.logits[rows], self.iou[rows], self.object_scores[rows], self.pointers[rows]
         )
 
+    def to(self, device: torch.device) -> MaskPrediction:
+        """Return the same on a device."""
+        return MaskPrediction(
+            self.logits.to(device),
+            self.iou.to(device),
+            self.object_scores.to(device),
+            self.pointers.to(device),
+        )
+
+    def with_logits_on(self, device: torch.device) -> MaskPrediction:
+        """Return the same with the mask logits, which are nearly all of it, on another device."""
+        return MaskPrediction(self.logits.to(device), self.iou, self.object_scores, self.pointers)
+
     @staticmethod
     def of_nothing(mask_size: int, width: int, device: torch.device) -> MaskPrediction:
         """Return the prediction of no object: N = 0, with maps and pointers of these sizes."""

@@ -56,11 +56,16 @@ class Tracker:
         memories next to it are then kept, and the second pass sees them, as SAM 2's would.
     objects_per_pass : int
         Most objects attended and decoded in one batch; lower it if the device runs out of memory.
+    offload : bool
+        Keep what waits on the CPU: the features handed to `set_aside` and the answers of
+        conditioning frames.
 
     Attributes
     ----------
     num_encoded : int
         Frames that went through the image encoder.
+    precision, objects_per_pass, offload
+        As given. They may be changed between two frames; what is remembered stays as it was made.
 
     Raises
     ------
@@ -86,6 +91,7 @@ class Tracker:
         precision: torch.dtype | None = None,
         turning_frame: int | None = None,
         objects_per_pass: int = 16,
+        offload: bool = False,
     ) -> None:
         check_supported(sam2)
         self.network = sam2
@@ -94,6 +100,7 @@ class Tracker:
         self.precision = torch.float32 if precision is None else precision
         self.turning_frame = turning_frame
         self.objects_per_pass = objects_per_pass
+        self.offload = offload
         self.num_encoded = 0
         self._memories = Memories(sam2.num_maskmem, sam2.max_obj_ptrs_in_encoder)
 
@@ -111,6 +118,22 @@ class Tracker:
     def memory_bytes(self) -> int:
         """Bytes of all memory banks."""
         return self._memories.nbytes
+
+    def set_aside(self, features: FrameFeatures) -> FrameFeatures:
+        """Return features that have to wait, where they may wait."""
+        return features.to(torch.device("cpu")) if self.offload else features
+
+    def take_up(self, features: FrameFeatures) -> FrameFeatures:
+        """Return features that have waited, where the network is."""
+        return features.to(self.device)
+
+    def forget(self, t: int) -> None:
+        """Forget frame `t`, so that what failed there half-way can be done again."""
+        self._memories.forget(t)
+
+    def follow(self) -> None:
+        """Bring what is remembered to where the network is, after the network was moved."""
+        self._memories.to(self.device)
 
     @torch.inference_mode()
     def encode(
@@ -264,7 +287,9 @@ class Tracker:
         clicks = clicks_on_input(points_yx, labels, box_yx, features.frame_size, size)
         points_xy, kinds = (x.to(self.device) for x in clicks)
         known, limit = self._memories.conditioning_frame(object_id, t), sam.PRIOR_LOGIT_LIMIT
-        prior = None if known is None else known.prediction.logits.clamp(-limit, limit)
+        prior = None
+        if known is not None:
+            prior = known.prediction.logits.to(self.device).clamp(-limit, limit)
         with self._arithmetic():
             prediction = sam.decode(
                 self.network,
@@ -335,7 +360,7 @@ class Tracker:
                 answers[i] = prediction.select([row])
         for bank in banks.values():
             bank.prune(t, reverse=reverse, turning_frame=self.turning_frame)
-        return self._concatenate(answers[i] for i in object_ids)
+        return self._concatenate(answers[i].with_logits_on(self.device) for i in object_ids)
 
     def _condition(
         self,
@@ -356,8 +381,14 @@ class Tracker:
                 for logits in self._passes(prediction.logits)
             ]
         maps = [map_.clone() for batch in batches for map_ in batch]
-        for row, (object_id, map_) in enumerate(zip(object_ids, maps, strict=True)):
-            frame = ConditioningFrame(map_, prediction.select([row]))
+        # The maps stay: they are attended on every frame to come.
+        store = torch.device("cpu") if self.offload else self.device
+        # All or none: what runs out of memory on the way leaves no object half prompted.
+        frames = [
+            ConditioningFrame(map_, prediction.select([row]).with_logits_on(store))
+            for row, map_ in enumerate(maps)
+        ]
+        for object_id, frame in zip(object_ids, frames, strict=True):
             self._memories.condition(object_id, t, frame)
 
     def _groups(self, recalls: dict[int, Recall]) -> list[list[int]]:
