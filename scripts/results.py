@@ -26,6 +26,7 @@ MARKED = re.compile(r"(<!-- result: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL
 COMMANDS = {
     "generated": "napari-sa2va evaluate --movies 100",
     "generated-seed-5": "napari-sa2va evaluate --movies 100 --seed 5",
+    "tasks": "napari-sa2va evaluate --data tasks --movies 100",
     "generated-sa2va": "napari-sa2va evaluate --movies 100 --preset sa2va",
     "generated-lii": "napari-sa2va evaluate --movies 100 --preset sa2va-lii",
     "real": "napari-sa2va evaluate --data real",

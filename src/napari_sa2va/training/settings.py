@@ -50,10 +50,10 @@ class NanoSettings(Params):
     )
 
     task_steps: int = Field(
-        2600, ge=1, title="Task steps", description="Stage 2c: questions, pictures, conversations."
+        1700, ge=1, title="Task steps", description="Stage 2c: questions, pictures, conversations."
     )
     task_batch: int = Field(
-        4, ge=1, title="Movies or pictures per step", description="Of stage 2c."
+        3, ge=1, title="Movies or pictures per step", description="Of stage 2c."
     )
     task_rate: float = Field(4e-4, gt=0, title="Learning rate", description="Of stage 2c.")
     task_matrix_rate: float = Field(

@@ -51,11 +51,10 @@ if TYPE_CHECKING:
 
 # Talks of one picture, and of one movie beside the sentences of grounding.
 PICTURE_TALKS = (
-    "referring", "referring", "referring", "caption", "counting", "question", "question",
-    "follow-up", "region", "region",
+    "referring", "referring", "caption", "counting", "question", "question", "follow-up", "region",
 )  # fmt: skip
 MOVIE_TALKS = ("counting", "question", "question", "follow-up")
-MOVIE_SENTENCES = 6
+MOVIE_SENTENCES = 5
 
 
 @dataclass
