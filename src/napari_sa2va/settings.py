@@ -28,11 +28,77 @@ class ModelSettings(Params):
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto", title="Number format", description="auto is bfloat16 on CUDA and float32 elsewhere."
     )
+    vision_dtype: Literal["same", "float32", "bfloat16", "float16"] = Field(
+        "same",
+        title="Number format of the vision tower",
+        description="Of what looks at the key frames; same is that of the language model.",
+    )
+    quantise_language: Literal["none", "int8", "int4"] = Field(
+        "none",
+        title="Quantise the language model",
+        description="Keep the matrices in its layers in 8 or 4 bits. int4 needs the extra int4. "
+        "SAM 2, the projector and the [SEG] layers are never quantised.",
+    )
+    quantise_vision: Literal["none", "int8", "int4"] = Field(
+        "none",
+        title="Quantise the vision tower",
+        description="Keep the matrices in its layers in 8 or 4 bits. int4 needs the extra int4.",
+    )
     sam2_decoder: str = Field(
         "",
         title="SAM 2 decoder",
         description="File or folder with the original SAM 2.0 mask decoder, to run a plain Sa2VA "
         "checkpoint the Sa2VA-i way. Empty: as the checkpoint has it.",
+    )
+    reading: Literal["published", "trained"] = Field(
+        "published",
+        title="Reading (Qwen-VL)",
+        description="How a Qwen-VL checkpoint is shown pictures and text. published: as its "
+        "authors' inference code does. trained: as in its training, with smaller frames of a movie "
+        "and no system turn. Other families read the same either way.",
+    )
+
+
+class MemorySettings(Params):
+    """How a run spends memory; no choice here but the number format changes a mask."""
+
+    pictures_at_once: int = Field(
+        8,
+        ge=1,
+        le=64,
+        title="Pictures at once",
+        description="Key frames that go through the vision tower together.",
+    )
+    objects_at_once: int = Field(
+        16,
+        ge=1,
+        le=256,
+        title="Objects at once",
+        description="Objects that are drawn and tracked together.",
+    )
+    sam2_dtype: Literal["same", "float32", "bfloat16", "float16"] = Field(
+        "same",
+        title="Number format of SAM 2",
+        description="What it computes in; same is the format of the language model. Its weights "
+        "stay in float32.",
+    )
+    offload_language: bool = Field(
+        False,
+        title="Offload the language model",
+        description="Once it has answered, keep it in the computer's main memory until it is "
+        "asked again. Of no use on the CPU.",
+    )
+    offload_frames: bool = Field(
+        False,
+        title="Offload frames",
+        description="Keep frames that have to wait, and masks of prompted frames, in the "
+        "computer's main memory. Of no use on the CPU.",
+    )
+    step_down: bool = Field(
+        True,
+        title="Step down when memory runs out",
+        description="Go on with smaller batches, then with offloading, then in bfloat16, then on "
+        "the CPU. Each step is shown and recorded. Off: the run fails.",
     )
 
 
@@ -91,5 +157,13 @@ class RunSettings(Params):
     sampling: AnySampling = Field(
         Uniform(), title="Key frames", description="Which frames the language model sees."
     )
+    view: Literal["auto", "movie", "picture"] = Field(
+        "auto",
+        title="Shown as",
+        description="How the language model is shown key frames. movie: each as one small picture. "
+        "picture: a single key frame, cut into tiles that show more detail. auto: a picture if "
+        "there is one frame in all.",
+    )
     tracking: TrackingSettings = TrackingSettings()
+    memory: MemorySettings = MemorySettings()
     output: OutputSettings = OutputSettings()

@@ -133,6 +133,7 @@ def settings_flags() -> list[Flag]:
     return [
         *_flags_of("model", ModelSettings),
         *_flags_of_rules("sampling", sampling, _rules(sampling.annotation)),
+        _make("view", RunSettings.model_fields["view"], (), []),
         *_flags_of("tracking", TrackingSettings),
         *_flags_of("output", OutputSettings),
     ]

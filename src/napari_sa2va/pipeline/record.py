@@ -70,6 +70,7 @@ class RunRecord(BaseModel):
     weights_sha256: dict[str, str] = Field(default_factory=dict)
     device: str = ""
     dtype: str = ""
+    shown_as: str = Field("movie", description="How the language model was shown key frames.")
     key_frames: list[int] = Field(default_factory=list)
     key_frames_rule: str = ""
     prompt_frames: list[int] = Field(default_factory=list)
@@ -88,6 +89,7 @@ class RunRecord(BaseModel):
         return cls(
             settings=plan.settings,
             clip=clip.describe(),
+            shown_as="picture" if plan.mode == "image" else "movie",
             key_frames=list(plan.key_frames.frames),
             key_frames_rule=plan.key_frames.reason,
             prompt_frames=list(plan.prompt_frames),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from napari_sa2va.core.clip import Clip
 from napari_sa2va.core.errors import RequestError
@@ -23,6 +24,8 @@ class Plan:
     prompts : PromptSet
     answers : tuple of (str or None)
         Per prompt, an answer to take instead of generating one.
+    mode : {"video", "image"}
+        How the language model is shown them.
     key_frames : KeyFrames
         Frames that the language model sees, and on which phrases are drawn; empty if there are
         marks only.
@@ -37,6 +40,7 @@ class Plan:
     settings: RunSettings
     prompts: PromptSet
     answers: tuple[str | None, ...]
+    mode: Literal["video", "image"]
     key_frames: KeyFrames
     prompt_frames: tuple[int, ...]
     passes: tuple[Pass, ...]
@@ -99,6 +103,7 @@ def resolve(
         key_frames = settings.sampling(clip.num_frames)
     else:
         key_frames = KeyFrames((), "no sentence")
+    mode = _mode(settings, clip, key_frames, asks=bool(spoken))
     count = settings.tracking.num_prompt_frames or len(key_frames.frames)
     prompt_frames = key_frames.frames[:count]
     prompted = sorted({*prompt_frames, *(p.frame for p in marked)})
@@ -107,11 +112,26 @@ def resolve(
         settings=settings,
         prompts=prompts,
         answers=tuple(given),
+        mode=mode,
         key_frames=key_frames,
         prompt_frames=prompt_frames,
         passes=passes,
         num_frames=sum(len(p.frames) for p in passes),
     )
+
+
+def _mode(
+    settings: RunSettings, clip: Clip, key_frames: KeyFrames, *, asks: bool
+) -> Literal["video", "image"]:
+    """Whether the language model is shown a movie or a single picture."""
+    if settings.view == "auto":
+        return "image" if clip.num_frames == 1 else "video"
+    if settings.view == "picture" and asks and len(key_frames.frames) > 1:
+        raise RequestError(
+            f"Shown as a picture, there is one key frame; {len(key_frames.frames)} were chosen.",
+            "Take a single key frame, or show them as a movie.",
+        )
+    return "image" if settings.view == "picture" else "video"
 
 
 def check_marks(prompt: Prompt, clip: Clip) -> None:

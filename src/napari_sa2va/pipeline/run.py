@@ -163,14 +163,17 @@ def _ground(
     from napari_sa2va.models.sa2va.wording import question_for
 
     with clock("look"):
-        seen = model.look([clip.rgb(t) for t in plan.key_frames.frames])
+        seen = model.look([clip.rgb(t) for t in plan.key_frames.frames], plan.mode)
     next_track = 1
     for prompt, answer in zip(plan.spoken, plan.answers, strict=True):
         if cancel.cancelled:
             return
         with clock("ground"):
             grounding = model.ground_seen(
-                seen, question_for(prompt.text), answer=answer, should_stop=lambda: cancel.cancelled
+                seen,
+                question_for(prompt.text, plan.mode),
+                answer=answer,
+                should_stop=lambda: cancel.cancelled,
             )
         if cancel.cancelled:
             return
