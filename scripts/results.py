@@ -33,6 +33,7 @@ COMMANDS = {
     "tracker": "python benchmarks/tracker.py",
     "precision": "python benchmarks/precision.py",
     "segment": "python benchmarks/segment_command.py",
+    "answers": "python benchmarks/answers.py",
 }
 
 
