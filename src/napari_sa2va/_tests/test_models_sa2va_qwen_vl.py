@@ -22,8 +22,10 @@ from napari_sa2va._tests.tiny_checkpoint import (
 from napari_sa2va.core.errors import CheckpointError, RequestError
 from napari_sa2va.core.exchange import Exchange
 from napari_sa2va.models.sa2va.model import Sa2VA
+from napari_sa2va.pipeline import loaded
 from napari_sa2va.pipeline.segment import segment
 from napari_sa2va.readers.open import open_clip
+from napari_sa2va.settings import ModelSettings
 
 TEXT = "<image>\nPlease segment the bright cell."
 ANSWER = "Sure, it is [SEG].<|im_end|>"
@@ -440,3 +442,14 @@ def test_a_movie_is_segmented_from_a_sentence(model):
     result = segment(clip, "the bright cell", preset="sa2va", model=model, answer=ANSWER)
     assert len(result.masklets) == 1
     assert result.masklets[0].mask(2).shape == (32, 48)
+
+
+def test_the_settings_say_how_a_checkpoint_is_read(folder, frames):
+    try:
+        published, trained = (
+            loaded.load(ModelSettings(name=str(folder), device="cpu", reading=reading))
+            for reading in ("published", "trained")
+        )
+    finally:
+        loaded.forget()
+    assert sum(trained.look(frames).token_counts) < sum(published.look(frames).token_counts)

@@ -44,6 +44,7 @@ def load(settings: ModelSettings) -> Sa2VA:
             device=settings.device,
             dtype=settings.dtype,
             sam2_decoder=settings.sam2_decoder or None,
+            reading=settings.reading,
             name=entry.name,
         )
         _kept = (settings, network)
