@@ -40,11 +40,12 @@ def marks_in(
     RequestError
         If the layer marks nothing on this frame.
     """
+    from napari.layers import Labels, Shapes
+
     place = _Frame(image, axes, choice, frame)
-    kind = type(layer).__name__
-    if kind == "Labels":
+    if isinstance(layer, Labels):  # napari hands plugins a proxy, whose own type is another
         marks = _labels(layer, place)
-    elif kind == "Shapes":
+    elif isinstance(layer, Shapes):
         marks = _shapes(layer, place)
     else:
         marks = _points(layer, place)
