@@ -13,6 +13,7 @@ import torch
 
 from napari_sa2va.core.clip import Clip
 from napari_sa2va.core.exchange import Exchange
+from napari_sa2va.models.formats import Formats
 from napari_sa2va.models.sa2va.seen import Seen
 
 COLOURS = {"red": 0, "green": 1, "blue": 2}
@@ -60,10 +61,24 @@ class FakeTracker:
         self.num_encoded = 0
         self.channels: dict[int, int] = {}
         self.decoder = "original"
+        self.precision: torch.dtype | None = None
+        self.objects_per_pass, self.offload = 16, False
 
     def encode(self, frame: np.ndarray, *, decoders=None) -> np.ndarray:
         self.num_encoded += 1
         return frame
+
+    def set_aside(self, features: np.ndarray) -> np.ndarray:
+        return features
+
+    def take_up(self, features: np.ndarray) -> np.ndarray:
+        return features
+
+    def forget(self, t: int) -> None:
+        self.calls.append(("forget", t))
+
+    def follow(self) -> None:
+        self.calls.append(("follow",))
 
     def _segment(self, frame: np.ndarray, channels: list[int], score: float) -> FakePrediction:
         masks = np.stack([frame[..., c] > 100 for c in channels])
@@ -107,6 +122,9 @@ class FakeModel:
     weight_hashes: dict[str, str] = field(default_factory=lambda: {"model.safetensors": "0" * 64})
     tuned_decoder: str = "tuned"
     original_decoder: str = "original"
+    formats: Formats = field(default_factory=Formats)
+    pictures_at_once: int = 8
+    nbytes: int = 0
     calls: list[tuple] = field(default_factory=list)
     trackers: list[FakeTracker] = field(default_factory=list)
     histories: list[list[Exchange]] = field(default_factory=list)
@@ -129,7 +147,30 @@ class FakeModel:
             np.array([[c, 0.0] for c in channels[:count]], dtype=np.float32).reshape(-1, 2),
         )
 
-    def new_tracker(self, *, decoder, hide_absent, turning_frame=None):
+    def park_language(self):
+        self.calls.append(("park_language",))
+
+    def halve(self):
+        self.calls.append(("halve",))
+        self.formats, self.dtype = self.formats.halved(), torch.bfloat16
+
+    def to(self, device):
+        self.calls.append(("to", str(device)))
+        self.device = torch.device(device)
+
+    def new_tracker(
+        self,
+        *,
+        decoder,
+        hide_absent,
+        turning_frame=None,
+        precision=None,
+        objects_per_pass=16,
+        offload=False,
+    ):
         self.calls.append(("new_tracker", decoder, hide_absent, turning_frame))
-        self.trackers.append(FakeTracker(self.calls))
-        return self.trackers[-1]
+        tracker = FakeTracker(self.calls)
+        tracker.precision, tracker.offload = precision, offload
+        tracker.objects_per_pass = objects_per_pass
+        self.trackers.append(tracker)
+        return tracker

@@ -9,7 +9,12 @@ from napari_sa2va.propagation.both import Both
 from napari_sa2va.sampling.interval import Interval
 from napari_sa2va.sampling.manual import Manual
 from napari_sa2va.sampling.uniform import Uniform
-from napari_sa2va.settings import ModelSettings, OutputSettings, TrackingSettings
+from napari_sa2va.settings import (
+    MemorySettings,
+    ModelSettings,
+    OutputSettings,
+    TrackingSettings,
+)
 
 
 def apply(name: str = "sa2va-i", **given):
@@ -23,7 +28,8 @@ def test_every_field_has_a_flag_with_help_and_no_two_flags_share_a_name():
     flags = settings_flags()
     paths = {flag.path for flag in flags}
     for prefix, group in (
-        ("model", ModelSettings), ("tracking", TrackingSettings), ("output", OutputSettings),
+        ("model", ModelSettings), ("tracking", TrackingSettings), ("memory", MemorySettings),
+        ("output", OutputSettings),
     ):  # fmt: skip
         assert {f"{prefix}.{name}" for name in group.model_fields} <= paths
     names = [name for flag in flags for name in flag.option.opts]

@@ -16,7 +16,7 @@ from napari_sa2va.propagation.both import Both
 from napari_sa2va.sampling import SAMPLINGS
 from napari_sa2va.sampling.interval import Interval
 from napari_sa2va.sampling.manual import Manual
-from napari_sa2va.settings import ModelSettings, RunSettings, TrackingSettings
+from napari_sa2va.settings import MemorySettings, ModelSettings, RunSettings, TrackingSettings
 
 
 class Small(Params):
@@ -136,6 +136,14 @@ def test_a_preset_leaves_the_choice_of_model_alone(panel) -> None:
     panel.set_value(RunSettings(preset="sa2va", model=model))
     panel.preset.setCurrentText("sa2va-lii")
     assert panel.value() == preset("sa2va-lii").model_copy(update={"model": model})
+
+
+def test_a_preset_leaves_memory_alone_and_memory_is_no_change_of_a_preset(panel) -> None:
+    memory = MemorySettings(objects_at_once=2, offload_frames=True, step_down=False)
+    panel.set_value(RunSettings(memory=memory))
+    assert "Changed" not in panel.description.text()
+    panel.preset.setCurrentText("sa2va-lii")
+    assert panel.value() == preset("sa2va-lii").model_copy(update={"memory": memory})
 
 
 def test_a_changed_setting_is_said_beside_the_preset(panel) -> None:

@@ -8,10 +8,16 @@ from napari_sa2va.core.params import Params
 from napari_sa2va.presets import DESCRIPTIONS, PRESETS, preset
 from napari_sa2va.propagation import PROPAGATIONS
 from napari_sa2va.sampling import SAMPLINGS
-from napari_sa2va.settings import ModelSettings, OutputSettings, RunSettings, TrackingSettings
+from napari_sa2va.settings import (
+    MemorySettings,
+    ModelSettings,
+    OutputSettings,
+    RunSettings,
+    TrackingSettings,
+)
 
 GROUPS: list[type[Params]] = [
-    ModelSettings, TrackingSettings, OutputSettings, *SAMPLINGS, *PROPAGATIONS,
+    ModelSettings, TrackingSettings, MemorySettings, OutputSettings, *SAMPLINGS, *PROPAGATIONS,
 ]  # fmt: skip
 
 

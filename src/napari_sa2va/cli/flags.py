@@ -18,7 +18,13 @@ from pydantic.fields import FieldInfo
 
 from napari_sa2va.core.errors import RequestError
 from napari_sa2va.core.params import Params
-from napari_sa2va.settings import ModelSettings, OutputSettings, RunSettings, TrackingSettings
+from napari_sa2va.settings import (
+    MemorySettings,
+    ModelSettings,
+    OutputSettings,
+    RunSettings,
+    TrackingSettings,
+)
 
 P = TypeVar("P", bound=Params)
 
@@ -135,6 +141,7 @@ def settings_flags() -> list[Flag]:
         *_flags_of_rules("sampling", sampling, _rules(sampling.annotation)),
         _make("view", RunSettings.model_fields["view"], (), []),
         *_flags_of("tracking", TrackingSettings),
+        *_flags_of("memory", MemorySettings),
         *_flags_of("output", OutputSettings),
     ]
 

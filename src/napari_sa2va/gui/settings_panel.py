@@ -22,9 +22,10 @@ from napari_sa2va.gui.eliding import ElidingCombo
 from napari_sa2va.gui.forms import ParamsForm, heading, quiet_label
 from napari_sa2va.gui.model_choice import DEVICES, known_models
 from napari_sa2va.presets import DEFAULT_PRESET, DESCRIPTIONS, PRESETS
-from napari_sa2va.settings import ModelSettings, RunSettings
+from napari_sa2va.settings import MemorySettings, ModelSettings, RunSettings
 
-_ELSEWHERE = ("preset", "model")
+# What belongs to the machine and not to a preset.
+_ELSEWHERE = ("preset", "model", "memory")
 
 
 class SettingsPanel(QWidget):
@@ -59,12 +60,15 @@ class SettingsPanel(QWidget):
 
         self.form = ParamsForm(RunSettings, leave_out=_ELSEWHERE)
         self.model_form = ParamsForm(ModelSettings, leave_out=("name", "device"))
+        self.memory_form = ParamsForm(MemorySettings)
         body = QWidget()
         inside = QVBoxLayout(body)
         inside.setContentsMargins(8, 0, 0, 0)
         inside.addWidget(self.form)
         inside.addWidget(heading("Model"))
         inside.addWidget(self.model_form)
+        inside.addWidget(heading("Memory"))
+        inside.addWidget(self.memory_form)
         self.advanced = Collapsible("Settings", body, "Every other choice of a run.")
 
         model_row = QHBoxLayout()
@@ -93,6 +97,7 @@ class SettingsPanel(QWidget):
         self.form.changed.connect(self._compare)
         self.form.changed.connect(self.changed)
         self.model_form.changed.connect(self.changed)
+        self.memory_form.changed.connect(self.changed)
         self.model.editTextChanged.connect(self.changed)
         self.device.editTextChanged.connect(self.changed)
 
@@ -107,7 +112,9 @@ class SettingsPanel(QWidget):
         model = self.model_form.value(
             name=self.model.currentText().strip(), device=self.device.currentText().strip()
         )
-        settings = self.form.value(preset=self.preset.currentText(), model=model)
+        settings = self.form.value(
+            preset=self.preset.currentText(), model=model, memory=self.memory_form.value()
+        )
         return cast(RunSettings, settings)
 
     def set_value(self, settings: RunSettings) -> None:
@@ -117,6 +124,7 @@ class SettingsPanel(QWidget):
         self.model.setEditText(settings.model.name)
         self.device.setEditText(settings.model.device)
         self.model_form.set_value(settings.model)
+        self.memory_form.set_value(settings.memory)
         self.form.set_value(settings)
         self._compare()
 

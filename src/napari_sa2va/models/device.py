@@ -6,6 +6,7 @@ own error in one place, `memory_errors`.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -13,7 +14,7 @@ import torch
 
 from napari_sa2va.core.errors import MemoryShortage, ModelError
 from napari_sa2va.models import cgroup
-from napari_sa2va.models.formats import Dtype
+from napari_sa2va.models.formats import Dtype, Formats, Quantisation
 
 _DTYPES: dict[Dtype, torch.dtype] = {
     "float32": torch.float32,
@@ -92,6 +93,32 @@ def pick_dtype(name: str | torch.dtype, device: torch.device) -> torch.dtype:
             f"Use auto, {', '.join(_DTYPES)}.",
         )
     return _DTYPES[name]
+
+
+def pick_formats(
+    dtype: str | torch.dtype,
+    device: torch.device,
+    *,
+    vision_dtype: str = "same",
+    quantise_language: Quantisation = "none",
+    quantise_vision: Quantisation = "none",
+) -> Formats:
+    """The number format of each part; the vision tower's is the language model's if "same".
+
+    Raises
+    ------
+    ModelError
+        If a format is unknown.
+    """
+    language = pick_dtype(dtype, device)
+    vision = language if vision_dtype == "same" else pick_dtype(vision_dtype, device)
+    return Formats(
+        language=name_of(language),
+        vision=name_of(vision),
+        sam2=name_of(language),
+        quantise_language=quantise_language,
+        quantise_vision=quantise_vision,
+    )
 
 
 def name_of(dtype: torch.dtype) -> Dtype:
@@ -195,6 +222,15 @@ def memory_errors(device: torch.device) -> Iterator[None]:
             free = free_memory(device)
         left = "" if free is None else f" ({_gigabytes(free)} free)"
         raise MemoryShortage(f"{device} ran out of memory{left}.", _TURN_DOWN) from error
+
+
+def give_back(device: torch.device) -> None:
+    """Return to the device what nothing uses any more, after a shortage."""
+    gc.collect()
+    if device.type == "cuda" and torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    elif device.type == "mps" and torch.backends.mps.is_available():
+        torch.mps.empty_cache()
 
 
 def _is_shortage(error: BaseException) -> bool:

@@ -43,12 +43,22 @@ def load(settings: ModelSettings) -> Sa2VA:
             entry.folder,
             device=settings.device,
             dtype=settings.dtype,
+            vision_dtype=settings.vision_dtype,
+            quantise_language=settings.quantise_language,
+            quantise_vision=settings.quantise_vision,
             sam2_decoder=settings.sam2_decoder or None,
             reading=settings.reading,
             name=entry.name,
         )
         _kept = (settings, network)
         return network
+
+
+def keep(settings: ModelSettings, network: Sa2VA) -> None:
+    """Keep a network under the settings that it now has, not under those it was loaded with."""
+    global _kept
+    with _lock:
+        _kept = (settings, network)
 
 
 def forget() -> None:

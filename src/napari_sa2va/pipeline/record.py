@@ -56,6 +56,14 @@ class ObjectRecord(BaseModel):
             self.frames_present.append(t)
 
 
+class StepDown(BaseModel):
+    """One rung of the ladder that a run went down for want of memory."""
+
+    step: str = Field(description="load, look, ground, key_frames or tracking.")
+    rung: str = Field(description="smaller batches, offload, smaller format or cpu.")
+    because: str = Field(description="What the device said.")
+
+
 class RunRecord(BaseModel):
     """The settings, the versions, the weights, the answers and the times of one run."""
 
@@ -70,6 +78,12 @@ class RunRecord(BaseModel):
     weights_sha256: dict[str, str] = Field(default_factory=dict)
     device: str = ""
     dtype: str = ""
+    formats: dict[str, str] = Field(
+        default_factory=dict, description="Number formats of language, vision and sam2, at the end."
+    )
+    step_downs: list[StepDown] = Field(
+        default_factory=list, description="What was given up for want of memory, in order."
+    )
     shown_as: str = Field("movie", description="How the language model was shown key frames.")
     key_frames: list[int] = Field(default_factory=list)
     key_frames_rule: str = ""

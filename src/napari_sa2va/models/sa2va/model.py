@@ -176,11 +176,8 @@ class Sa2VA(nn.Module):
             If the weights do not fit into the memory that is free.
         """
         where = devices.pick_device(device)
-        precision = devices.pick_dtype(dtype, where)
-        tower = precision if vision_dtype == "same" else devices.pick_dtype(vision_dtype, where)
-        formats = Formats(
-            language=devices.name_of(precision), vision=devices.name_of(tower),
-            sam2=devices.name_of(precision),
+        formats = devices.pick_formats(
+            dtype, where, vision_dtype=vision_dtype,
             quantise_language=quantise_language, quantise_vision=quantise_vision,
         )  # fmt: skip
         checkpoint = Checkpoint.open(folder)
@@ -254,6 +251,11 @@ class Sa2VA(nn.Module):
         )
 
     # -- memory --------------------------------------------------------------------------------
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all weights, as they are now."""
+        return sum(t.numel() * t.element_size() for t in self.tensors().values())
 
     @property
     def pictures_at_once(self) -> int:
@@ -442,7 +444,8 @@ class Sa2VA(nn.Module):
                     max_new_tokens=max_new_tokens,
                     should_stop=should_stop,
                 )
-                self._drafts.add(said.ids)
+                if use_drafts:
+                    self._drafts.add(said.ids)
             else:
                 ids = self.tokenizer.encode(answer)
                 said = generation.take(self._reader, prompt, ids, seen, self._seg_id)
