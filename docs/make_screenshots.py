@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 IMAGES = Path(__file__).parent / "images"
 SENTENCES = ("the red cell", "the large yellow cell", "the green cell")  # the last is not there
+QUESTIONS = ("How many cells are there?", "the red cell")
 SIZE = (1366, 768)
 FRAME = 8  # on show in the picture of the whole window
 HOLD_AT = 10  # frames done in the picture of a run on its way
@@ -73,6 +74,7 @@ def main() -> None:
     take_settings(dock)
     take_running(dock, source)
     take_window(viewer, dock)
+    take_talk(viewer)
     take_stack(viewer, dock)
     # A viewer that is closed while its canvas is drawn can take long to go.
     sys.stdout.flush()
@@ -104,6 +106,28 @@ def take_window(viewer: Viewer, dock: SentenceDock) -> None:
     settle()
     viewer.screenshot(str(IMAGES / "dock.png"), canvas_only=False, flash=False)
     print(IMAGES / "dock.png")
+
+
+def take_talk(viewer: Viewer) -> None:
+    """The whole window after a conversation about the frame in view."""
+    from napari_sa2va.gui.talk_dock import TalkDock
+
+    talk = TalkDock(viewer)
+    placed = viewer.window.add_dock_widget(talk, name="Ask about it", area="right", tabify=True)
+    talk.about.setCurrentIndex(1)
+    talk.caption_button.click()
+    wait(lambda: not talk.controller.busy)
+    for question in QUESTIONS:
+        talk.say(question)
+        wait(lambda: not talk.controller.busy)
+    if talk.panel.message.text():
+        raise SystemExit(talk.panel.message.text())
+    talk.select(1, 1)
+    viewer.dims.set_current_step(0, FRAME)
+    settle()
+    viewer.screenshot(str(IMAGES / "dock-talk.png"), canvas_only=False, flash=False)
+    print(IMAGES / "dock-talk.png")
+    viewer.window.remove_dock_widget(placed)
 
 
 def take_message(dock: SentenceDock) -> None:
