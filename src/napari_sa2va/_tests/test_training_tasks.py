@@ -21,7 +21,7 @@ from napari_sa2va.training.stage_tasks import (
     task_losses,
 )
 from napari_sa2va.training.stills import Mark, draw_still, mark_mask
-from napari_sa2va.training.text import IGNORE, Row, TurnPacker, train_tokenizer
+from napari_sa2va.training.text import IGNORE, Row, Talk, TurnPacker, train_tokenizer
 
 SETTINGS = NanoSettings(
     tile_size=32, patch_size=4, image_size=64, vision_width=32, vision_layers=1, width=32, layers=2,
@@ -73,7 +73,7 @@ def test_a_marked_region_is_said_by_the_tokens_that_the_reader_takes(network, to
     still = next(s for s in map(draw_still, range(99)) if min(s.shown.height, s.shown.width) > 60)
     frame, masks = still.render()
     dialogue = Dialogue(
-        "region", (Turn("<image>\nx", "It is.", about=(1,)),), (Mark(1), Mark(1, 0.2))
+        "region", (Turn("<image>\nx", "It is.", about=(1,)),), (Mark(1), Mark(1, 0.2)), 2
     )
     talk = talk_of(dialogue, masks, TOKENS)
     shown = shown_picture([1, 0], SETTINGS)
@@ -89,6 +89,10 @@ def test_a_marked_region_is_said_by_the_tokens_that_the_reader_takes(network, to
         images = torch.cat([image_tokens(network, torch.from_numpy(p)) for p in pixels])
     said = images.flatten(0, 1)[torch.from_numpy(packed.sources)]
     torch.testing.assert_close(said[-len(seen.tokens) :], seen.tokens, atol=1e-5, rtol=1e-5)
+    # The tokens of the region asked about, which is the second, are to be looked at.
+    marked = np.flatnonzero(packed.ids[1] == tokenizer.id_of("<IMG_CONTEXT>"))
+    shown = np.flatnonzero(packed.shows[1] == 0)
+    assert shown.tolist() == marked[-seen.region_counts[1] :].tolist()
 
 
 def test_each_phrase_of_a_caption_looks_at_its_own_object(tokenizer):
@@ -101,6 +105,14 @@ def test_each_phrase_of_a_caption_looks_at_its_own_object(tokenizer):
     assert [packed.looks[0, place] for place in packed.segs[:, 1]] == [0, 1, 2]
     behind = packed.looks[0, packed.segs[:, 1] + 1]
     assert behind.tolist() == [1, 2, 2]
+
+
+def test_each_thing_of_a_list_is_looked_at_up_to_its_comma(tokenizer):
+    answer = "One at the left, one at the top: two cells."
+    talk = Talk((Exchange("<image>\nHow many?", answer),), (2,))
+    packed = TurnPacker(tokenizer, 4).pack([Row((4,), [talk])])
+    looks = packed.looks[0][packed.labels[0] == tokenizer.encode(",")[0]], packed.looks[0, -1]
+    assert looks == ([0], 1)
 
 
 def test_one_step_of_training_on_movies_and_on_pictures_has_gradients(network, tokenizer):

@@ -180,7 +180,8 @@ class _Asker:
             return score(task, score_video(drawn, self.scenery.truth(turn.segs[0])).j_and_f)
         if turn.truths:
             row = "counting" if task == "counting" else "question"
-            return score(row, float(said in turn.truths))
+            told = said.rpartition(": ")[2] if turn.listed else said
+            return score(row, float(told in turn.truths))
         return score("not there", float(not grounding.found))
 
     def _masks(self, grounding: Grounding) -> np.ndarray:

@@ -36,12 +36,15 @@ class Dialogue:
         One of `TASKS`.
     turns : tuple of Turn
     marks : tuple of Mark
-        The regions that it speaks of.
+        The regions that are marked.
+    asked : int
+        Which of them the question is about, from 1; 0 for none.
     """
 
     task: str
     turns: tuple[Turn, ...]
     marks: tuple[Mark, ...] = ()
+    asked: int = 0
 
 
 class Teller:
@@ -87,9 +90,7 @@ class Teller:
         """Name everything from left to right."""
         if self._speaker.mode != "image" or len(self._speaker.all_ids) > MOST_PHRASES:
             return None
-        order = sorted(
-            self._speaker.all_ids, key=lambda i: float(self._speaker.tracks[i - 1][0][0, 1])
-        )
+        order = self._speaker.from_left(self._speaker.all_ids)
         said = [f"<p> {with_article(self._speaker.description(i))} </p> [SEG]" for i in order]
         listed = ", ".join(said[:-1]) + " and " + said[-1] if len(said) > 1 else said[0]
         return Turn(caption_question(), f"The picture shows {listed}.", tuple((i,) for i in order))
@@ -113,7 +114,7 @@ class Teller:
             about=(object_id,) if object_id else (),
             truths=tuple(answers),
         )
-        return Dialogue("region", (turn,), tuple(marks))
+        return Dialogue("region", (turn,), tuple(marks), number)
 
     def _mark(self) -> Mark:
         if self._speaker.chance(0.1):

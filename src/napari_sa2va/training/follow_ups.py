@@ -31,7 +31,7 @@ class FollowUps:
 
         None where nothing would be clear.
         """
-        focus = before.looks[0] if len(before.looks) == 1 else ()
+        focus = before.focus
         makers: list[Callable[[tuple[int, ...]], Turn | None]] = [self._another]
         if len(focus) == 1:
             makers = [self._beside] * 4 + [self._others] * 2 + [self._again, self._another]

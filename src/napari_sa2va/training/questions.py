@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from napari_sa2va.models.sa2va.wording import free_question
 from napari_sa2va.training.attributes import KINDS
 from napari_sa2va.training.expressions import (
     NUMBERS,
@@ -36,14 +37,19 @@ class Questions:
             f"How many {phrase} are in this {self._speaker.medium}?", f"Count the {phrase}.",
             f"What is the number of {phrase}?",
         )  # fmt: skip
-        return self._numbered(asked, "There", counted)
-
-    def _numbered(self, question: str, begin: str, counted: Candidate) -> Turn:
-        """Tell how many there are; to call a cell an object is right too."""
         selector, noun, ids = counted
         own = self._speaker.noun(self._speaker.all_ids) if noun == "object" else noun
-        said = [f"{begin} {_number(dict(selector), word, ids)}." for word in (own, "object")]
-        return self._speaker.told(question, said[0], ids, said[1])
+        # To call a cell an object is right too.
+        names = [canonical(dict(selector), word, plural=len(ids) != 1) for word in (own, "object")]
+        if not ids:
+            none = [f"There are no {name}." for name in names]
+            return self._speaker.told(asked, none[0], (), none[1])
+        order = self._speaker.from_left(ids)
+        items = [f"one at the {self._speaker.places(i)[0]}" for i in order]
+        # A model of this size counts what it has listed, and guesses otherwise.
+        answer = f"{', '.join(items)}: {NUMBERS[len(ids)]} {names[0]}.".capitalize()
+        truths = tuple(f"{NUMBERS[len(ids)]} {name}." for name in names)
+        return Turn(free_question(asked), answer, about=order, truths=truths, listed=True)
 
     def _countable(self) -> Candidate | None:
         """Things of one look whose number is clear: in a movie, if none comes or goes."""
@@ -101,7 +107,10 @@ class Questions:
                 f"No, there is no {canonical(dict(selector), word)}." for word in (own, "object")
             ]
             return self._speaker.told(asked, said[0], (), said[1])
-        return self._numbered(asked, "Yes, there", counted)
+        there = ["Yes, there is.", "Yes, there are."]
+        if asked.startswith("Are"):
+            there.reverse()
+        return self._speaker.told(asked, there[0], ids, there[1])
 
     def where(self, focus: int = 0) -> Turn | None:
         resting = self._resting()
@@ -199,10 +208,3 @@ class Questions:
             if self._speaker.facts.table["motion", act][object_id - 1]:
                 return act
         return None
-
-
-def _number(words: dict[str, str], noun: str, ids: tuple[int, ...]) -> str:
-    """Such as "is one red cell", "are two red cells" or "are no red cells"."""
-    if len(ids) == 1:
-        return f"is one {canonical(words, noun)}"
-    return f"are {NUMBERS[len(ids)] if ids else 'no'} {canonical(words, noun, plural=True)}"

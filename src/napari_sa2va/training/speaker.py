@@ -34,7 +34,10 @@ class Turn:
     about : tuple of int
         What an answer without `[SEG]` speaks of.
     truths : tuple of str
-        All answers that are right; `answer` is the first.
+        All answers that are right; or, where things are listed before, what may stand behind the
+        colon.
+    listed : bool
+        Whether the answer speaks of these one after the other, up to a comma each.
     """
 
     question: str
@@ -42,11 +45,21 @@ class Turn:
     segs: tuple[tuple[int, ...], ...] = ()
     about: tuple[int, ...] = ()
     truths: tuple[str, ...] = ()
+    listed: bool = False
 
     @property
     def looks(self) -> tuple[tuple[int, ...], ...]:
         """What the answer looks at, one after the other; see `text.Talk`."""
+        if self.listed:
+            return tuple((i,) for i in self.about)
         return self.segs or ((self.about,) if self.about else ())
+
+    @property
+    def focus(self) -> tuple[int, ...]:
+        """What "it" or "they" are afterwards; nothing behind a caption of several things."""
+        if len(self.segs) > 1:
+            return ()
+        return self.segs[0] if self.segs else self.about
 
 
 class Speaker:
@@ -111,6 +124,11 @@ class Speaker:
             return None
         # As a "plural" one, a candidate is drawn by any of its predicates.
         return draw_candidate(pool, "plural", self.rng)
+
+    def from_left(self, ids: tuple[int, ...]) -> tuple[int, ...]:
+        """Objects in the order in which they are listed: by where they are first seen."""
+        first = {i: self.tracks[i - 1] for i in ids}
+        return tuple(sorted(ids, key=lambda i: float(first[i][0][first[i][1]][0, 1])))
 
     def phrase(self, candidate: Candidate, *, plural: bool = False) -> str:
         """One of many ways to name a candidate, beginning with "the" if with any article."""

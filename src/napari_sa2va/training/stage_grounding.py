@@ -209,7 +209,8 @@ def language_part(
 def gaze_loss(entered: list[Entered], mask: torch.Tensor, batch: SpokenBatch) -> torch.Tensor:
     """How little the model looks at what it speaks about.
 
-    Some heads are asked to attend to the image tokens that cover what is meant, from where the
+    Some heads are asked to attend to the image tokens that cover what is meant, and to those of the
+    region that marks it, from where the
     sentence has been heard to the end of the answer: words then only have to find themselves (see
     `vision_part`), and the answer can be read off.
 
@@ -227,13 +228,14 @@ def gaze_loss(entered: list[Entered], mask: torch.Tensor, batch: SpokenBatch) ->
     Tensor
         Mean negative logarithm of the attention that falls on the right tokens.
     """
-    looks = torch.from_numpy(batch.packed.looks)
+    looks, shows = (torch.from_numpy(a) for a in (batch.packed.looks, batch.packed.shows))
     losses = []
     for attention, hidden, (cos, sin) in entered:
-        width = GAZE_HEADS * attention.head_dim
+        heads = min(GAZE_HEADS, attention.config.num_attention_heads)
+        width = heads * attention.head_dim
         queries, keys = (
             F.linear(hidden, projection.weight[:width], projection.bias[:width])
-            .unflatten(-1, (GAZE_HEADS, -1))
+            .unflatten(-1, (heads, -1))
             .transpose(1, 2)
             for projection in (attention.q_proj, attention.k_proj)
         )
@@ -241,12 +243,13 @@ def gaze_loss(entered: list[Entered], mask: torch.Tensor, batch: SpokenBatch) ->
         missed = []
         for b, meant in enumerate(batch.meant):
             places = torch.nonzero(looks[b] >= 0)[:, 0]
-            wanted = meant[looks[b, places]]  # (n, P)
+            wanted = F.pad(meant, (0, shows.shape[1] - meant.shape[1]))[looks[b, places]]  # (n, L)
+            wanted |= shows[b] == looks[b, places][:, None]
             there = wanted.any(1)
             places, wanted = places[there], wanted[there].float()
             scores = (queries[b][:, places] @ keys[b].mT).float() * attention.scaling
             gaze = scores.masked_fill(~mask[b, 0, places], -torch.inf).softmax(-1)
-            looked = (gaze[..., : wanted.shape[1]] * wanted).sum(-1).mean(0)
+            looked = (gaze * wanted).sum(-1).mean(0)
             missed.append(-(looked + 1e-4).log())
         losses.append(torch.cat(missed).sum() / max(sum(len(m) for m in missed), 1))
     return torch.stack(losses).mean()

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
 # Talks of one picture, and of one movie beside the sentences of grounding.
 PICTURE_TALKS = (
-    "referring", "referring", "caption", "counting", "question", "question", "follow-up", "region",
+    "referring", "referring", "caption", "counting", "question", "follow-up", "region", "region",
 )  # fmt: skip
 MOVIE_TALKS = ("counting", "question", "question", "follow-up")
 MOVIE_SENTENCES = 5
@@ -160,6 +160,7 @@ def talk_of(dialogue: Dialogue, masks: np.ndarray, tokens: int) -> Talk | None:
         tuple(Exchange(turn.question, turn.answer) for turn in dialogue.turns),
         tuple(len(turn.looks) for turn in dialogue.turns),
         tuple(region_cells(r, side).ravel() for r in regions if r is not None),
+        dialogue.asked,
     )
 
 

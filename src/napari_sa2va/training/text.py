@@ -84,14 +84,18 @@ class Talk:
     exchanges : tuple of Exchange
         Questions as they are put to the model; answers without the mark that ends them.
     looks : tuple of int
-        How many things each answer looks at, one after the other: none, one, or one per `[SEG]`.
+        How many things each answer looks at, one after the other: none, one, or as many as it has
+        `[SEG]` marks, or else commas.
     regions : tuple of ndarray of bool, shape (tokens per picture,)
         Marked regions, as the image tokens that they set.
+    asked : int
+        Which of them shows what the answer looks at, from 1; 0 for none.
     """
 
     exchanges: tuple[Exchange, ...]
     looks: tuple[int, ...]
     regions: tuple[np.ndarray, ...] = ()
+    asked: int = 0
 
 
 def about_video(text: str, answer: str) -> Talk:
@@ -127,6 +131,8 @@ class Packed:
     looks : ndarray of int64, shape (B, L)
         Which of the things that the row's answers speak of, counted over all its talks, the token
         should look at; -1 for none. From where a question has been heard to the answer's end.
+    shows : ndarray of int64, shape (B, L)
+        Which of these things a region's token shows, if the question is about this region; else -1.
     segs : ndarray of int64, shape (S, 3)
         Row, position in the sequence and talk of every `[SEG]`.
     sources : ndarray of int64, shape (number of picture placeholders,)
@@ -139,6 +145,7 @@ class Packed:
     turns: np.ndarray
     labels: np.ndarray
     looks: np.ndarray
+    shows: np.ndarray
     segs: np.ndarray
     sources: np.ndarray
 
@@ -160,6 +167,7 @@ class TurnPacker:
         self.seg_id = tokenizer.id_of("[SEG]")
         self.pad_id = tokenizer.id_of("<|endoftext|>")
         self.end_id = tokenizer.id_of("<|im_end|>")
+        self.comma_id = tokenizer.encode(",")[0]
         self.context_id = tokenizer.id_of("<IMG_CONTEXT>")
 
     def context(self, row: Row) -> np.ndarray:
@@ -175,15 +183,15 @@ class TurnPacker:
             sources.append(own + first)
             first += sum(row.token_counts)
         longest = max(len(r[0]) for r in packed)
-        fill = (self.pad_id, 0, -2, IGNORE, -1)
-        ids, positions, turns, labels, looks = (
+        fill = (self.pad_id, 0, -2, IGNORE, -1, -1)
+        ids, positions, turns, labels, looks, shows = (
             np.stack([np.pad(r[i], (0, longest - len(r[i])), constant_values=fill[i])
                       for r in packed])
             for i in range(len(fill))
         )  # fmt: skip
         number, place = np.nonzero((ids == self.seg_id) & (turns >= 0))
         segs = np.stack([number, place, turns[number, place]], 1)
-        return Packed(ids, positions, turns, labels, looks, segs, np.concatenate(sources))
+        return Packed(ids, positions, turns, labels, looks, shows, segs, np.concatenate(sources))
 
     def _prefix(self, row: Row) -> list[int]:
         shown = self.template.prompt(with_pictures("x", row.token_counts))
@@ -194,7 +202,7 @@ class TurnPacker:
         start, shown = len(prefix), sum(row.token_counts)
         ids, positions = list(prefix), list(range(start))
         owners, labels, looks = [SHARED] * start, [IGNORE] * start, [-1] * start
-        sources, seen = [np.arange(shown)], 0
+        shows, sources, seen = [-1] * start, [np.arange(shown)], 0
         for number, talk in enumerate(row.talks):
             own = 0
             # The last picture shows the whole, and its tokens are those of the marked regions.
@@ -206,18 +214,29 @@ class TurnPacker:
                 # The label at a token is the next token of the same talk, in answers only.
                 labels += [IGNORE] * (len(asked) - 1) + said + [IGNORE]
                 count = talk.looks[turn]
-                passed = np.cumsum([0, *(token == self.seg_id for token in said)])[:-1]
+                mark = self.seg_id if self.seg_id in said else self.comma_id
+                passed = np.cumsum([0, *(token == mark for token in said)])[:-1]
                 look = (
                     (seen + np.minimum(passed, count - 1)).tolist() if count else [-1] * len(said)
                 )
                 heard = asked.index(self.end_id)
+                shows += [*self._regions_in(asked, talk, seen), *([-1] * len(said))]
                 looks += [-1] * heard + look[:1] * (len(asked) - heard) + look
                 own += len(asked) + len(said)
                 seen += count
             positions += range(start, start + own)
             owners += [number] * own
-        arrays = [np.array(a, np.int64) for a in (ids, positions, owners, labels, looks)]
+        arrays = [np.array(a, np.int64) for a in (ids, positions, owners, labels, looks, shows)]
         return arrays, np.concatenate(sources)
+
+    def _regions_in(self, asked: list[int], talk: Talk, thing: int) -> np.ndarray:
+        """For every token of a question, what it shows as a token of the region asked about."""
+        found = np.full(len(asked), -1)
+        places = np.flatnonzero(np.array(asked) == self.context_id)
+        if talk.asked and len(places):
+            ends = np.cumsum([0, *(int(region.sum()) for region in talk.regions)])
+            found[places[ends[talk.asked - 1] : ends[talk.asked]]] = thing
+        return found
 
     def _asked(self, row: Row, talk: Talk, turn: int) -> str:
         """What stands between the pictures, or the answer before, and the answer to come."""
