@@ -62,7 +62,7 @@ class Scenery:
 
     def truth(self, ids: Sequence[int]) -> np.ndarray:
         """The union of objects: bool (K, Y, X)."""
-        union: np.ndarray = self.masks[[i - 1 for i in ids]].any(0)
+        union: np.ndarray = np.logical_or.reduce(self.masks[[i - 1 for i in ids]])
         return union
 
 
@@ -176,7 +176,7 @@ class _Asker:
         if task == "region":
             return score("region", float(_look_words(said) == _look_words(turn.answer)))
         if turn.segs:
-            drawn = self._masks(grounding).any(0)
+            drawn = np.logical_or.reduce(self._masks(grounding))
             return score(task, score_video(drawn, self.scenery.truth(turn.segs[0])).j_and_f)
         if turn.truths:
             row = "counting" if task == "counting" else "question"

@@ -20,6 +20,9 @@ _WAYS = {
 }
 
 
+_Maker = Callable[[tuple[int, ...]], Turn | None]
+
+
 class FollowUps:
     """Goes on after a turn."""
 
@@ -32,13 +35,13 @@ class FollowUps:
         None where nothing would be clear.
         """
         focus = before.focus
-        makers: list[Callable[[tuple[int, ...]], Turn | None]] = [self._another]
+        makers: list[_Maker] = [self._another]
         if len(focus) == 1:
-            makers = [self._beside] * 4 + [self._others] * 2 + [self._again, self._another]
+            makers += [*[self._beside] * 4, *[self._others] * 2, self._again]
             if not self._speaker.scene.objects[focus[0] - 1].event:
                 makers += [self._ask_on]
         elif len(focus) > 1:
-            makers = [self._again, self._again, self._another]
+            makers += [self._again, self._again]
         for k in self._speaker.rng.permutation(len(makers)):
             turn = makers[int(k)](focus)
             if turn:

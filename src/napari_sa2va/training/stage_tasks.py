@@ -167,7 +167,8 @@ def talk_of(dialogue: Dialogue, masks: np.ndarray, tokens: int) -> Talk | None:
 def task_batch(rows: list[Shown], settings: NanoSettings, packer: TurnPacker) -> TaskBatch | None:
     """Put rows of equally many supervised frames together; None if none has a mask to decode."""
     tokens = settings.tokens_per_frame
-    packed, words, things, truths, whole = [], [], [], [], []
+    packed, words, things, truths = [], [], [], []
+    whole: list[int] = []
     first = 0
     for row in rows:
         count, num_frames = len(row.pixels), len(row.frames)
@@ -179,13 +180,13 @@ def task_batch(rows: list[Shown], settings: NanoSettings, packer: TurnPacker) ->
         unseen = np.zeros((count - num_frames) * tokens, bool)
         things.append(
             [
-                np.concatenate([unseen, covering[[i - 1 for i in ids]].any(0).ravel()])
+                np.concatenate([unseen, _union(covering, ids).ravel()])
                 for turn in row.turns
                 for ids in turn.looks
             ]
         )
         for ids in (ids for turn in row.turns for ids in turn.segs):
-            union = row.masks[[i - 1 for i in ids]].any(0)
+            union = _union(row.masks, ids)
             truths.append(np.stack([cover(union[r], LOSS_SIDE) for r in row.supervised]))
         movie = count == num_frames > 1
         packed.append(Row((tokens,) * count if movie else (tokens * count,), row.talks))
@@ -202,12 +203,23 @@ def task_batch(rows: list[Shown], settings: NanoSettings, packer: TurnPacker) ->
         truths=torch.from_numpy(np.stack(truths)),
         everything=torch.from_numpy(
             np.stack(
-                [[cover(row.masks[:, r].any(0), LOSS_SIDE) for r in row.supervised] for row in rows]
+                [
+                    [
+                        cover(np.logical_or.reduce(row.masks[:, r]), LOSS_SIDE)
+                        for r in row.supervised
+                    ]
+                    for row in rows
+                ]
             )
         ),
         meant=places_meant(things, [packer.context(row) for row in packed]),
         packed=packer.pack(packed),
     )
+
+
+def _union(masks: np.ndarray, ids: tuple[int, ...]) -> np.ndarray:
+    found: np.ndarray = np.logical_or.reduce(masks[[i - 1 for i in ids]])
+    return found
 
 
 def task_batches(
