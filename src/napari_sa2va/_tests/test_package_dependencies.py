@@ -19,6 +19,8 @@ LOADED_BY_OTHERS = {"imagecodecs", "pylibjpeg", "python-gdcm", "tokenizers"}
 # napari and what comes with it, for the rooms that napari alone opens.
 WITH_NAPARI = {"napari", "superqt", "vispy"}
 ROOMS_OF_NAPARI = {"gui", "plugin"}
+# Libraries of an extra, each with the one file that may ask for it.
+OF_AN_EXTRA = {"bitsandbytes": "models/sa2va/quantise.py"}
 
 pytestmark = pytest.mark.skipif(
     not PYPROJECT.is_file(), reason="the list of dependencies stands in the source tree only"
@@ -57,7 +59,9 @@ def used() -> dict[str, set[str]]:
         for name in imported(ast.parse(path.read_text(encoding="utf-8"))):
             if name in WITH_NAPARI and room in ROOMS_OF_NAPARI:
                 continue
-            files.setdefault(name, set()).add(path.relative_to(PACKAGE).as_posix())
+            file = path.relative_to(PACKAGE).as_posix()
+            if OF_AN_EXTRA.get(name) != file:
+                files.setdefault(name, set()).add(file)
     assert "torch" in files
     return files
 
@@ -81,6 +85,15 @@ def test_every_library_that_is_imported_is_declared(used: dict[str, set[str]]) -
         if not declared() & {d.lower().replace("_", "-") for d in distributions.get(name, [name])}
     }
     assert undeclared == {}
+
+
+@pytest.mark.parametrize("name", OF_AN_EXTRA)
+def test_a_library_of_an_extra_is_brought_by_it_and_installed_for_the_tests(name: str) -> None:
+    fields = tomllib.loads(PYPROJECT.read_text())
+    extras = fields["project"]["optional-dependencies"].values()
+    assert any(Requirement(line).name == name for extra in extras for line in extra)
+    tests = [line for line in fields["dependency-groups"]["test"] if isinstance(line, str)]
+    assert name in {Requirement(line).name for line in tests}
 
 
 def test_every_library_that_is_declared_is_used(used: dict[str, set[str]]) -> None:

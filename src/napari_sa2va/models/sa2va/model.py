@@ -30,7 +30,7 @@ from napari_sa2va.models.sa2va.loading import Hollow, Move, fill, plan_moves
 from napari_sa2va.models.sa2va.placing import feed_in_own_format, halve, is_on
 from napari_sa2va.models.sa2va.prompt_format import Mode
 from napari_sa2va.models.sa2va.published_config import language_config
-from napari_sa2va.models.sa2va.quantise import prepare
+from napari_sa2va.models.sa2va.quantise import has_packed, prepare
 from napari_sa2va.models.sa2va.sam2_part import (
     borrowed_decoder,
     has_both_decoders,
@@ -240,7 +240,17 @@ class Sa2VA(nn.Module):
         """Weights under the names of the published layout, ready to be saved as safetensors.
 
         Sa2VA-i layout if there is an original decoder, else Sa2VA layout.
+
+        Raises
+        ------
+        CheckpointError
+            If the network is quantised.
         """
+        if has_packed(self):
+            raise CheckpointError(
+                f"{self.name} was quantised as it was loaded: its full weights are not there.",
+                "Load it without quantisation.",
+            )
         return self.key_map.to_published(self.tensors() if tensors is None else tensors)
 
     def _rules(self, *, both: bool) -> tuple[Rule, ...]:

@@ -147,6 +147,11 @@ def prepare(network: nn.Module, shapes: Mapping[str, tuple[int, ...]], formats: 
     return count
 
 
+def has_packed(network: nn.Module) -> bool:
+    """Whether a network has packed layers."""
+    return any(isinstance(module, PackedLinear) for module in network.modules())
+
+
 def bitsandbytes() -> ModuleType:
     """The library of that name.
 
