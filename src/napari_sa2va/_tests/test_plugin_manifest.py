@@ -29,10 +29,10 @@ def test_every_command_leads_to_something_callable(manifest) -> None:
 
 def test_the_dock_and_the_samples_are_in_the_menus(manifest) -> None:
     contributions = manifest.contributions
-    (widget,) = contributions.widgets
-    assert widget.display_name == "Segment by sentence"
-    (item,) = contributions.menus["napari/layers/segment"]
-    assert item.command == widget.command
+    names = [widget.display_name for widget in contributions.widgets]
+    assert names == ["Segment by sentence", "Ask about it"]
+    items = [item.command for item in contributions.menus["napari/layers/segment"]]
+    assert items == [widget.command for widget in contributions.widgets]
     assert {s.key for s in contributions.sample_data} == {"generated_movie", "cardiac_ultrasound"}
 
 
@@ -46,8 +46,10 @@ def test_movies_and_dicom_are_ours_to_read(name: str, manifest) -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["plugin", "plugin.reader", "plugin.samples", "gui", "gui.controller", "gui.request"]
-)
+    "module",
+    ["plugin", "plugin.reader", "plugin.samples", "gui", "gui.controller", "gui.request",
+     "gui.layer_marks", "gui.talk_controller", "gui.talk_request"],
+)  # fmt: skip
 def test_plugin_modules_load_no_torch_and_no_qt(module: str) -> None:
     heavy = ["torch", "transformers", "sam2", "napari", "qtpy", "magicgui", "av", "pydicom"]
     code = f"import sys, napari_sa2va.{module}; print([m for m in {heavy} if m in sys.modules])"
