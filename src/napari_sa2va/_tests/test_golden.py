@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from napari_sa2va._tests.golden_cases import NAMES, GoldenCase
+from napari_sa2va.core.prompt import Prompt, PromptSet
 from napari_sa2va.models.sa2va.model import Sa2VA
 from napari_sa2va.models.sam2.tracker import Tracker
 from napari_sa2va.pipeline.segment import segment
@@ -84,13 +85,13 @@ def test_masks_are_those_of_the_reference(golden):
 
 def test_the_pipeline_gives_the_masks_of_the_reference(golden):
     case, model, _, _ = golden
-    if case.case["mode"] != "video":
-        pytest.skip("a run asks about movies, also about one of a single frame")
     clip = open_clip(case.frames, axes="TYXS")
-    sentence = case.case["text"].removeprefix("<image>\nPlease segment ").removesuffix(".")
+    prompts = PromptSet((Prompt(1, "it", text=case.case["text"]),))
     result = segment(
-        clip, sentence, preset=case.case["variant"], model=model, answer=case.case["forced_answer"]
+        clip, prompts, preset=case.case["variant"], model=model, answer=case.case["forced_answer"]
     )
+    shown_as = {"video": "movie", "image": "picture"}[case.case["mode"]]
+    assert result.record.shown_as == shown_as
     assert result.record.key_frames == list(case.key_frames)
     found = np.stack([m.mask(t) for m in result.masklets for t in range(clip.num_frames)])
     different = (found.reshape(case.masks.shape) != case.masks).sum(axis=(2, 3))
