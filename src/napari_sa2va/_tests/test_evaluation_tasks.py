@@ -42,7 +42,8 @@ def left_and_right() -> Scenery:
         {"noun": "cell", "colour": "green", "place": "right"},
     ]
     frames = np.zeros((1, 40, 40, 3), np.uint8)
-    return Scenery("x", "image", frames, masks, Facts({}, words), [])
+    looks = [frozenset({"cell", "red", "round"}), frozenset({"cell", "green"})]
+    return Scenery("x", "image", frames, masks, Facts({}, words), [], looks)
 
 
 class Drawing(_Asker):
@@ -75,6 +76,8 @@ RED, GREEN = "<p> a red cell at the left </p> [SEG]", "<p> a green cell at the r
         (f"The picture shows {RED}, {RED} and {GREEN}.", (1, 1, 2), 2 / 3, 2 / 3),  # one twice
         ("The picture shows <p> a cell at the left </p> [SEG] and " + GREEN, (1, 2), 0.5, 1.0),
         (RED.replace("left", "top") + GREEN, (1, 2), 0.5, 1.0),
+        (RED.replace("red", "round red") + GREEN, (1, 2), 1.0, 1.0),  # true, though not asked for
+        (RED + GREEN.replace("green", "round green"), (1, 2), 0.5, 1.0),
         ("It is a cell.", (), 0.0, 0.0),
     ],
 )

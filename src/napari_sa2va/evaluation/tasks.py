@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from napari_sa2va.models.sa2va.prompt_format import Mode
     from napari_sa2va.training.attributes import Facts
     from napari_sa2va.training.dialogues import Dialogue
+    from napari_sa2va.training.scene import Scene
     from napari_sa2va.training.speaker import Turn
 
 # Seeds of held-out scenes begin with this number, as in `benchmark`; no training uses it.
@@ -51,6 +52,9 @@ class Scenery:
     masks : ndarray of bool, shape (N, K, Y, X)
     facts : Facts
     dialogues : list of Dialogue
+    looks : list of frozenset of str
+        Per object, every word for its look that is true of it, also those that the generator would
+        not say: in a picture much longer than wide it does not speak of shapes.
     """
 
     name: str
@@ -59,6 +63,7 @@ class Scenery:
     masks: np.ndarray
     facts: Facts
     dialogues: list[Dialogue]
+    looks: list[frozenset[str]]
 
     def truth(self, ids: Sequence[int]) -> np.ndarray:
         """The union of objects: bool (K, Y, X)."""
@@ -86,7 +91,7 @@ def held_out_sceneries(count: int, seed: int = 0) -> Iterator[Scenery]:
         teller = Teller(still.shown, still.facts, "image", rng)
         yield Scenery(
             f"picture {seed}.{i}", "image", frame[None], masks[:, None], still.facts,
-            talks(teller, _PICTURE_TALKS),
+            talks(teller, _PICTURE_TALKS), _true_looks(still.facts, still.shown),
         )  # fmt: skip
         rng = np.random.default_rng([_HELD_OUT, seed, i, 2])
         scene, _ = draw_scene([_HELD_OUT, seed, i, 2])
@@ -94,8 +99,9 @@ def held_out_sceneries(count: int, seed: int = 0) -> Iterator[Scenery]:
         facts = facts_of(scene)
         teller = Teller(scene, facts, "video", rng)
         yield Scenery(
-            f"movie {seed}.{i}", "video", frames, masks, facts, talks(teller, _MOVIE_TALKS)
-        )
+            f"movie {seed}.{i}", "video", frames, masks, facts, talks(teller, _MOVIE_TALKS),
+            _true_looks(facts, scene),
+        )  # fmt: skip
 
 
 def evaluate_tasks(
@@ -174,7 +180,10 @@ class _Asker:
         if task == "caption":
             return score("caption", *self._caption(turn, said, grounding))
         if task == "region":
-            return score("region", float(_look_words(said) == _look_words(turn.answer)))
+            right = _look_words(said) == _look_words(turn.answer)
+            if turn.about:
+                right = _tells_the_look(said, self.scenery, turn.about[0])
+            return score("region", float(right))
         if turn.segs:
             drawn = np.logical_or.reduce(self._masks(grounding))
             return score(task, score_video(drawn, self.scenery.truth(turn.segs[0])).j_and_f)
@@ -223,13 +232,24 @@ def _look_words(text: str) -> frozenset[str]:
     return frozenset(re.findall(r"[a-z]+", text.lower())) & frozenset((*_LOOKS, "background"))
 
 
+def _true_looks(facts: Facts, scene: Scene) -> list[frozenset[str]]:
+    return [
+        frozenset(w for w in (*words.values(), thing.size, thing.shape) if w in _LOOKS)
+        for words, thing in zip(facts.words, scene.objects, strict=True)
+    ]
+
+
+def _tells_the_look(text: str, scenery: Scenery, object_id: int) -> bool:
+    """Whether a text says all that a look needs, and nothing that is not true of it."""
+    needed = frozenset(scenery.facts.words[object_id - 1].values()) & frozenset(_LOOKS)
+    return needed <= _look_words(text) <= scenery.looks[object_id - 1]
+
+
 def _is_true(phrase: str, scenery: Scenery, object_id: int) -> bool:
-    """Whether a phrase of a caption says how an object looks, no more and no less, and where."""
+    """Whether a phrase of a caption says how an object looks, and where it is."""
     from napari_sa2va.training.attributes import places_near
 
-    words = scenery.facts.words[object_id - 1]
-    looks = frozenset(words.values()) & frozenset(_LOOKS)
     ys, xs = np.nonzero(scenery.truth([object_id])[0])
     centre = np.array([ys.mean(), xs.mean()]) / scenery.masks.shape[2:]
     place = phrase.rpartition(" at the ")[2].strip()
-    return _look_words(phrase) == looks and place in places_near(centre)
+    return _tells_the_look(phrase, scenery, object_id) and place in places_near(centre)

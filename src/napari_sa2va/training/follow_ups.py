@@ -93,7 +93,7 @@ class FollowUps:
             return None
         present = [way for way in ways if way[1]]
         absent = [way for way in ways if not way[1]]
-        chosen = absent if absent and self._speaker.chance(0.12) else present
+        chosen = absent if absent and self._speaker.chance(0.2) else present
         if not chosen:
             return None
         way, ids = chosen[int(self._speaker.rng.integers(len(chosen)))]
