@@ -68,6 +68,12 @@ class CheckpointError(ModelError):
     """A checkpoint folder does not hold what its configuration promises."""
 
 
+class DownloadError(ModelError):
+    """A model could not be brought to this machine, although it may be asked for."""
+
+    exit_code = 3
+
+
 class OutputError(Sa2vaError):
     """A result cannot be written where it was asked to go."""
 

@@ -67,9 +67,18 @@ def sha256_of(path: Path) -> str:
         return kept[str(real)][2]
     found = _read(real)
     if _size_and_time(real) == before:  # else it was written to while it was read
-        kept.pop(str(real), None)
-        _save(kept | {str(real): (*before, found)})
+        remember(real, found)
     return found
+
+
+def remember(path: Path, sha256: str) -> None:
+    """Keep the SHA-256 of a large file that was just read, so that a run does not read it again."""
+    real = path.resolve()
+    now = _size_and_time(real)
+    if now[0] >= _SMALL:
+        kept = _load()
+        kept.pop(str(real), None)
+        _save(kept | {str(real): (*now, sha256)})
 
 
 def _read(path: Path) -> str:
