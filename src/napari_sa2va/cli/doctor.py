@@ -13,6 +13,7 @@ from importlib.util import find_spec
 import click
 
 from napari_sa2va.cli.main import DONE, FAILED
+from napari_sa2va.core.errors import RequestError
 
 _US = "napari-sa2va"
 # Libraries whose module has another name.
@@ -104,7 +105,7 @@ def examine() -> list[Finding]:
     )  # fmt: skip
     if all(finding.name != "torch" or not finding.mend for finding in findings):
         findings += _devices()
-    findings.append(_nano())
+    findings += _models()
     findings.append(_torchvision())
     return findings
 
@@ -208,13 +209,25 @@ def _devices() -> list[Finding]:
         return [Finding("device", f"cannot be asked: {error}", "--device cpu, or another GPU")]
 
 
-def _nano() -> Finding:
+def _models() -> Iterator[Finding]:
+    from napari_sa2va.models import hub, store
     from napari_sa2va.models.zoo import find
 
-    entry = find("nano")
-    if entry.folder is None:
-        return Finding("model nano", "missing", "pip install --force-reinstall napari-sa2va")
-    return Finding("model nano", str(entry.folder))
+    nano = find("nano").folder
+    mend = "" if nano else "pip install --force-reinstall napari-sa2va"
+    yield Finding("model nano", str(nano or "missing"), mend)
+    yield Finding("other models", str(store.home()), needed=False)
+    source = "offline, nothing is downloaded" if hub.is_offline() else _hub_address()
+    yield Finding("model hub", source, needed=False)
+
+
+def _hub_address() -> str:
+    from napari_sa2va.models import hub
+
+    try:
+        return hub.shown(hub.endpoint_of())
+    except RequestError as error:
+        return error.message
 
 
 @click.command()

@@ -45,9 +45,19 @@ class _LazyGroup(click.Group):
     epilog="Exit codes: 0 done, 1 ran but found nothing, 2 bad request, 3 failed, 130 stopped by "
     "Ctrl-C with what was finished kept.",
 )
+@click.option(
+    "--offline", is_flag=True,
+    help="Touch no network; what is not on this machine is an error. NAPARI_SA2VA_OFFLINE=1 and "
+    "HF_HUB_OFFLINE=1 do the same.",
+)  # fmt: skip
 @click.version_option(version("napari-sa2va"), prog_name="napari-sa2va")
-def app() -> None:
+@click.pass_context
+def app(ctx: click.Context, offline: bool) -> None:
     """Type a sentence, get that object's masks through a whole video."""
+    if offline:
+        from napari_sa2va.models import hub
+
+        ctx.with_resource(hub.offline())
 
 
 def entry_point() -> None:

@@ -1,20 +1,26 @@
-"""Progress on a terminal: frames done, time left, and what the model said."""
+"""Progress on a terminal: frames or bytes done, time left, and what the model said."""
 
 from __future__ import annotations
 
 from types import TracebackType
+from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import (
     BarColumn,
+    DownloadColumn,
     MofNCompleteColumn,
     Progress,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
+    TransferSpeedColumn,
 )
 
+from napari_sa2va.models import jobs
 from napari_sa2va.pipeline.events import Answered, Event, FrameMasks, KeyMasks, Note, Planned
+
+T = TypeVar("T")
 
 
 class RunProgress:
@@ -63,3 +69,37 @@ class RunProgress:
                 self._progress.update(self._task, description="Tracking", advance=1)
             case Note():
                 self._console.print(f"Note: {event.message} {event.hint}".rstrip(), markup=False)
+
+
+def run_job(job: jobs.Job[T], *, quiet: bool = False) -> T:
+    """Run a job on a model's files, with a bar on standard error.
+
+    Parameters
+    ----------
+    job : generator of napari_sa2va.models.jobs.Progress
+    quiet : bool
+        Whether to show no bar.
+
+    Returns
+    -------
+    object
+        What the job returns.
+    """
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True, quiet=quiet, highlight=False),
+        transient=True,  # what came of it is told in words
+    )
+    task = bar.add_task("Asking what is there", total=None)
+
+    def show(step: jobs.Progress) -> None:
+        described = f"{step.doing} {step.file}"
+        bar.update(task, description=described, completed=step.done, total=step.total)
+
+    with bar:
+        return jobs.outcome(job, show)

@@ -74,6 +74,10 @@ class DownloadError(ModelError):
     exit_code = 3
 
 
+class WrongBytes(DownloadError):
+    """Files of a model are not what was recorded of them."""
+
+
 class OutputError(Sa2vaError):
     """A result cannot be written where it was asked to go."""
 

@@ -18,7 +18,13 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from napari_sa2va.core.errors import CheckpointError, DownloadError, ModelError, RequestError
+from napari_sa2va.core.errors import (
+    CheckpointError,
+    DownloadError,
+    ModelError,
+    RequestError,
+    WrongBytes,
+)
 from napari_sa2va.models import hub, store
 from napari_sa2va.models.catalogue import ModelEntry
 from napari_sa2va.models.checking import verify
@@ -89,7 +95,9 @@ def pull(
         If the hub does not give it, it is no checkpoint that can be run, or the network is not to
         be touched.
     DownloadError
-        If the connection breaks for good, the disk is full, or a file is not what the hub records.
+        If the connection breaks for good, or the disk is full.
+    WrongBytes
+        If a file is not what the hub records.
     """
     if not entry.hub_id:
         raise RequestError(f"{entry.name} is not a model of the hub.", "See: napari-sa2va models.")
@@ -124,9 +132,9 @@ def _no_room(message: str) -> DownloadError:
     )
 
 
-def _unlike_recorded(name: str, wrong: dict[str, str]) -> DownloadError:
+def _unlike_recorded(name: str, wrong: dict[str, str]) -> WrongBytes:
     files = "; ".join(f"{file}: {how}" for file, how in sorted(wrong.items()))
-    return DownloadError(
+    return WrongBytes(
         f"{len(wrong)} of the files of {name} {'is' if len(wrong) == 1 else 'are'} not what the "
         f"hub records ({files}).",
         f"To fetch what is wrong again, run: napari-sa2va models pull {name} --again.",
