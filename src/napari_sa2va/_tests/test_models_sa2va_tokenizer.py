@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import struct
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from napari_sa2va._tests.golden_cases import FOLDER
 from napari_sa2va.core.errors import CheckpointError
+from napari_sa2va.core.exchange import Exchange
+from napari_sa2va.models.sa2va.prompt_format import TEMPLATES
 from napari_sa2va.models.sa2va.tokenizer import Tokenizer, save
 
 GOLDEN = FOLDER / "sa2va-qwen2-video"
@@ -197,6 +201,43 @@ def test_a_model_that_was_cut_off_is_refused(tmp_path):
 
 # -- real vocabularies --------------------------------------------------------------------------
 
+# Pieces of many scripts, of spaces and of what looks like marks, to be put together at random.
+SHREDS = [
+    *"abcdefghij ABC 0123456789 .,;:!?'\"()[]{}<>|/\\\n\t  ",
+    *"細胞が分裂する日本語中文한국어äöüßéñçøΩμλЖдשעברית🙂🔬👩‍🔬\u3000\u00a0\u200b\u0301…—–“”",
+    *(" the ", " cell", "segment", "[SEG", "<|im", "ing ", "\r\n", "https://", "  \n\n"),
+]
+# Where InternLM2 checkpoints of the InternVL family have their added tokens.
+INTERNLM2_ADDED = {
+    92538: "<|plugin|>", 92539: "<|interpreter|>", 92540: "<|action_end|>",
+    92541: "<|action_start|>", 92542: "<|im_end|>", 92543: "<|im_start|>", 92544: "<img>",
+    92545: "</img>", 92546: "<IMG_CONTEXT>", 92547: "<quad>", 92548: "</quad>", 92549: "<ref>",
+    92550: "</ref>", 92551: "<box>", 92552: "</box>", 92553: "[SEG]", 92554: "<p>", 92555: "</p>",
+    92556: "<vp>", 92557: "</vp>",
+}  # fmt: skip
+
+
+def random_texts(number):
+    generator = np.random.default_rng(0)
+    for _ in range(number):
+        chosen = generator.integers(0, len(SHREDS), generator.integers(1, 40))
+        yield "".join(SHREDS[i] for i in chosen)
+
+
+def internlm2_folder(source, folder):
+    """The real model file with the added tokens of a Sa2VA checkpoint beside it."""
+    shutil.copyfile(source / "internlm2" / "tokenizer.model", folder / "tokenizer.model")
+    settings = {
+        "bos_token": "<s>",
+        "eos_token": "</s>",
+        "add_bos_token": True,
+        "added_tokens_decoder": {
+            str(i): {"content": text, "special": True} for i, text in INTERNLM2_ADDED.items()
+        },
+    }
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    return folder
+
 
 @pytest.fixture(scope="module")
 def shared():
@@ -214,20 +255,35 @@ def test_internlm2_is_cut_as_sentencepiece_cuts_it(shared, tmp_path):
     tokenizer = Tokenizer.load(tmp_path)
     assert len(tokenizer) == 92544
     for text in TEXTS:
-        assert tokenizer.encode(text) == original.encode(text), text
         assert tokenizer.decode(tokenizer.encode(text)) == text
+    for text in (*TEXTS, *random_texts(500)):
+        assert tokenizer.encode(text) == original.encode(text), text
+
+
+def test_internlm2_prompts_are_sentencepieces_between_the_added_tokens(shared, tmp_path):
+    sentencepiece = pytest.importorskip("sentencepiece")
+    folder = internlm2_folder(shared, tmp_path)
+    original = sentencepiece.SentencePieceProcessor(model_file=str(folder / "tokenizer.model"))
+    tokenizer = Tokenizer.load(folder)
+    assert len(tokenizer) == 92558
+    ids = {text: number for number, text in INTERNLM2_ADDED.items()}
+    history = [
+        Exchange("<image>\n 細胞はどれですか？", "Sure, it is <p> 細胞 </p> [SEG].<|im_end|>")
+    ]
+    for text in (*TEXTS, *random_texts(50)):
+        prompt = TEMPLATES["internlm2_chat"].conversation(text + " now", history, (3, 2))
+        expected = [1]  # <s>, once
+        for part in re.split("(" + "|".join(map(re.escape, ids)) + ")", prompt):
+            expected += [ids[part]] if part in ids else original.encode(part)
+        assert tokenizer.encode(prompt, start=True) == expected, text
+        assert tokenizer.decode(tokenizer.encode(prompt)) == prompt
 
 
 def test_internlm2_chat_tokens_have_their_published_ids(shared, tmp_path):
-    shutil.copyfile(shared / "internlm2" / "tokenizer.model", tmp_path / "tokenizer.model")
-    added = {92542: "<|im_end|>", 92543: "<|im_start|>", 92544: "<img>", 92545: "</img>"}
-    settings = {
-        "bos_token": "<s>",
-        "eos_token": "</s>",
-        "added_tokens_decoder": {str(i): {"content": text} for i, text in added.items()},
-    }
-    (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings))
-    tokenizer = Tokenizer.load(tmp_path)
+    tokenizer = Tokenizer.load(internlm2_folder(shared, tmp_path))
+    for number, text in INTERNLM2_ADDED.items():
+        assert tokenizer.id_of(text) == number
+    assert (tokenizer.bos_id, tokenizer.eos_id) == (1, 2)
     ids = tokenizer.encode("<|im_start|>user\n<img></img>", start=True)
     # Of InternLM2's own vocabulary: "user" is 1008, a newline 364.
     assert ids == [1, 92543, 1008, 364, 92544, 92545]
@@ -243,5 +299,22 @@ def test_a_qwen2_export_without_tokenizer_json_reads_its_text_files(shared):
     assert tokenizer.eos_id == 151645
     assert tokenizer.bos_id is None
     for text in TEXTS:
-        assert tokenizer.encode(text) == original.encode(text), text
         assert tokenizer.decode(tokenizer.encode(text)) == text
+    for template in TEMPLATES.values():
+        prompt = template.conversation("<image>\nWhere is the 2nd cell?", (), (3, 2))
+        assert tokenizer.encode(prompt, start=True) == original.encode(prompt)
+        assert tokenizer.decode(tokenizer.encode(prompt)) == prompt
+    for text in (*TEXTS, *random_texts(300)):
+        assert tokenizer.encode(text) == original.encode(text), text
+
+
+def test_marks_of_phi3_are_words_to_a_qwen2_tokenizer(shared):
+    """So that an answer of Sa2VA-4B ends in its text, and at no token."""
+    tokenizer = Tokenizer.load(shared / "qwen2_sa2va")
+    for mark in ("<|user|>", "<|end|>", "<|assistant|>"):
+        assert len(tokenizer.encode(mark)) > 1
+    answer = tokenizer.encode("Sure, it is [SEG].<|end|>")
+    assert tokenizer.eos_id not in answer
+    finished = [TEMPLATES["phi3_chat"].is_finished(tokenizer.decode(answer[: i + 1]))
+                for i in range(len(answer))]  # fmt: skip
+    assert finished == [False] * (len(answer) - 1) + [True]
