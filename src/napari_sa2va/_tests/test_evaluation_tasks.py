@@ -90,9 +90,24 @@ def test_a_phrase_is_true_if_it_tells_the_look_and_place_of_what_its_mask_covers
 
 def test_an_answer_is_right_if_it_is_one_of_the_true_ones():
     asker = Drawing(left_and_right())
-    turn = Turn("x", "There are two cells.", about=(1, 2),
-                truths=("There are two cells.", "There are two objects."))  # fmt: skip
-    for said, right in (("There are two objects.", 1), ("There are three cells.", 0)):
+    turn = Turn("x", "It is at the left.", about=(1,),
+                truths=("It is at the left.", "It is at the top left."))  # fmt: skip
+    for said, right in (("It is at the top left.", 1), ("It is at the top.", 0)):
+        assert asker._score("question", turn, answer(said)).values == (right,)
+
+
+def test_of_a_count_the_number_is_judged():
+    asker = Drawing(left_and_right())
+    two = Turn("x", "One at the left, one at the right: two cells.", about=(1, 2),
+               truths=("two cells.",), listed=True)  # fmt: skip
+    none = Turn("x", "There are no blue cells.", truths=("There are no blue cells.",))
+    for turn, said, right in (
+        (two, "One at the top, one at the right: two objects.", 1),
+        (two, "One at the left: one cell.", 0),
+        (two, "There are no cells.", 0),
+        (none, "There are no blue objects.", 1),
+        (none, "One at the left: one blue cell.", 0),
+    ):
         assert asker._score("counting", turn, answer(said)).values == (right,)
 
 

@@ -188,9 +188,10 @@ class _Asker:
             drawn = np.logical_or.reduce(self._masks(grounding))
             return score(task, score_video(drawn, self.scenery.truth(turn.segs[0])).j_and_f)
         if turn.truths:
-            row = "counting" if task == "counting" else "question"
+            if task == "counting":
+                return score(task, float(_number(said) == _number(turn.answer)))
             told = said.rpartition(": ")[2] if turn.listed else said
-            return score(row, float(told in turn.truths))
+            return score("question", float(told in turn.truths))
         return score("not there", float(not grounding.found))
 
     def _masks(self, grounding: Grounding) -> np.ndarray:
@@ -230,6 +231,12 @@ class _Asker:
 def _look_words(text: str) -> frozenset[str]:
     """The words of an answer that say how something looks and what it is."""
     return frozenset(re.findall(r"[a-z]+", text.lower())) & frozenset((*_LOOKS, "background"))
+
+
+def _number(text: str) -> str:
+    """The number that an answer tells: the first word behind its list, or "no"."""
+    told = text.rpartition(": ")[2].removeprefix("There are ")
+    return told.partition(" ")[0]
 
 
 def _true_looks(facts: Facts, scene: Scene) -> list[frozenset[str]]:

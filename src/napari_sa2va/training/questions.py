@@ -178,7 +178,7 @@ class Questions:
     def does(self, focus: int = 0) -> Turn | None:
         if focus:
             object_id, subject = focus, "it"
-        elif self._speaker.pools["absent"] and self._speaker.chance(0.08):
+        elif self._speaker.pools["absent"] and self._speaker.chance(0.15):
             absent = draw_candidate(self._speaker.pools["absent"], "absent", self._speaker.rng)
             asked = f"What does {self._speaker.phrase(absent)} do?"
             said = f"There is no {canonical(dict(absent[0]), absent[1])} in this video."
