@@ -91,7 +91,8 @@ def read_json(path: Path) -> dict[str, Any]:
             f"{path.parent} has no {path.name}.",
             "Give the folder of a Sa2VA checkpoint, the one that holds config.json.",
         ) from None
-    except (OSError, ValueError) as error:
+    # RecursionError: brackets in brackets, a hundred thousand deep.
+    except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} cannot be read: {error}.", _DAMAGED) from error
     if not isinstance(fields, dict):
         raise CheckpointError(f"{path} holds {type(fields).__name__}, not an object.", _DAMAGED)

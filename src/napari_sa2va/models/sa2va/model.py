@@ -39,6 +39,7 @@ from napari_sa2va.models.sa2va.sam2_part import (
 )
 from napari_sa2va.models.sa2va.seen import Seen
 from napari_sa2va.models.sa2va.seg import text_hidden_fcs
+from napari_sa2va.models.sa2va.sizes import build_errors, check_sizes
 from napari_sa2va.models.sa2va.tokenizer import Tokenizer
 from napari_sa2va.models.sam2.build import build_sam2
 from napari_sa2va.models.sam2.tracker import Tracker
@@ -188,7 +189,8 @@ class Sa2VA(nn.Module):
                 "Leave sam2_decoder out.",
             )
         tokenizer = Tokenizer.load(folder)
-        with Hollow():
+        check_sizes(checkpoint.config)
+        with build_errors(folder), Hollow():
             model = cls(
                 checkpoint.config,
                 tokenizer,
@@ -400,6 +402,12 @@ class Sa2VA(nn.Module):
         with devices.memory_errors(self.device):
             self.fetch_language()
             return self._reader.look(frames, mode, regions)
+
+    @torch.inference_mode()
+    def first_scores(self, seen: Seen, text: str) -> tuple[torch.Tensor, torch.Tensor]:
+        """How an answer would begin: the state that decides, (H,), and a score per token, (V,)."""
+        state = self._reader.read(self._reader.prompt_ids(text, seen), seen)[-1]
+        return state, self._reader.logits(state)
 
     @torch.inference_mode()
     def ground_seen(

@@ -151,6 +151,19 @@ def build(config: Mapping[str, Any]) -> Any:
     """
     generation = _generation(config)
     vision = _fields(part(config, "vision_config"), generation.vision)
+    if vision["hidden_size"] % (4 * vision["num_heads"]):  # its positions have two rotary axes
+        raise CheckpointError(
+            f"config.json gives a vision tower {vision['hidden_size']} values and "
+            f"{vision['num_heads']} heads, whose positions do not divide evenly.",
+            "Take config.json from the checkpoint again.",
+        )
+    token = vision["patch_size"] * vision["spatial_merge_size"]
+    if vision.get("window_size", token) < token:
+        raise CheckpointError(
+            f"config.json gives the vision tower windows of {vision['window_size']} px, which are "
+            f"smaller than a vision token of {token} px.",
+            "Take config.json from the checkpoint again.",
+        )
     published = part(config, "text_config")
     text = _fields(published, generation.text)
     if vision["out_hidden_size"] != text["hidden_size"]:
@@ -161,6 +174,7 @@ def build(config: Mapping[str, Any]) -> Any:
         )
     rope = rope_parameters(published, generation.rope["rope_theta"])
     text["rope_parameters"] = dict(generation.rope) | rope
+    _check_rope(text)
     # The default ties lm_head to the embedding in some versions, which would silently replace it.
     text["tie_word_embeddings"] = False
     # The tokenizer decides about these; the native defaults may lie outside the vocabulary.
@@ -173,6 +187,21 @@ def build(config: Mapping[str, Any]) -> Any:
     if generation is _SECOND:
         return _second(vision, text, tokens).eval()
     return _third(vision, text, tokens).eval()
+
+
+def _check_rope(text: Mapping[str, Any]) -> None:
+    """The three axes of the positions share half of a head."""
+    sections = text["rope_parameters"]["mrope_section"]
+    half = (text.get("head_dim") or text["hidden_size"] // text["num_attention_heads"]) // 2
+    whole = isinstance(sections, list | tuple) and all(
+        isinstance(n, int) and n >= 0 for n in sections
+    )
+    if not whole or len(sections) != 3 or sum(sections) != half:
+        raise CheckpointError(
+            f"config.json gives the axes of positions mrope_section {sections}, not three numbers "
+            f"with the sum {half}.",
+            "Take config.json from the checkpoint again.",
+        )
 
 
 def _second(vision: dict[str, Any], text: dict[str, Any], tokens: dict[str, Any]) -> Any:

@@ -72,17 +72,18 @@ class Tokenizer:
         folder = Path(folder)
         settings = _optional_json(folder / "tokenizer_config.json")
         specials = _optional_json(folder / "special_tokens_map.json")
-        added = _added_tokens(folder, settings)
         try:
+            added = _added_tokens(folder, settings)
             fast, adds_bos = _read_fast(folder, added)
+            _complete(fast, added)
         except CheckpointError:
             raise
-        except Exception as error:  # the library raises bare Exception on a damaged file
+        # The library raises bare Exception on a damaged file, and lists may hold anything.
+        except Exception as error:
             raise CheckpointError(
-                f"The tokenizer of {folder} cannot be read: {error}.",
+                f"The tokenizer of {folder} cannot be read: {type(error).__name__}: {error}.",
                 "Copy the tokenizer files of the checkpoint again.",
             ) from error
-        _complete(fast, added)
         settings_bos = settings.get("add_bos_token", adds_bos)
         bos = _token(settings, specials, "bos_token") if settings_bos else None
         eos = _token(settings, specials, "eos_token")
