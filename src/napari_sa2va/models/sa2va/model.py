@@ -404,12 +404,6 @@ class Sa2VA(nn.Module):
             return self._reader.look(frames, mode, regions)
 
     @torch.inference_mode()
-    def first_scores(self, seen: Seen, text: str) -> tuple[torch.Tensor, torch.Tensor]:
-        """How an answer would begin: the state that decides, (H,), and a score per token, (V,)."""
-        state = self._reader.read(self._reader.prompt_ids(text, seen), seen)[-1]
-        return state, self._reader.logits(state)
-
-    @torch.inference_mode()
     def ground_seen(
         self,
         seen: Seen,
