@@ -10,6 +10,7 @@ import sys
 
 import numpy as np
 import pytest
+import safetensors
 import torch
 from safetensors.numpy import load_file, save_file
 
@@ -22,6 +23,8 @@ from napari_sa2va._tests.tiny_checkpoint import (
 )
 from napari_sa2va.core.errors import CheckpointError, MemoryShortage, ModelError
 from napari_sa2va.models import device as devices
+from napari_sa2va.models.sa2va import loading
+from napari_sa2va.models.sa2va import model as model_module
 from napari_sa2va.models.sa2va.model import Sa2VA
 
 DECODER = "grounding_encoder.sam2_model.sam_mask_decoder"
@@ -388,3 +391,49 @@ def test_progress_ends_at_the_whole(tmp_path):
     assert len(steps) > 100
     assert steps == sorted(steps)
     assert steps[-1][0] == steps[-1][1]
+
+
+def test_weights_too_large_for_float16_are_named_and_load_in_bfloat16(tmp_path, tensors):
+    tensors["mlp1.1.bias"][3] = 1e5
+    folder = write_tiny(tmp_path, tensors=tensors)
+    with pytest.raises(CheckpointError, match=r"mlp1\.1\.bias \(up to 1e\+05, too large for flo"):
+        load(folder, dtype="float16")
+    # The projector is the language model's: a tower in float16 has nothing to do with it.
+    assert load(folder, dtype="bfloat16", vision_dtype="float16").formats.vision == "float16"
+
+
+def test_all_tensors_that_are_no_numbers_are_counted(tmp_path, tensors):
+    tensors["mlp1.1.bias"][3] = np.nan
+    tensors[A_DECODER_TENSOR][0, 0] = -np.inf
+    with pytest.raises(CheckpointError, match=r"2 tensors .*iou_token.*infinite.*mlp1.*NaN"):
+        load(write_tiny(tmp_path, tensors=tensors))
+
+
+def test_a_file_that_is_read_in_portions_loads_whole(tmp_path, tensors, monkeypatch):
+    folder = write_tiny(tmp_path, tensors=tensors)
+    whole = load(folder).tensors()
+    opened = []
+    safe_open = safetensors.safe_open
+
+    def counting(*args, **kwargs):
+        opened.append(args[0])
+        return safe_open(*args, **kwargs)
+
+    monkeypatch.setattr(loading, "READ_AT_ONCE", 20_000)
+    monkeypatch.setattr(safetensors, "safe_open", counting)
+    portions = load(folder).tensors()
+    assert len(opened) > 3
+    assert all(torch.equal(portions[name], tensor) for name, tensor in whole.items())
+
+
+def test_a_file_that_is_exchanged_while_it_is_read_is_noticed(tmp_path, tensors, monkeypatch):
+    folder = write_tiny(tmp_path, tensors=tensors)
+    fill = model_module.fill
+
+    def exchange(*args, **kwargs):
+        save_file({"mlp1.1.bias": np.zeros(1, np.float32)}, str(folder / "model.safetensors"))
+        return fill(*args, **kwargs)
+
+    monkeypatch.setattr(model_module, "fill", exchange)
+    with pytest.raises(CheckpointError, match=r"model\.safetensors cannot be read"):
+        load(folder)

@@ -25,6 +25,9 @@ _PART = re.compile(r"(?P<stem>.+)-\d{5}-of-(?P<count>\d{5})\.safetensors")
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 _SHOWN = 5
 _DAMAGED = "Download or copy the checkpoint again; the transfer may have been cut off."
+# A file of weights is opened anew after so many bytes: what was read of it counts as memory of this
+# process for as long as it is open.
+READ_AT_ONCE = 2**26
 _BYTES = {"F64": 8, "I64": 8, "F32": 4, "I32": 4, "F16": 2, "BF16": 2, "I16": 2}
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from napari_sa2va.models.formats import BYTES, Formats, Part, part_of
+from napari_sa2va.models.sa2va.checkpoint import READ_AT_ONCE
 
 if TYPE_CHECKING:
     from napari_sa2va.models.sa2va.checkpoint import TensorEntry
@@ -158,11 +159,17 @@ def predict(
     looking, seen = _looking(config, formats, ask)
     grounding = seen + _grounding(config, formats, ask)
     away = parts["language"] + parts["vision"] if ask.offload_language else 0
-    largest = max((math.prod(shape) for shape in shapes.values()), default=0)
+    # What is open of the file: the largest tensor lies in it as it is stored.
+    largest = max(
+        (entry.num_bytes for entry in tensors.values())
+        if tensors is not None
+        else (math.prod(shape) * _FLOAT32 for shape in shapes.values()),
+        default=0,
+    )
     return Footprint(
         parts,
         {
-            "loading": weights + largest * _FLOAT32,
+            "loading": weights + READ_AT_ONCE + largest,
             "looking": weights + looking,
             "grounding": weights + grounding,
             "tracking": weights - away + _tracking(config, formats, ask),
@@ -266,11 +273,12 @@ def _per_picture(config: Sizes, ask: Ask) -> tuple[int, int]:
     """Patches and vision tokens of one key frame."""
     tower = _tower(config)
     if not _is_qwen(config):
-        vision = config.get("vision_config")
-        side = config.get("force_image_size") or _numbers(vision, {"image_size": 448})["image_size"]
-        patches = (int(side) // tower["patch_size"]) ** 2
-        ratio = config.get("downsample_ratio", 0.5)
-        return patches + 1, max(int(patches * float(ratio) ** 2), 1)
+        side = _numbers(config.get("vision_config"), {"image_size": 448})["image_size"]
+        side = _numbers(config, {"force_image_size": side})["force_image_size"]
+        patches = (side // tower["patch_size"]) ** 2
+        ratio = config.get("downsample_ratio")
+        ratio = ratio if isinstance(ratio, float) and 0 < ratio <= 1 else 0.5
+        return patches + 1, max(int(patches * ratio**2), 1)
     merge = _numbers(config.get("vision_config"), {"spatial_merge_size": 2})["spatial_merge_size"]
     pixels = min(max(ask.height * ask.width, _QWEN_FEWEST), _QWEN_MOST)
     tokens = -(-pixels // (tower["patch_size"] * merge) ** 2)
@@ -283,7 +291,8 @@ def _shapes(config: Sizes) -> Iterator[tuple[str, Shape]]:
     Those of one kind stand together in one layer, so that there are as many values as in the
     checkpoint, to within the smallest tensors.
     """
-    if "vision_config" not in config:
+    vision = config.get("vision_config")
+    if not isinstance(vision, Mapping):
         return
     text, tower = _language(config), _tower(config)
     width, inner, keys = text["hidden_size"], text["intermediate_size"], _key_width(config)
@@ -295,7 +304,8 @@ def _shapes(config: Sizes) -> Iterator[tuple[str, Shape]]:
         yield f"{layers}.{n}.self_attn.weight", (2 * (queries + keys), width)
         yield f"{layers}.{n}.mlp.weight", (3 * inner, width)
         yield f"{layers}.{n}.norms", (2 * width,)
-    yield "embeddings", (2 * text["vocab_size"], width)
+    for name in ("embed_tokens", "lm_head"):
+        yield name, (text["vocab_size"], width)
     yield "text_hidden_fcs", (width + _sam2(config)["hidden_dim"], width)
 
     deep, wide = tower["hidden_size"], tower["intermediate_size"]
@@ -304,16 +314,17 @@ def _shapes(config: Sizes) -> Iterator[tuple[str, Shape]]:
             yield f"vision_model.encoder.layers.{n}.attn.weight", (4 * deep, deep)
             yield f"vision_model.encoder.layers.{n}.mlp.weight", (2 * wide, deep)
             yield f"vision_model.encoder.layers.{n}.rest", (11 * deep + wide,)
-        yield "vision_model.embeddings", (3 * tower["patch_size"] ** 2 + 1025, deep)
+        patch, side = tower["patch_size"], _numbers(vision, {"image_size": 448})["image_size"]
+        yield "vision_model.embeddings", (3 * patch**2 + (side // patch) ** 2 + 3, deep)
         yield "mlp1", (4 * deep + width, width)
         return
-    vision = config["vision_config"]
     blocks, matrices = "model.model.visual.blocks", 2 if "deepstack_visual_indexes" in vision else 3
     for n in range(tower["depth"]):
         yield f"{blocks}.{n}.attn.weight", (4 * deep, deep)
         yield f"{blocks}.{n}.mlp.weight", (matrices * wide, deep)
         yield f"{blocks}.{n}.rest", (8 * deep + wide,)
-    mergers = 1 + len(vision.get("deepstack_visual_indexes") or ())
+    deeper = vision.get("deepstack_visual_indexes")
+    mergers = 1 + (len(deeper) if isinstance(deeper, list) else 0)
     merged = _numbers(vision, {"spatial_merge_size": 2})["spatial_merge_size"] ** 2 * deep
     yield "model.model.visual.merger", (mergers * (merged + width), merged)
     yield "model.model.visual.patch_embed", (6 * tower["patch_size"] ** 2, deep)

@@ -80,7 +80,7 @@ def hidden_size(config: Mapping[str, Any]) -> int:
     """Width of the language model's hidden states."""
     narrow = _language_model(config) == "Phi3ForCausalLM"
     default = _DEFAULT_PHI3_WIDTH if narrow else _DEFAULT_WIDTH
-    return int(part(config, "llm_config").get("hidden_size", default))
+    return int(part(config, "llm_config").get("hidden_size") or default)
 
 
 def build(config: Mapping[str, Any]) -> InternVLForConditionalGeneration:
@@ -205,9 +205,9 @@ def rules(config: Mapping[str, Any]) -> tuple[Rule, ...]:
 
 
 def _internlm2_rules(text: Mapping[str, Any]) -> tuple[Rule, ...]:
-    heads = int(text.get("num_attention_heads", _DEFAULT_HEADS))
+    heads = int(text.get("num_attention_heads") or _DEFAULT_HEADS)
     kv_heads = int(text.get("num_key_value_heads") or heads)
-    width = int(text.get("hidden_size", _DEFAULT_WIDTH))
+    width = int(text.get("hidden_size") or _DEFAULT_WIDTH)
     grouped = GroupedQkv(kv_heads, heads // kv_heads, width // heads)
     published, native = "language_model.model.layers.{n}", "mllm.model.language_model.layers.{n}"
 

@@ -18,6 +18,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from napari_sa2va.core.errors import CheckpointError
+from napari_sa2va.models.sa2va.checkpoint import READ_AT_ONCE
 from napari_sa2va.models.sa2va.quantise import PackedLinear
 
 if TYPE_CHECKING:
@@ -30,9 +31,6 @@ _SHOWN = 5
 _DAMAGED = "Download or copy the checkpoint again; the transfer may have been cut off."
 # Number formats of weights. Others (int8, float8) need scales that these layouts do not have.
 _STORED = {"F64", "F32", "F16", "BF16"}
-# A file is opened anew after so many bytes: what was read of it counts as this process's memory
-# for as long as it is open.
-_READ_AT_ONCE = 2**28
 
 
 class Hollow(TorchFunctionMode):
@@ -189,13 +187,13 @@ def fill(
 
 
 def _portions(moves: list[Move]) -> Iterator[list[Move]]:
-    """Cut a list into runs of about `_READ_AT_ONCE` bytes."""
+    """Cut a list into runs of about `READ_AT_ONCE` bytes."""
     portion: list[Move] = []
     size = 0
     for move in moves:
         portion.append(move)
         size += move.entry.num_bytes
-        if size >= _READ_AT_ONCE:
+        if size >= READ_AT_ONCE:
             yield portion
             portion, size = [], 0
     if portion:
