@@ -133,6 +133,17 @@ def test_four_bits_are_the_nf4_code_of_each_block_of_64():
     assert len({round(float(v), 4) for v in (found / largest).flatten()}) <= 16
 
 
+@pytest.mark.parametrize("into", [96, 64, 50])
+def test_four_bits_are_the_same_whether_packed_at_once_or_in_portions(monkeypatch, into):
+    matrix = weight(out=200, into=into)
+    whole = packed(Int4Linear, matrix)
+    monkeypatch.setattr(quantise, "_PACKED_AT_ONCE", 1000)
+    portions = packed(Int4Linear, matrix)
+    assert torch.equal(whole.packed, portions.packed)
+    assert torch.equal(whole.scale, portions.scale)
+    assert torch.equal(portions.unpacked(torch.float32), whole.unpacked(torch.float32))
+
+
 @pytest.mark.parametrize("kind", [Int8Linear, Int4Linear])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 def test_a_packed_layer_computes_in_the_format_it_is_fed(kind, dtype):

@@ -22,6 +22,7 @@ from napari_sa2va.core.errors import ModelError
 from napari_sa2va.models.formats import BLOCK, Formats, Quantisation
 
 _LARGEST_INT8 = 127
+_PACKED_AT_ONCE = 2**19
 
 
 class PackedLinear(nn.Module):
@@ -84,10 +85,18 @@ class Int4Linear(PackedLinear):
         self.register_buffer("code", None)
 
     def take(self, weight: torch.Tensor) -> None:
-        packed, state = bitsandbytes().functional.quantize_4bit(
-            weight.float().contiguous(), blocksize=BLOCK, quant_type="nf4"
-        )
-        self.packed, self.scale, self.code = packed, state.absmax, state.code
+        # Some rows at a time: on the CPU, packing compares every value with all 16 codes at once.
+        # Of 64 rows or a multiple, so that no block reaches over two portions.
+        rows = max(_PACKED_AT_ONCE // (self.in_features * BLOCK), 1) * BLOCK
+        parts = [
+            bitsandbytes().functional.quantize_4bit(
+                part.float().contiguous(), blocksize=BLOCK, quant_type="nf4"
+            )
+            for part in weight.split(rows)
+        ]
+        self.packed = torch.cat([packed for packed, _ in parts])
+        self.scale = torch.cat([state.absmax for _, state in parts])
+        self.code = parts[0][1].code
 
     def _state(self, dtype: torch.dtype) -> Any:
         # Made anew from buffers each time, so that the layer can be moved like any other.
