@@ -197,6 +197,7 @@ def test_two_conversations_in_turn_do_not_disturb_each_other(model, frames):
 def test_drafts_change_nothing_but_the_number_of_passes(model, frames):
     seen = model.look(frames)
     plain = model.ground_seen(seen, TEXT, use_drafts=False, max_new_tokens=8)
+    model.ground_seen(seen, TEXT, max_new_tokens=8)
     drafted = model.ground_seen(seen, TEXT, max_new_tokens=8)  # the answer just given is tried
     np.testing.assert_array_equal(plain.generated_ids, drafted.generated_ids)
     assert drafted.passes < plain.passes == 8

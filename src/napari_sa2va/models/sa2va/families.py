@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from napari_sa2va.core.errors import CheckpointError
-from napari_sa2va.models.sa2va import internvl, qwen_vl
+from napari_sa2va.models.sa2va import internvl, qwen_reader, qwen_vl
 
 if TYPE_CHECKING:
     from torch import nn
@@ -55,7 +55,7 @@ FAMILIES = (
     ),
     Family(
         qwen_vl.NAME, qwen_vl.recognises, qwen_vl.build, qwen_vl.rules,
-        qwen_vl.hidden_size, qwen_vl.QwenVLReader,
+        qwen_vl.hidden_size, qwen_reader.QwenVLReader,
     ),
 )  # fmt: skip
 
