@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import huggingface_hub.constants
+import numpy as np
 import pytest
 
 from napari_sa2va._tests.hub_server import FIRST, HUB_ID, running_hub
@@ -124,6 +125,18 @@ def test_memory_that_is_not_free_is_told(capsys, monkeypatch):
     said = run(capsys, "info", "sa2va-4b")[1]
     assert "17.4 GB does not fit into the 12.0 GB that" in said
     assert "9.2 GB fits into the 12.0 GB that" in said
+
+
+def test_the_memory_is_that_of_the_clip_if_one_is_named(capsys, tmp_path):
+    import tifffile
+
+    movie = tmp_path / "two_frames.tif"  # so that only two pictures are looked at
+    tifffile.imwrite(movie, np.arange(2 * 48 * 64, dtype=np.uint16).reshape(2, 48, 64))
+    code, said = run(capsys, "info", "sa2va-4b", "--clip", str(movie))
+    assert code == 0
+    assert "float32 about 17.4 GB" not in said
+    assert "float32 about 17.4 GB" in run(capsys, "info", "sa2va-4b")[1]
+    assert run(capsys, "list", "--clip", str(tmp_path / "nothing.tif"))[0] == 2
 
 
 def test_a_folder_is_imported_under_its_name(capsys, tiny, tmp_path):

@@ -56,10 +56,10 @@ def ask(
     outputs = checked_outputs(input_path, output, overlay, overwrite=overwrite)
     clip = open_input(input_path, values)
 
+    from napari_sa2va.cli.progress import load_model
     from napari_sa2va.pipeline.conversation import Conversation
-    from napari_sa2va.pipeline.loaded import load
 
-    model = load(settings.model)
+    model = load_model(settings.model, quiet=quiet)
     if frame is None:
         talk = Conversation.about_movie(clip, model, settings.sampling)
     else:

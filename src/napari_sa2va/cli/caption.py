@@ -44,11 +44,11 @@ def caption(
     outputs = checked_outputs(input_path, output, overlay, overwrite=overwrite)
     clip = open_input(input_path, values)
 
+    from napari_sa2va.cli.progress import load_model
     from napari_sa2va.pipeline.conversation import Conversation
-    from napari_sa2va.pipeline.loaded import load
 
     chosen = clip.num_frames // 2 if frame is None else frame
-    talk = Conversation.about_frame(clip, load(settings.model), chosen)
+    talk = Conversation.about_frame(clip, load_model(settings.model, quiet=quiet), chosen)
     click.echo(f"Frame {chosen}", err=True)
     show(talk.caption(answer=next(iter(answer), None)))
     return draw(talk, talk.replies, settings, outputs, through_movie=through_movie, quiet=quiet)

@@ -63,10 +63,10 @@ def describe(
     marks = [mark for text in regions for mark in _marks(text, chosen, clip)]
     marks = [_numbered(mark, number) for number, mark in enumerate(marks, 1)]
 
+    from napari_sa2va.cli.progress import load_model
     from napari_sa2va.pipeline.conversation import Conversation
-    from napari_sa2va.pipeline.loaded import load
 
-    talk = Conversation.about_frame(clip, load(settings.model), chosen, marks)
+    talk = Conversation.about_frame(clip, load_model(settings.model, quiet=quiet), chosen, marks)
     click.echo(f"Frame {chosen}", err=True)
     for note in talk.notes:
         click.echo(f"Note: {note}", err=True)

@@ -53,9 +53,9 @@ def evaluate(
 
         check_output(json_path, overwrite=True)
 
-    from napari_sa2va.pipeline import loaded
+    from napari_sa2va.cli.progress import load_model
 
-    model = loaded.load(settings.model)
+    model = load_model(settings.model)
     reports: Sequence[Report | TaskReport]
     if data == GENERATED:
         from napari_sa2va.evaluation import evaluate_generated

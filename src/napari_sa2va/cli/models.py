@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import sys
+from pathlib import Path
 from textwrap import shorten
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from napari_sa2va.models.formats import Dtype, Quantisation
     from napari_sa2va.models.sa2va.checkpoint import Checkpoint
+    from napari_sa2va.models.sa2va.footprint import Ask
     from napari_sa2va.models.zoo import ModelEntry
 
 # Characters of a complaint that fit into a row.
@@ -36,43 +38,50 @@ _PLACES = {
 }
 
 
+_clip_flag = click.option(
+    "--clip", "clip_path", metavar="INPUT", type=click.Path(path_type=Path),
+    help="State the memory for a run on this movie.  [default: for a short run on a small one]",
+)  # fmt: skip
+
+
 def _list_flags(command: Callable[..., int]) -> Callable[..., int]:
     dtype = click.option(
         "--dtype", type=click.Choice(["float32", "bfloat16", "float16"]), default="float32",
         show_default=True, help="Number format for which the memory is stated.",
     )  # fmt: skip
     here = click.option("--here", is_flag=True, help="Show only what is on this machine.")
-    return dtype(here(command))
+    return dtype(_clip_flag(here(command)))
 
 
 @click.group(invoke_without_command=True)
 @_list_flags
 @click.pass_context
-def models(ctx: click.Context, dtype: Dtype, here: bool) -> int:
+def models(ctx: click.Context, dtype: Dtype, clip_path: Path | None, here: bool) -> int:
     """List the models that can be named, get one, check it, or delete it.
 
     Without a command it lists them.
     """
-    return DONE if ctx.invoked_subcommand else _print_list(dtype, here)
+    return DONE if ctx.invoked_subcommand else _print_list(dtype, clip_path, here)
 
 
 @models.command("list")
 @_list_flags
-def list_models(dtype: Dtype, here: bool) -> int:
+def list_models(dtype: Dtype, clip_path: Path | None, here: bool) -> int:
     """List the models that can be named, with licence, size and the memory they need."""
-    return _print_list(dtype, here)
+    return _print_list(dtype, clip_path, here)
 
 
 @models.command()
 @click.argument("name")
-def info(name: str) -> int:
+@_clip_flag
+def info(name: str, clip_path: Path | None) -> int:
     """Say all that is known of a model: parts, files, revision, and what it needs to run.
 
     NAME is a model's name, its hub id, or the folder of a checkpoint.
     """
     from napari_sa2va.models.zoo import find
 
-    entry = find(name)
+    entry, ask = find(name), _ask(clip_path)
     console = _console()
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(no_wrap=True)
@@ -80,7 +89,7 @@ def info(name: str) -> int:
     for title, text in _facts(entry):
         table.add_row(title, text)
     console.print(table)
-    console.print(_memory(entry))
+    console.print(_memory(entry, ask))
     return DONE
 
 
@@ -96,10 +105,25 @@ def _console() -> Console:
 # -- the list ----------------------------------------------------------------------------------
 
 
-def _print_list(dtype: Dtype, here: bool) -> int:
+def _ask(clip_path: Path | None) -> Ask | None:
+    """What a run with the default preset and one object on a movie asks of a network."""
+    if clip_path is None:
+        return None
+    from napari_sa2va.pipeline.need import ask_of
+    from napari_sa2va.presets import DEFAULT_PRESET, preset
+    from napari_sa2va.readers.open import open_clip
+
+    clip = open_clip(clip_path)
+    return ask_of(
+        preset(DEFAULT_PRESET), num_frames=clip.num_frames, height=clip.height, width=clip.width
+    )
+
+
+def _print_list(dtype: Dtype, clip_path: Path | None, here: bool) -> int:
     from napari_sa2va.models.store import HOME_VARIABLE, home
     from napari_sa2va.models.zoo import known_models
 
+    ask = _ask(clip_path)
     table = Table(box=None, pad_edge=False)
     for column in ("name", "hub id", "licence", "size", f"memory, {dtype}", "on this machine"):
         table.add_column(column, overflow="fold")
@@ -107,7 +131,7 @@ def _print_list(dtype: Dtype, here: bool) -> int:
         if here and entry.folder is None:
             continue
         hub_id = entry.hub_id or _PLACES.get(entry.place, "")
-        table.add_row(entry.name, hub_id, entry.licence, *_weights(entry, dtype))
+        table.add_row(entry.name, hub_id, entry.licence, *_weights(entry, dtype, ask))
     _console().print(table)
     click.echo(
         f"Models are fetched to {home()} ({HOME_VARIABLE}). A folder that holds a checkpoint can "
@@ -116,12 +140,12 @@ def _print_list(dtype: Dtype, here: bool) -> int:
     return DONE
 
 
-def _weights(entry: ModelEntry, dtype: Dtype) -> tuple[str, str, str]:
+def _weights(entry: ModelEntry, dtype: Dtype, ask: Ask | None) -> tuple[str, str, str]:
     """Size, memory needed, and where the weights are or what is wrong with them."""
     from napari_sa2va.models.zoo import memory_needed
 
     try:
-        needed = memory_needed(entry, dtype)
+        needed = memory_needed(entry, dtype, ask)
         size = _size(entry)
     except CheckpointError as error:
         return "", "", shorten(f"damaged: {error.message}", _SHOWN, placeholder=" ...")
@@ -227,14 +251,14 @@ def _files(entry: ModelEntry) -> list[tuple[str, str]]:
     return [("files" if number == 0 else " ", row) for number, row in enumerate(rows)]
 
 
-def _memory(entry: ModelEntry) -> Table:
-    """What a short run needs in each number format, and whether that is free here."""
+def _memory(entry: ModelEntry, ask: Ask | None) -> Table:
+    """What a run needs in each number format, and whether that is free here."""
     from napari_sa2va.models.device import free_memory, pick_device
     from napari_sa2va.models.formats import Formats
     from napari_sa2va.models.zoo import memory_needed
 
     table = Table(box=None, pad_edge=False)
-    for column in ("number format", "memory of a short run", "here"):
+    for column in ("number format", "memory of a run", "here"):
         table.add_column(column)
     try:
         device = pick_device()
@@ -254,7 +278,7 @@ def _memory(entry: ModelEntry) -> Table:
     elif not entry.num_parameters:
         choices = {}
     for title, formats in choices.items():
-        needed = memory_needed(entry, formats)
+        needed = memory_needed(entry, formats, ask)
         here = ""
         if free is not None:
             fits = "fits" if needed <= free else "does not fit"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from rich.console import Console
 from rich.progress import (
@@ -18,7 +18,19 @@ from rich.progress import (
 )
 
 from napari_sa2va.models import jobs
-from napari_sa2va.pipeline.events import Answered, Event, FrameMasks, KeyMasks, Note, Planned
+from napari_sa2va.pipeline.events import (
+    Answered,
+    Event,
+    Fetching,
+    FrameMasks,
+    KeyMasks,
+    Note,
+    Planned,
+)
+
+if TYPE_CHECKING:
+    from napari_sa2va.models.sa2va.model import Sa2VA
+    from napari_sa2va.settings import ModelSettings
 
 T = TypeVar("T")
 
@@ -59,6 +71,10 @@ class RunProgress:
                 keys = ", ".join(str(t) for t in event.plan.key_frames.frames) or "none"
                 self._console.print(f"Key frames: {keys} ({event.plan.key_frames.reason})")
                 self._progress.update(self._task, total=event.plan.num_frames)
+            case Fetching():
+                is_done = event.progress.done == event.progress.total
+                words = "Loading the model" if is_done else event.progress.words
+                self._progress.update(self._task, description=words)
             case Answered():
                 self._console.print(
                     f"{event.object_id}. {event.text}: {event.answer}", markup=False
@@ -95,11 +111,22 @@ def run_job(job: jobs.Job[T], *, quiet: bool = False) -> T:
         console=Console(stderr=True, quiet=quiet, highlight=False),
         transient=True,  # what came of it is told in words
     )
-    task = bar.add_task("Asking what is there", total=None)
+    task = bar.add_task("", total=None)
 
     def show(step: jobs.Progress) -> None:
+        bar.start()  # only now: most models are here, and nothing has to be shown
         described = f"{step.doing} {step.file}"
         bar.update(task, description=described, completed=step.done, total=step.total)
 
-    with bar:
+    try:
         return jobs.outcome(job, show)
+    finally:
+        bar.stop()
+
+
+def load_model(settings: ModelSettings, *, quiet: bool = False) -> Sa2VA:
+    """Load the network of the settings, downloading it with a bar if it is not on this machine."""
+    from napari_sa2va.pipeline import loaded
+
+    run_job(loaded.fetch(settings.name), quiet=quiet)
+    return loaded.load(settings)

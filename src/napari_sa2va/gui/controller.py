@@ -10,6 +10,7 @@ from napari_sa2va.core.errors import Sa2vaError
 from napari_sa2va.gui.request import Failed, Message, Opened, Request
 from napari_sa2va.pipeline.events import (
     Answered,
+    Fetching,
     Finished,
     FrameMasks,
     KeyMasks,
@@ -140,7 +141,7 @@ class Controller:
             self._fail(Failed.of(error), isinstance(error, Sa2vaError))
             return
         match message:
-            case Opened() | Planned() | Answered() | KeyMasks() | FrameMasks():
+            case Opened() | Planned() | Fetching() | Answered() | KeyMasks() | FrameMasks():
                 self._show(run, message)
             case Note():
                 # The answer's row says already what a note about a missing object repeats.
@@ -164,6 +165,8 @@ class Controller:
                 shown = len(message.plan.key_frames.frames)
                 frames = "1 frame" if shown == 1 else f"{shown} frames"
                 self._stage(run, f"Loading the model and looking at {frames} …")
+            case Fetching():
+                self._stage(run, f"{message.progress.words} …")
             case Answered():
                 run.answered += 1
                 run.not_found = None if message.found else message.text

@@ -44,15 +44,17 @@ class SettingsPanel(QWidget):
         self.reset.setToolTip("Undo what was changed under Settings.")
 
         self.model = ElidingCombo(editable=True)
-        for model in known_models():
-            self.model.addItem(model.name)
-            self.model.setItemData(self.model.count() - 1, model.tip, Qt.ItemDataRole.ToolTipRole)
+        self.refresh_models()
         name_field = ModelSettings.model_fields["name"]
         self._equip(self.model, name_field.title or "Model", name_field.description or "")
         self.browse = QToolButton()
         self.browse.setIcon(self.style().standardIcon(QStyle.StandardPixmap.SP_DirOpenIcon))
         self.browse.setToolTip("Choose the folder of a checkpoint.")
         self.browse.setAccessibleName("Choose the folder of a checkpoint")
+        self.models = QToolButton()
+        self.models.setIcon(self.style().standardIcon(QStyle.StandardPixmap.SP_DriveHDIcon))
+        self.models.setToolTip("Models: what is on this machine, what a run needs, downloads.")
+        self.models.setAccessibleName("Models")
         self.device = ElidingCombo(editable=True)
         self.device.addItems(DEVICES)
         device_field = ModelSettings.model_fields["device"]
@@ -75,6 +77,7 @@ class SettingsPanel(QWidget):
         model_row.setContentsMargins(0, 0, 0, 0)
         model_row.addWidget(self.model, 1)
         model_row.addWidget(self.browse)
+        model_row.addWidget(self.models)
         top = QFormLayout()
         top.setContentsMargins(0, 0, 0, 0)
         top.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
@@ -127,6 +130,18 @@ class SettingsPanel(QWidget):
         self.memory_form.set_value(settings.memory)
         self.form.set_value(settings)
         self._compare()
+
+    def refresh_models(self) -> None:
+        """List the models anew, those on this machine first; the one chosen stays."""
+        chosen = self.model.currentText()
+        with QSignalBlocker(self.model):
+            self.model.clear()
+            for model in known_models():
+                self.model.addItem(model.name)
+                last = self.model.count() - 1
+                self.model.setItemData(last, model.tip, Qt.ItemDataRole.ToolTipRole)
+            if chosen:
+                self.model.setEditText(chosen)
 
     @property
     def differs(self) -> bool:

@@ -10,7 +10,7 @@ from napari_sa2va.core.reply import Reply
 from napari_sa2va.gui.controller import Handle, Sink
 from napari_sa2va.gui.request import Failed, Message, Opened, Request
 from napari_sa2va.gui.talk_request import Replied, Silent, TalkMessage, TalkRequest
-from napari_sa2va.pipeline.events import Finished, FrameMasks, Note
+from napari_sa2va.pipeline.events import Fetching, Finished, FrameMasks, Note
 
 
 class TalkView(Protocol):
@@ -116,6 +116,8 @@ class TalkController:
             case Opened():
                 self._opened = message
                 self._view.show_stage("Thinking …")
+            case Fetching():
+                self._view.show_stage(f"{message.progress.words} …")
             case Replied():
                 self._reply(request, message)
             case Failed():

@@ -27,7 +27,7 @@ from napari_sa2va.gui.request import Failed
 from napari_sa2va.gui.talk_controller import TalkController
 from napari_sa2va.gui.talk_panel import TalkPanel
 from napari_sa2va.gui.talk_request import Talker, TalkRequest, Task
-from napari_sa2va.gui.worker import start_run
+from napari_sa2va.gui.worker import start_work
 from napari_sa2va.presets import DEFAULT_PRESET, preset
 
 if TYPE_CHECKING:
@@ -206,6 +206,6 @@ def _connected(viewer: Viewer, panel: TalkPanel, talker: Talker) -> TalkControll
     """A controller that knows the panel but not the dock, which must be free to go."""
     return TalkController(
         panel,
-        lambda request, on_message: start_run(request, on_message, talker),
+        lambda request, on_message: start_work(request, on_message, talker),
         lambda request: LabelsSink(viewer, request, follow=False),
     )

@@ -123,6 +123,12 @@ class Talker:
 
         clip = make_clip(request.recording, **request.clip_arguments)
         yield Opened(clip)
+        if self._model is None:
+            from napari_sa2va.pipeline.loaded import fetching
+
+            if not (yield from fetching(request.settings.model.name, cancel)):
+                yield Silent()
+                return
         talk = self._conversation(request, clip)
         notes = talk.notes
         for reply in _answers(talk, request, cancel):

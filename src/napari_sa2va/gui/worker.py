@@ -12,7 +12,7 @@ import logging
 import threading
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 from napari.qt.threading import GeneratorWorker, create_worker
 
@@ -25,6 +25,8 @@ _log = logging.getLogger(__name__)
 # draws, and a slow GUI must not be given more than it can show.
 _MAX_WAITING = 4
 
+Asked = TypeVar("Asked")
+Said = TypeVar("Said")
 Source = Callable[[Request, CancelToken], Iterator[Message]]
 
 
@@ -71,10 +73,22 @@ def start_run(
     -------
     RunHandle
     """
+    return start_work(request, on_message, source)
+
+
+def start_work(
+    request: Asked,
+    on_message: Callable[[Said | Failed], None],
+    source: Callable[[Asked, CancelToken], Iterator[Said]],
+) -> RunHandle:
+    """Do anything that yields messages on a worker thread; see `start_run`.
+
+    An error becomes a `Failed`, which is then the last message.
+    """
     token = CancelToken()
     waiting = threading.Semaphore(_MAX_WAITING)
 
-    def deliver(message: Message) -> None:
+    def deliver(message: Said | Failed) -> None:
         waiting.release()
         on_message(message)
 
@@ -91,8 +105,11 @@ def start_run(
 
 
 def _guarded(
-    source: Source, request: Request, token: CancelToken, waiting: threading.Semaphore
-) -> Iterator[Message]:
+    source: Callable[[Asked, CancelToken], Iterator[Said]],
+    request: Asked,
+    token: CancelToken,
+    waiting: threading.Semaphore,
+) -> Iterator[Said | Failed]:
     """Yield every message, an error as the last one, and clean up on this thread."""
     messages = source(request, token)
     try:

@@ -301,7 +301,10 @@ class _Pull:
         part.touch()
         if part.stat().st_size > file.size:
             part.write_bytes(b"")
-        arriving = _Arriving(part, file, (yield from digest(part, file, meter)))
+        here = Digests(file)
+        if part.stat().st_size:
+            here = yield from digest(part, file, meter)
+        arriving = _Arriving(part, file, here)
         broken = 0
         while arriving.digests.size < file.size:
             before, lost = arriving.digests.size, None

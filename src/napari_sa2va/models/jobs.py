@@ -7,10 +7,15 @@ the next run could not take up.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from contextlib import closing
 from dataclasses import dataclass
+from time import monotonic
 from typing import TypeVar
 
 T = TypeVar("T")
+
+# More often, nobody can read it.
+_TICK_S = 0.1
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,17 @@ class Progress:
     file: str
     done: int
     total: int
+
+    @property
+    def words(self) -> str:
+        """What a person reads.
+
+        Examples
+        --------
+        >>> Progress("Checking", "config.json", 1_200_000_000, 15_600_000_000).words
+        'Checking config.json: 1.2 GB of 15.6 GB'
+        """
+        return f"{self.doing} {self.file}: {gigabytes(self.done)} of {gigabytes(self.total)}"
 
 
 Job = Generator[Progress, None, T]
@@ -57,6 +73,23 @@ def outcome(job: Job[T], show: Callable[[Progress], None] = lambda progress: Non
             result: T = end.value
             return result
         show(step)
+
+
+def now_and_then(job: Job[T]) -> Job[T]:
+    """The same job, which says only some times a second how far it is, and at the end."""
+    said, step = 0.0, None
+    with closing(job):
+        while True:
+            try:
+                step = next(job)
+            except StopIteration as end:
+                if step is not None:
+                    yield step
+                result: T = end.value
+                return result
+            if monotonic() - said >= _TICK_S:
+                said = monotonic()
+                yield step
 
 
 @dataclass

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 if TYPE_CHECKING:
+    from napari_sa2va.models.jobs import Progress
     from napari_sa2va.pipeline.record import RunRecord
     from napari_sa2va.pipeline.resolve import Plan
 
@@ -26,6 +27,13 @@ class Planned:
 
     plan: Plan
     record: RunRecord
+
+
+@dataclass(frozen=True)
+class Fetching:
+    """The model is not on this machine, and is being downloaded; some times a second."""
+
+    progress: Progress
 
 
 @dataclass(frozen=True)
@@ -96,4 +104,4 @@ class Finished:
     record: RunRecord
 
 
-Event = Planned | Answered | KeyMasks | FrameMasks | Note | Finished
+Event = Planned | Fetching | Answered | KeyMasks | FrameMasks | Note | Finished

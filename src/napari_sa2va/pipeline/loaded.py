@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Generator
+from contextlib import closing
 from typing import TYPE_CHECKING
 
+from napari_sa2va.core.cancel import CancelToken
+from napari_sa2va.models.jobs import Job, now_and_then
+from napari_sa2va.pipeline.events import Fetching
 from napari_sa2va.pipeline.native_libraries import load_triton_apart
 from napari_sa2va.settings import ModelSettings
 
@@ -52,6 +57,38 @@ def load(settings: ModelSettings) -> Sa2VA:
         )
         _kept = (settings, network)
         return network
+
+
+def fetch(name: str) -> Job[None]:
+    """Download a model that is not on this machine, so that `load` finds it.
+
+    Parameters
+    ----------
+    name : str
+        See `napari_sa2va.models.zoo.find`.
+
+    Raises
+    ------
+    ModelError
+        If there is no such model, or it cannot be had.
+    """
+    from napari_sa2va.models.fetching import pull
+    from napari_sa2va.models.zoo import find
+
+    entry = find(name)
+    if entry.folder is None and entry.hub_id:
+        load_triton_apart()  # the configuration is looked at by what brings torch
+        yield from now_and_then(pull(entry))
+
+
+def fetching(name: str, cancel: CancelToken) -> Generator[Fetching, None, bool]:
+    """The same as events of a run; returns whether the model is here, and not stopped on its way."""
+    with closing(fetch(name)) as steps:
+        for step in steps:
+            yield Fetching(step)
+            if cancel.cancelled:
+                return False
+    return True
 
 
 def keep(settings: ModelSettings, network: Sa2VA) -> None:

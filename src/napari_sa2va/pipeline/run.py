@@ -26,6 +26,7 @@ from napari_sa2va.pipeline.events import (
     Planned,
 )
 from napari_sa2va.pipeline.footing import Footing
+from napari_sa2va.pipeline.loaded import fetching
 from napari_sa2va.pipeline.record import Clock, RunRecord
 from napari_sa2va.pipeline.resolve import Plan, resolve
 from napari_sa2va.settings import RunSettings
@@ -64,9 +65,9 @@ def run(
     Yields
     ------
     Event
-        `Planned`, one `Answered` per sentence, one `KeyMasks` per drawn key frame, one
-        `FrameMasks` per frame of the plan, `Note` where there is something to know, and as the
-        last one `Finished`.
+        `Planned`, `Fetching` while a model is downloaded, one `Answered` per sentence, one
+        `KeyMasks` per drawn key frame, one `FrameMasks` per frame of the plan, `Note` where there
+        is something to know, and as the last one `Finished`.
 
     Raises
     ------
@@ -112,10 +113,12 @@ def _work(
     clock: Clock,
     cancel: CancelToken,
 ) -> Iterator[Event]:
-    """Load, ground, draw."""
+    """Download and load what is not there yet, ground, draw."""
     from napari_sa2va.models.device import memory_errors
 
     footing = Footing(plan.settings, model, record, clock)
+    if model is None and not (yield from fetching(plan.settings.model.name, cancel)):
+        return
     yield from footing.load()
     model = footing.model
     record.model_name = model.name
