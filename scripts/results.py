@@ -34,6 +34,7 @@ COMMANDS = {
     "tracker": "python benchmarks/tracker.py",
     "precision": "python benchmarks/precision.py",
     "segment": "python benchmarks/segment_command.py",
+    "memory": "python benchmarks/memory.py",
     "answers": "python benchmarks/answers.py",
 }
 
