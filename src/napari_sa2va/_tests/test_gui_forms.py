@@ -10,6 +10,7 @@ from napari_sa2va.core.errors import RequestError
 from napari_sa2va.core.params import Params
 from napari_sa2va.gui.forms import ParamsForm, summary_of
 from napari_sa2va.gui.settings_panel import SettingsPanel
+from napari_sa2va.models.sa2va.footprint import Ask
 from napari_sa2va.presets import PRESETS, preset
 from napari_sa2va.propagation import PROPAGATIONS
 from napari_sa2va.propagation.both import Both
@@ -114,7 +115,7 @@ def test_frames_that_are_no_numbers_are_refused(qtbot) -> None:
 
 @pytest.fixture
 def panel(qtbot) -> SettingsPanel:
-    panel = SettingsPanel()
+    panel = SettingsPanel(lambda settings: (Ask(), "a run"))
     qtbot.addWidget(panel)
     return panel
 

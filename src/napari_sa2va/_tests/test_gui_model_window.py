@@ -50,16 +50,15 @@ def dock(make_napari_viewer_proxy):
     viewer.window.add_dock_widget(dock, name="Segment by sentence")
     yield dock
     dock.controller.stop()
-    if dock.models is not None:
-        dock.models.end()
+    dock.settings.end()
 
 
 @pytest.fixture
 def window(dock, qtbot):
     """The window, opened from the dock, with its list."""
     qtbot.mouseClick(dock.settings.models, Qt.MouseButton.LeftButton)
-    wait(dock.models, qtbot)
-    return dock.models
+    wait(dock.settings.window_of_models, qtbot)
+    return dock.settings.window_of_models
 
 
 def wait(window, qtbot) -> None:
@@ -89,7 +88,7 @@ def test_models_are_listed_with_size_licence_and_the_memory_of_this_clip(dock, w
 def test_more_objects_need_more_memory(dock, window, qtbot):
     before = cells(window, "sa2va-4b")[3]
     dock.sentences.setPlainText("\n".join(f"cell {n}" for n in range(16)))
-    dock.show_models()
+    dock.settings.show_models()
     wait(window, qtbot)
     assert "16 objects" in window.about.text()
     assert float(cells(window, "sa2va-4b")[3].split()[0]) > float(before.split()[0]) + 1
@@ -97,7 +96,7 @@ def test_more_objects_need_more_memory(dock, window, qtbot):
 
 def test_memory_that_is_not_free_is_marked(dock, window, qtbot, monkeypatch):
     monkeypatch.setattr("napari_sa2va.models.device.free_memory", lambda device: 12_000_000_000)
-    dock.show_models()
+    dock.settings.show_models()
     wait(window, qtbot)
     assert cells(window, "sa2va-4b")[3].endswith("GB, more than is free")
     assert "more" not in cells(window, "sa2va-1b")[3]
@@ -191,7 +190,7 @@ def test_a_mirror_is_asked_instead(window, qtbot, server, monkeypatch):
 
 def test_offline_nothing_can_be_downloaded(dock, window, qtbot, monkeypatch):
     monkeypatch.setenv(hub.OFFLINE_VARIABLE, "1")
-    dock.show_models()
+    dock.settings.show_models()
     wait(window, qtbot)
     window.select(NAME)
     assert not window.download_button.isEnabled()
@@ -214,7 +213,7 @@ def test_the_window_opens_without_an_image_and_with_settings_that_do_not_fit(
     dock.settings.device.setEditText("cuda:99")
     for layer in list(dock.picker._viewer.layers):
         dock.picker._viewer.layers.remove(layer)
-    dock.show_models()
+    dock.settings.show_models()
     wait(window, qtbot)
     assert "a short run, in float32" in window.about.text()
     assert cells(window, "sa2va-4b")[1] == "~15.6 GB"

@@ -10,6 +10,7 @@ from napari_sa2va._tests.fakes import FakeModel, colour_clip
 from napari_sa2va.core.errors import MemoryShortage
 from napari_sa2va.gui.talk_dock import TalkDock
 from napari_sa2va.gui.talk_request import Talker
+from napari_sa2va.settings import ModelSettings
 
 WAIT_MS = 120_000
 
@@ -152,3 +153,25 @@ def test_closing_the_dock_stops_the_question(make_dock, qtbot):
     assert dock.controller.busy
     viewer.window.remove_dock_widget(dock)
     assert not dock.controller.busy
+
+
+def test_the_settings_are_those_of_the_dock_and_another_model_begins_a_new_conversation(
+    make_dock, qtbot, model
+):
+    _, dock = make_dock()
+    dock.settings.preset.setCurrentText("sa2va")
+    say(dock, qtbot, "How many?")
+    dock.settings.model_form.set_value(ModelSettings(dtype="bfloat16"))
+    say(dock, qtbot, "How many now?")
+    assert [len(h) for h in model.histories] == [0, 0]
+    settings = dock._request("say", "").settings
+    assert (settings.preset, settings.model.dtype) == ("sa2va", "bfloat16")
+
+
+def test_the_settings_open_without_hiding_what_was_said(make_dock, qtbot):
+    _, dock = make_dock()
+    dock.how.button.click()
+    qtbot.waitUntil(dock.settings.isVisible, timeout=WAIT_MS)
+    dock.settings.advanced.button.click()
+    assert dock.panel.transcript.isVisible()
+    assert dock.minimumSizeHint().height() < 700, "on a laptop's screen"

@@ -93,7 +93,8 @@ def _marks(text: str, frame: int, clip: Clip) -> list[Prompt]:
         y0, x0, y1, x1 = numbers
         return [Prompt(1, "region", frame=frame, box=(y0, x0, y1, x1))]
     if len(numbers) == 2:
-        return [Prompt(1, "region", frame=frame, points=(Point(*numbers),))]
+        y, x = numbers
+        return [Prompt(1, "region", frame=frame, points=(Point(y, x),))]
     raise RequestError(
         f"--region {text!r} has {len(numbers)} numbers.",
         "Give a box y0,x0,y1,x1, a point y,x, or an image file of masks.",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QEvent, Qt
@@ -16,15 +15,12 @@ from napari_sa2va.gui.labels_sink import LabelsSink
 from napari_sa2va.gui.layer_axes import clip_arguments, to_recording
 from napari_sa2va.gui.layer_picker import LayerPicker
 from napari_sa2va.gui.model_tasks import need_of
-from napari_sa2va.gui.model_window import ModelWindow
 from napari_sa2va.gui.placement import place
 from napari_sa2va.gui.request import Failed, Request, messages_of, prompts_in
 from napari_sa2va.gui.run_panel import RunPanel
 from napari_sa2va.gui.sentence_edit import SentenceEdit
 from napari_sa2va.gui.settings_panel import SettingsPanel
 from napari_sa2va.gui.worker import Source, start_run
-from napari_sa2va.models.sa2va.footprint import Ask
-from napari_sa2va.settings import RunSettings
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -46,12 +42,13 @@ class SentenceDock(QWidget):
     def __init__(self, napari_viewer: Viewer, source: Source = messages_of) -> None:
         super().__init__()
         self.setObjectName("napari_sa2va_sentence_dock")
-        self.picker = LayerPicker(napari_viewer)
-        self.sentences = SentenceEdit()
-        self.settings = SettingsPanel()
+        self.picker = picker = LayerPicker(napari_viewer)
+        self.sentences = sentences = SentenceEdit()
+        self.settings = SettingsPanel(
+            lambda settings: need_of(settings, picker.chosen(), sentences.toPlainText())
+        )
         self.panel = RunPanel()
         self.controller = _connected(napari_viewer, self.panel, source)
-        self.models: ModelWindow | None = None
 
         upper = QWidget()
         inside = QVBoxLayout(upper)
@@ -80,7 +77,6 @@ class SentenceDock(QWidget):
 
         self.panel.run_clicked.connect(self.run)
         self.panel.cancel_clicked.connect(self.controller.cancel)
-        self.settings.models.clicked.connect(self.show_models)
         shortcut = QShortcut(QKeySequence("Ctrl+Return"), self.sentences)
         shortcut.setContext(Qt.ShortcutContext.WidgetShortcut)
         shortcut.activated.connect(self.run)
@@ -102,19 +98,6 @@ class SentenceDock(QWidget):
             return
         self.controller.run(request)
 
-    def show_models(self) -> None:
-        """Open the window of models, with what a run on the layer chosen would need."""
-        if self.models is None:
-            self.models = ModelWindow(self)
-            self.models.chosen.connect(self.settings.model.setEditText)
-            self.models.changed.connect(self.settings.refresh_models)
-        settings, ask, run = RunSettings(), Ask(), "a short run"
-        # What cannot be run yet must not keep anybody from looking at models.
-        with suppress(Sa2vaError):
-            settings = self.settings.value()
-            ask, run = need_of(settings, self.picker.chosen(), self.sentences.toPlainText())
-        self.models.look(settings, ask, run)
-
     def _request(self) -> Request:
         """Read everything off the layer now: the worker must not touch it."""
         layer, axes, choice = self.picker.chosen()
@@ -134,8 +117,7 @@ class SentenceDock(QWidget):
             if self.parent() is None:
                 self.controller.stop()
                 self.panel.set_running(False)
-                if self.models is not None:
-                    self.models.end()
+                self.settings.end()
                 self.picker.unwatch()
             else:
                 self.picker.watch()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
 from typing import cast
 
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
@@ -17,10 +19,13 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_sa2va.core.errors import RequestError, Sa2vaError
 from napari_sa2va.gui.collapsible import Collapsible
 from napari_sa2va.gui.eliding import ElidingCombo
 from napari_sa2va.gui.forms import ParamsForm, heading, quiet_label
 from napari_sa2va.gui.model_choice import DEVICES, known_models
+from napari_sa2va.gui.model_window import ModelWindow
+from napari_sa2va.models.sa2va.footprint import Ask
 from napari_sa2va.presets import DEFAULT_PRESET, DESCRIPTIONS, PRESETS
 from napari_sa2va.settings import MemorySettings, ModelSettings, RunSettings
 
@@ -29,12 +34,23 @@ _ELSEWHERE = ("preset", "model", "memory")
 
 
 class SettingsPanel(QWidget):
-    """Everything about how to find, read off the settings classes."""
+    """Everything about how to find, read off the settings classes.
+
+    Parameters
+    ----------
+    needed : callable
+        Says what a run with these settings would ask of a model, and that run in words; it may
+        raise a `Sa2vaError` if there is nothing to run on yet.
+    """
 
     changed = Signal()
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, needed: Callable[[RunSettings], tuple[Ask, str]], parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
+        self._needed = needed
+        self.window_of_models: ModelWindow | None = None
         self.preset = ElidingCombo()
         for name in PRESETS:
             self.preset.addItem(name)
@@ -97,6 +113,7 @@ class SettingsPanel(QWidget):
         self.preset.currentIndexChanged.connect(self._take_preset)
         self.reset.clicked.connect(self._take_preset)
         self.browse.clicked.connect(self._browse)
+        self.models.clicked.connect(self.show_models)
         self.form.changed.connect(self._compare)
         self.form.changed.connect(self.changed)
         self.model_form.changed.connect(self.changed)
@@ -143,13 +160,29 @@ class SettingsPanel(QWidget):
             if chosen:
                 self.model.setEditText(chosen)
 
+    def show_models(self) -> None:
+        """Open the window of models, with what a run as it is set up now would need."""
+        if self.window_of_models is None:
+            self.window_of_models = ModelWindow(self)
+            self.window_of_models.chosen.connect(self.model.setEditText)
+            self.window_of_models.changed.connect(self.refresh_models)
+        settings, ask, run = RunSettings(), Ask(), "a short run"
+        # What cannot be run yet must not keep anybody from looking at models.
+        with suppress(Sa2vaError):
+            settings = self.value()
+            ask, run = self._needed(settings)
+        self.window_of_models.look(settings, ask, run)
+
+    def end(self) -> None:
+        """Close the window of models: the dock is gone."""
+        if self.window_of_models is not None:
+            self.window_of_models.end()
+
     @property
     def differs(self) -> bool:
         """Whether the settings are no longer those of the preset."""
         preset = PRESETS[self.preset.currentText()]
         names = [n for n in RunSettings.model_fields if n not in _ELSEWHERE]
-        from napari_sa2va.core.errors import RequestError
-
         try:
             mine = self.form.value()
         except RequestError:

@@ -16,24 +16,28 @@ from qtpy.QtWidgets import (
 )
 
 from napari_sa2va.core.errors import RequestError, Sa2vaError
+from napari_sa2va.core.prompt import Prompt
+from napari_sa2va.gui.collapsible import Collapsible
 from napari_sa2va.gui.eliding import ElidingCombo
+from napari_sa2va.gui.fitting_scroll import FittingScroll
 from napari_sa2va.gui.labels_sink import LabelsSink
 from napari_sa2va.gui.layer_axes import clip_arguments, to_recording
 from napari_sa2va.gui.layer_marks import marks_in
 from napari_sa2va.gui.layer_picker import LayerPicker
-from napari_sa2va.gui.model_choice import known_models
+from napari_sa2va.gui.model_tasks import need_of
 from napari_sa2va.gui.placement import place
 from napari_sa2va.gui.request import Failed
+from napari_sa2va.gui.settings_panel import SettingsPanel
 from napari_sa2va.gui.talk_controller import TalkController
 from napari_sa2va.gui.talk_panel import TalkPanel
 from napari_sa2va.gui.talk_request import Talker, TalkRequest, Task
 from napari_sa2va.gui.worker import start_work
-from napari_sa2va.presets import DEFAULT_PRESET, preset
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
 _NARROWEST_PX = 300
+_HIGHEST_PX = 320  # of the settings, so that what was said stays in view on a laptop's screen
 _MOVIE, _FRAME = "the whole movie", "the frame in view"
 _NO_REGIONS = "none"
 
@@ -53,7 +57,7 @@ class TalkDock(QWidget):
         self.setObjectName("napari_sa2va_talk_dock")
         self._viewer = napari_viewer
         self._talker = talker or Talker()
-        self.picker = LayerPicker(napari_viewer)
+        self.picker = picker = LayerPicker(napari_viewer)
         self.about = ElidingCombo()
         self.about.addItems([_MOVIE, _FRAME])
         self.about.setAccessibleName("What it is about")
@@ -64,9 +68,10 @@ class TalkDock(QWidget):
             "A layer of labels, shapes or points whose regions questions may call region1, "
             "region2 ..."
         )
-        self.model = ElidingCombo(editable=True)
-        self.model.addItems([choice.name for choice in known_models()])
-        self.model.setAccessibleName("Model")
+        self.settings = SettingsPanel(lambda settings: need_of(settings, picker.chosen(), ""))
+        self.how = Collapsible(
+            "Model and settings", self.settings, "Who answers, and how the masks are carried."
+        )
         self.track = QCheckBox("Carry masks through the movie")
         self.track.setChecked(True)
         self.caption_button = QPushButton("Describe the frame")
@@ -81,7 +86,6 @@ class TalkDock(QWidget):
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         form.addRow("About", self.about)
         form.addRow("Regions", self.regions)
-        form.addRow("Model", self.model)
         shortcuts = QHBoxLayout()
         shortcuts.addWidget(self.caption_button)
         shortcuts.addWidget(self.describe_button)
@@ -91,6 +95,7 @@ class TalkDock(QWidget):
         layout.addWidget(self.picker)
         layout.addLayout(form)
         layout.addWidget(self.track)
+        layout.addWidget(FittingScroll(self.how, highest_px=_HIGHEST_PX))
         layout.addLayout(shortcuts)
         layout.addWidget(self.panel, 1)
         self.setMinimumWidth(_NARROWEST_PX)
@@ -149,19 +154,18 @@ class TalkDock(QWidget):
         frame = None
         if is_frame:
             frame = 0 if choice.plays is None else choice.position(choice.plays)
-        marks = ()
+        marks: tuple[Prompt, ...] = ()
         if marking is not None:
             marks = tuple(marks_in(marking, layer, axes, choice, frame or 0))
-        settings = preset(DEFAULT_PRESET)
-        model = settings.model.model_copy(update={"name": self.model.currentText().strip()})
-        settings = settings.model_copy(update={"model": model})
+        settings = self.settings.value()
         marked = tuple((m.points, None if m.mask is None else m.mask.tobytes()) for m in marks)
+        seen = settings.model, settings.sampling
         return TalkRequest(
             task=task,
             text=text,
             frame=frame,
             marks=marks,
-            subject=(id(layer), choice.plays, tuple(choice.rests.items()), frame, marked, model),
+            subject=(id(layer), choice.plays, tuple(choice.rests.items()), frame, marked, seen),
             recording=to_recording(layer, axes, choice),
             clip_arguments=clip_arguments(layer, axes, choice),
             settings=settings,
@@ -196,6 +200,7 @@ class TalkDock(QWidget):
             if self.parent() is None:
                 self.controller.stop()
                 self.panel.set_busy(False)
+                self.settings.end()
                 self.picker.unwatch()
             else:
                 self.picker.watch()
