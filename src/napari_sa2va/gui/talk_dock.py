@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
 _NARROWEST_PX = 300
-_HIGHEST_PX = 320  # of the settings, so that what was said stays in view on a laptop's screen
+_HIGHEST_PX = 280  # of the settings, so that what was said stays in view on a laptop's screen
 _MOVIE, _FRAME = "the whole movie", "the frame in view"
 _NO_REGIONS = "none"
 
