@@ -178,4 +178,4 @@ def test_the_settings_open_without_hiding_what_was_said(make_dock, qtbot):
     assert dock.minimumSizeHint().height() <= 650
     assert dock.minimumSizeHint().width() <= 300
     assert dock.settings.height() > 650, "they scroll"
-    assert dock.panel.transcript.height() >= 100
+    qtbot.waitUntil(lambda: dock.panel.transcript.height() >= 100, timeout=WAIT_MS)
