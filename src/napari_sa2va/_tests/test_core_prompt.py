@@ -45,3 +45,10 @@ def test_background_is_no_object_and_ids_are_unique():
     mask = np.ones((2, 2), dtype=bool)
     with pytest.raises(RequestError, match="not unique"):
         PromptSet((Prompt(1, "a", text="b"), Prompt(1, "c", mask=mask)))
+
+
+def test_white_space_is_evened_out_but_not_in_a_prompt_that_was_written_out():
+    plain, written = PromptSet.from_texts([" the  cell\n", "<image>\n Segment  it. "])
+    assert plain.text == plain.name == "the cell"
+    assert written.text == "<image>\n Segment  it. "
+    assert written.name == "<image> Segment it."

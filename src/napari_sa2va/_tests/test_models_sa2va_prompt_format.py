@@ -12,6 +12,7 @@ from napari_sa2va.models.sa2va.prompt_format import (
 )
 from napari_sa2va.models.sa2va.wording import (
     as_later_turn,
+    free_question,
     image_question,
     is_question,
     question_for,
@@ -144,7 +145,7 @@ def test_the_phi3_template_ends_earlier_answers_with_its_own_mark():
 
 
 def test_without_pictures_the_text_stands_alone():
-    assert with_pictures("<image>\nHello?", []) == "Hello?"
+    assert with_pictures("<image>Hello?", []) == "Hello?"
 
 
 @pytest.mark.parametrize("text", ["<image>\nAnd?", "a <IMG_CONTEXT>", ""])
@@ -168,3 +169,14 @@ def test_a_text_asks_or_names(text, asks):
 def test_a_later_question_is_worded_without_the_picture_mark():
     assert as_later_turn(question_for("the cell")) == "Please segment the cell."
     assert as_later_turn(question_for("which one?")).startswith("which one? Please respond")
+
+
+WRITTEN_OUT = "<image>\n Please segment  the cell. "
+
+
+def test_a_prompt_that_was_written_out_is_taken_to_the_letter():
+    assert video_question(WRITTEN_OUT) == WRITTEN_OUT
+    assert image_question(WRITTEN_OUT) == WRITTEN_OUT
+    assert free_question(WRITTEN_OUT) == WRITTEN_OUT
+    assert free_question(" How\nmany? ") == "<image>\nHow many?"
+    assert with_pictures(WRITTEN_OUT, []) == "\n Please segment  the cell. "

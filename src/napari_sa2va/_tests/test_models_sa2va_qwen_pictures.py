@@ -136,3 +136,11 @@ def test_the_checkpoints_own_statistics_are_read():
 def test_a_preprocessor_file_that_does_not_fit_says_why(preprocessor, words):
     with pytest.raises(CheckpointError, match=words):
         PatchLayout.published(preprocessor, VISION)
+
+
+def test_a_null_in_the_preprocessor_file_means_what_is_published():
+    written = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3}
+    plain = PatchLayout.published(written, VISION)
+    nulls = written | {"resample": None, "rescale_factor": None, "patch_size": None}
+    assert PatchLayout.published(nulls, VISION) == plain
+    assert PatchLayout.published(written | {"resample": 0}, VISION).resample == 0

@@ -8,6 +8,7 @@ from napari_sa2va._tests.golden_cases import FOLDER
 from napari_sa2va.core.errors import RequestError
 from napari_sa2va.core.exchange import Exchange
 from napari_sa2va.models.sa2va.qwen_prompt import READINGS
+from napari_sa2va.models.sa2va.qwen_vl import system_text
 
 PUBLISHED, TRAINED = READINGS["published"], READINGS["trained"]
 SYSTEM = "You are a helpful assistant."
@@ -104,3 +105,17 @@ def test_an_answer_is_followed_by_its_end_mark_once():
 def test_a_text_that_would_confuse_the_pictures_is_refused(reading, text, history, words):
     with pytest.raises(RequestError, match=words):
         reading.conversation(text, history, (1,), system="")
+
+
+SECOND = {"vision_config": {"model_type": "qwen2_5_vl"}, "text_config": {}}
+THIRD = {"vision_config": {"model_type": "qwen3_vl"}, "text_config": {}}
+IN_QUOTES = "{{- '<|im_start|>system\\nYou are a helpful assistant.<|im_end|>\\n' }}"
+
+
+@pytest.mark.parametrize("config", [SECOND, THIRD], ids=["Qwen2.5-VL", "Qwen3-VL"])
+def test_the_system_turn_is_that_of_the_checkpoints_own_template(config):
+    stock = (FOLDER / "sa2va-qwen25-video" / "chat_template.jinja").read_text()
+    assert system_text(config, stock) == SYSTEM
+    assert system_text(config, IN_QUOTES) == SYSTEM
+    assert system_text(config, QWEN3_TEMPLATE) == ""
+    assert system_text(config) == (SYSTEM if config is SECOND else "")

@@ -79,6 +79,33 @@ def test_a_damaged_tokenizer_file_is_an_error_of_the_checkpoint(tmp_path):
         Tokenizer.load(tmp_path)
 
 
+def test_a_first_token_that_only_the_tokenizer_itself_adds_is_kept(tmp_path):
+    written = json.loads((GOLDEN / "tokenizer.json").read_text())
+    written["post_processor"] = {
+        "type": "TemplateProcessing",
+        "single": [{"SpecialToken": {"id": "[SEG]", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
+        "pair": [],
+        "special_tokens": {"[SEG]": {"id": "[SEG]", "ids": [262], "tokens": ["[SEG]"]}},
+    }  # fmt: skip
+    (tmp_path / "tokenizer.json").write_text(json.dumps(written))
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"bos_token": None}))
+    tokenizer = Tokenizer.load(tmp_path)
+    assert tokenizer.encode("a", start=True) == [262, *tokenizer.encode("a")]
+
+
+@pytest.mark.parametrize(
+    "name", ["chat_template.jinja", "chat_template.json", "tokenizer_config.json"]
+)
+def test_the_chat_template_is_found_in_whichever_file_has_it(name, tmp_path):
+    shutil.copyfile(GOLDEN / "tokenizer.json", tmp_path / "tokenizer.json")
+    template = "{{ messages }}"
+    (tmp_path / name).write_text(
+        template if name.endswith("jinja") else json.dumps({"chat_template": template})
+    )
+    assert Tokenizer.load(tmp_path).chat_template == template
+    assert Tokenizer.load(GOLDEN).chat_template == ""
+
+
 def test_what_was_saved_loads_again(tmp_path):
     tokenizer = Tokenizer.load(GOLDEN)
     save(tokenizer, tmp_path)

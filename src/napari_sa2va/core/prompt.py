@@ -10,6 +10,8 @@ import numpy as np
 
 from napari_sa2va.core.errors import RequestError
 
+_WRITTEN_OUT = "<image>"
+
 
 @dataclass(frozen=True)
 class Point:
@@ -111,7 +113,8 @@ class PromptSet:
         Parameters
         ----------
         texts : str or sequence of str
-            A single string is one sentence.
+            A single string is one sentence. One that holds `<image>` is a prompt written out for
+            the model, and kept to the letter; of any other, white space is evened out.
 
         Raises
         ------
@@ -126,6 +129,8 @@ class PromptSet:
                     f"Prompt {number} is empty: {sentence!r}.",
                     "Type a sentence such as 'the cell that divides'.",
                 )
-            text = " ".join(sentence.split())
-            prompts.append(Prompt(object_id=number, name=text, text=text))
+            name = " ".join(sentence.split())
+            # A prompt written out for the model is taken to the letter, line breaks included.
+            text = sentence if _WRITTEN_OUT in sentence else name
+            prompts.append(Prompt(object_id=number, name=name, text=text))
         return cls(tuple(prompts))

@@ -169,7 +169,7 @@ def with_blocks(text: str, blocks: str) -> str:
     """
     _check_first(text)
     if not blocks:
-        return text.replace(IMAGE, "").strip()
+        return text.replace(IMAGE, "")
     if IMAGE not in text:
         text = f"{IMAGE}\n{text}"
     return text.replace(IMAGE, blocks)

@@ -82,7 +82,7 @@ class PatchLayout:
             )
         sizes = {"patch_size": "patch_size", "spatial_merge_size": "merge_size"}
         for ours, theirs in (sizes | {"temporal_patch_size": "temporal_patch_size"}).items():
-            if preprocessor.get(theirs, vision[ours]) != vision[ours]:
+            if (preprocessor.get(theirs) or vision[ours]) != vision[ours]:
                 raise CheckpointError(
                     f"preprocessor_config.json has {theirs} {preprocessor[theirs]}, but config.json "
                     f"gives the tower {vision[ours]}.",
@@ -95,14 +95,16 @@ class PatchLayout:
                 "preprocessor_config.json has no usable image_mean and image_std.",
                 "Copy it from the published checkpoint again.",
             ) from error
+        resample = preprocessor.get("resample")
         return cls(
             side=vision["patch_size"],
             merge=vision["spatial_merge_size"],
             frames=vision["temporal_patch_size"],
             mean=mean,
             std=std,
-            scale=float(preprocessor.get("rescale_factor", cls.scale)),
-            resample=int(preprocessor.get("resample", cls.resample)),
+            # An explicit null means the same as nothing.
+            scale=float(preprocessor.get("rescale_factor") or cls.scale),
+            resample=cls.resample if resample is None else int(resample),
         )
 
     @property

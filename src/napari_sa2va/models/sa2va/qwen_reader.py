@@ -56,7 +56,7 @@ class QwenVLReader:
         self._width = hidden_size(config)
         self._layout = PatchLayout.published(preprocessor, vision_sizes(config))
         self._reading = READINGS[reading]
-        self._system = system_text(config)
+        self._system = system_text(config, tokenizer.chat_template)
         self._pad = tokenizer.id_of(QWEN_PAD)
         for token in (QWEN_START, QWEN_END):
             tokenizer.id_of(token)

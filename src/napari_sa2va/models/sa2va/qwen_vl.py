@@ -6,6 +6,7 @@ and reads a prompt stands in `qwen_reader`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,10 @@ from napari_sa2va.models.sa2va.keymap import Rule
 from napari_sa2va.models.sa2va.published_config import part, rope_parameters
 
 NAME = "qwen-vl"
+
+# A system turn that a Jinja template spells out; one that it takes from the messages has braces or
+# quotes in between. The newline may be written as two characters.
+_SYSTEM_TURN = re.compile(r"<\|im_start\|>system(?:\\n|\n)([^<{}'\"]+)<\|im_end\|>")
 
 
 @dataclass(frozen=True)
@@ -100,9 +105,19 @@ def vision_sizes(config: Mapping[str, Any]) -> dict[str, Any]:
     return _fields(part(config, "vision_config"), _generation(config).vision)
 
 
-def system_text(config: Mapping[str, Any]) -> str:
-    """What the published chat template says before the first turn; empty if nothing."""
-    return _generation(config).system
+def system_text(config: Mapping[str, Any], chat_template: str = "") -> str:
+    """What the chat template says before the first turn; empty if nothing.
+
+    Parameters
+    ----------
+    config : mapping
+    chat_template : str
+        The template of the checkpoint; without one, that of the base model is meant.
+    """
+    if not chat_template:
+        return _generation(config).system
+    said = _SYSTEM_TURN.search(chat_template)
+    return said[1] if said else ""
 
 
 def _generation(config: Mapping[str, Any]) -> _Generation:

@@ -54,11 +54,14 @@ class Tokenizer:
         The token that ends generation.
     bos_id : int | None
         The token put before a prompt, or None if the family has none.
+    chat_template : str
+        The Jinja template that lies in the folder; empty if there is none. It is never run.
     """
 
     fast: FastTokenizer
     eos_id: int | None = None
     bos_id: int | None = None
+    chat_template: str = ""
 
     @classmethod
     def load(cls, folder: str | Path) -> Tokenizer:
@@ -74,7 +77,7 @@ class Tokenizer:
         specials = _optional_json(folder / "special_tokens_map.json")
         try:
             added = _added_tokens(folder, settings)
-            fast, adds_bos = _read_fast(folder, added)
+            fast, first = _read_fast(folder, added)
             _complete(fast, added)
         except CheckpointError:
             raise
@@ -84,13 +87,15 @@ class Tokenizer:
                 f"The tokenizer of {folder} cannot be read: {type(error).__name__}: {error}.",
                 "Copy the tokenizer files of the checkpoint again.",
             ) from error
-        settings_bos = settings.get("add_bos_token", adds_bos)
-        bos = _token(settings, specials, "bos_token") if settings_bos else None
+        bos = None
+        if settings.get("add_bos_token", first is not None):
+            bos = _token(settings, specials, "bos_token") or first
         eos = _token(settings, specials, "eos_token")
         return cls(
             fast,
             eos_id=None if eos is None else fast.token_to_id(eos),
             bos_id=None if bos is None else fast.token_to_id(bos),
+            chat_template=_chat_template(folder, settings),
         )
 
     def __len__(self) -> int:
@@ -125,23 +130,23 @@ class Tokenizer:
         return known
 
 
-def _read_fast(folder: Path, added: dict[int, dict[str, Any]]) -> tuple[FastTokenizer, bool]:
-    """The tokenizer, and whether its kind starts a prompt with BOS unless told otherwise."""
+def _read_fast(folder: Path, added: dict[int, dict[str, Any]]) -> tuple[FastTokenizer, str | None]:
+    """The tokenizer, and the token with which its kind starts a prompt unless told otherwise."""
     from tokenizers import Tokenizer as FastTokenizer
 
     if _has(folder, _FAST):
         fast = FastTokenizer.from_file(str(folder / "tokenizer.json"))
-        empty = fast.encode("", add_special_tokens=True).ids
         fast.no_padding()
         fast.no_truncation()
-        return fast, bool(empty)
+        begun, plain = (fast.encode("a", add_special_tokens=way).tokens for way in (True, False))
+        return fast, begun[0] if begun[:1] != plain[:1] else None
     if _has(folder, _BYTE_LEVEL):
-        return _byte_level_bpe(folder), False
+        return _byte_level_bpe(folder), None
     if _has(folder, _SENTENCEPIECE):
         from napari_sa2va.models.sa2va.sentencepiece_bpe import fast_tokenizer
 
         renamed = {token_id: str(entry["content"]) for token_id, entry in added.items()}
-        return fast_tokenizer(folder / "tokenizer.model", renamed), True
+        return fast_tokenizer(folder / "tokenizer.model", renamed), "<s>"
     raise CheckpointError(
         f"{folder} has no tokenizer: neither tokenizer.json, nor vocab.json with merges.txt, nor "
         "tokenizer.model.",
@@ -165,6 +170,17 @@ def _byte_level_bpe(folder: Path) -> FastTokenizer:
     )
     fast.decoder = decoders.ByteLevel()
     return fast
+
+
+def _chat_template(folder: Path, settings: dict[str, Any]) -> str:
+    """The chat template from whichever file holds it, as libraries of several years wrote it."""
+    written = folder / "chat_template.jinja"
+    if written.is_file():
+        return written.read_text(encoding="utf-8", errors="replace")
+    for source in (_optional_json(folder / "chat_template.json"), settings):
+        if isinstance(source.get("chat_template"), str):
+            return str(source["chat_template"])
+    return ""
 
 
 def _optional_json(path: Path) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def video_question(expression: str) -> str:
       is not wrapped twice, and there is one full stop.
     * A question (anything with `?`) is kept, and followed by a request for a mask, unless it is
       one itself: `Can you segment ...?`, a form of the models' training data.
-    * A text that holds `<image>` is taken as it is.
+    * A text that holds `<image>` is taken to the letter.
 
     Raises
     ------
@@ -113,17 +113,16 @@ def is_question(text: str) -> bool:
 
 
 def free_question(text: str) -> str:
-    """A question in the user's own words.
+    """A question in the user's own words; one that holds `<image>` is taken to the letter.
 
     Raises
     ------
     RequestError
         If it is empty.
     """
-    text = " ".join(text.split())
     if not text.replace(IMAGE, "").strip():
         raise RequestError("The question is empty.", "Ask something, such as 'How many cells?'.")
-    return text if IMAGE in text else f"{IMAGE}\n{text}"
+    return text if IMAGE in text else f"{IMAGE}\n{' '.join(text.split())}"
 
 
 def as_later_turn(question: str) -> str:
@@ -137,7 +136,7 @@ def _worded(expression: str, wording: str, *, space: str) -> str:
     if not bare.strip(" .?"):
         raise RequestError(f"The sentence {expression!r} is empty.", "Say what to segment.")
     if IMAGE in text:
-        return text
+        return expression
     if "?" in text:
         request = "" if _QUESTION_TO_SEGMENT.search(text) else f" {_MASK_REQUEST}"
         return f"{IMAGE}\n {text}{request}"
