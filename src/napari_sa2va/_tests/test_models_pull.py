@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -15,7 +16,7 @@ import pytest
 from napari_sa2va._tests.hub_server import FIRST, HUB_ID, SECOND, Hub, running_hub
 from napari_sa2va._tests.tiny_checkpoint import write_tiny
 from napari_sa2va.core.errors import CheckpointError, DownloadError, ModelError, RequestError
-from napari_sa2va.models import fetching, store, zoo
+from napari_sa2va.models import fetching, importing, store, zoo
 from napari_sa2va.models import hub as hub_room
 from napari_sa2va.models.checking import verify
 from napari_sa2va.models.fetching import pull
@@ -327,6 +328,71 @@ def test_a_revision_can_be_asked_for_at_the_first_time(hub, moved_on, home):
     assert fetch(revision=FIRST).entry.revision == FIRST
 
 
+@pytest.fixture
+def retrained(hub, tiny, tmp_path):
+    """Another commit with other weights and another tokenizer, and the very same configuration."""
+    folder = tmp_path / "retrained"
+    shutil.copytree(tiny, folder)
+    for name in ("model.safetensors", "tokenizer_config.json"):
+        data = bytearray((folder / name).read_bytes())
+        data[-1] ^= 1
+        (folder / name).write_bytes(data)
+    hub.add(folder, commit=SECOND)
+    return folder
+
+
+def stop_at(doing: str, file: str, **options) -> None:
+    """Begin a download, and stop it as Ctrl-C does when it comes to a file."""
+    job = pull(zoo.find(NAME), **options)
+    for step in job:
+        if (step.doing, step.file) == (doing, file):
+            break
+    job.close()
+
+
+def test_files_of_another_revision_that_had_arrived_are_not_put_in(hub, home, moved_on, tiny):
+    stop_at("Downloading", "added.json", revision=SECOND)
+    assert (home / ".pull" / NAME / "config.json").read_bytes() != content(tiny)["config.json"]
+    fetch(revision=FIRST)
+    assert content(home / NAME) == content(tiny)
+    assert outcome(verify(zoo.find(NAME))).wrong == {}
+    assert not (home / ".pull" / NAME).exists()
+
+
+def test_a_revision_that_was_asked_for_last_is_gone_on_with(hub, home, retrained, tiny):
+    fetch(revision=FIRST)
+    stop_at("Downloading", "model.safetensors", revision=SECOND)
+    stop_at("Checking", "model.safetensors", revision=FIRST)
+    assert fetch().entry.revision == FIRST
+    assert content(home / NAME) == content(tiny)
+
+
+@pytest.mark.parametrize("moves", range(5))
+def test_a_kill_while_files_are_moved_in_leaves_no_model_of_two_revisions(
+    hub, home, retrained, tiny, monkeypatch, moves
+):
+    fetch(revision=FIRST)
+    real, done = Path.replace, []
+
+    def replace(self, target):
+        if home / NAME in (self.parent, Path(target).parent):
+            if len(done) == moves:
+                raise KeyboardInterrupt
+            done.append(self.name)
+        return real(self, target)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(Path, "replace", replace)
+        fetch(revision=SECOND)
+    entry = zoo.find(NAME)
+    if entry.folder is not None:
+        assert content(home / NAME) == content({FIRST: tiny, SECOND: retrained}[entry.revision])
+    hub.log.clear()
+    assert fetch().entry.revision == SECOND
+    assert content(home / NAME) == content(retrained)
+    assert hub.fetched() == [], "all of it had arrived"
+
+
 def test_a_revision_that_is_not_there_is_named(hub):
     with pytest.raises(ModelError, match=r"no revision 'v9'.*commits/main"):
         fetch(revision="v9")
@@ -368,6 +434,41 @@ def test_files_of_the_cache_serve_another_revision(hub, home, tiny, tmp_path, mo
     assert fetch(revision="main").entry.revision == SECOND
     assert sorted(hub.fetched()) == ["added.json", "config.json"]
     assert content(home / NAME) == content(moved_on)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege on Windows")
+def test_the_cache_of_the_hub_is_never_written_to(hub, home, tiny, tmp_path, moved_on):
+    """A file of it that was linked to for one revision is in the way of another's."""
+    store.remove(NAME)
+    for folder, commit in ((tiny, FIRST), (moved_on, SECOND)):
+        snapshot = cached(tmp_path, folder, commit)
+        (snapshot / "model.safetensors").unlink()  # so that neither is complete
+    blobs = content_of(snapshot.parent.parent / "blobs")
+    stop_at("Downloading", "model.safetensors", revision=FIRST)
+    fetch(revision=SECOND)
+    assert content(home / NAME) == content(moved_on)
+    assert content_of(snapshot.parent.parent / "blobs") == blobs
+
+
+def content_of(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize(("number", "copies"), [(errno.EXDEV, True), (errno.EIO, False)])
+def test_a_file_is_copied_only_where_it_cannot_be_linked(tmp_path, monkeypatch, number, copies):
+    def refuse(source, target):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(importing.os, "link", refuse)
+    there, here = tmp_path / "there", tmp_path / "here"
+    there.write_bytes(b"new")
+    here.write_bytes(b"old")
+    if copies:
+        importing.link_or_copy(there, here)
+        assert here.read_bytes() == b"new"
+    else:
+        with pytest.raises(OSError, match=os.strerror(number)):
+            importing.link_or_copy(there, here)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need a privilege on Windows")

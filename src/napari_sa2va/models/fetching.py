@@ -150,12 +150,16 @@ class _Plan(BaseModel):
         The commit. Files of two must not be mixed, although the branch may move on meanwhile.
     wrong : dict of str to str
         Files that came with other bytes than recorded, and in which way they differ.
+    is_moving : bool
+        Whether all had arrived and was being put in its place. If that was cut off, there are files
+        of an earlier commit in the way, which nobody has damaged.
     """
 
     model_config = ConfigDict(frozen=True)
 
     revision: str
     wrong: dict[str, str] = {}
+    is_moving: bool = False
 
 
 @dataclass
@@ -169,6 +173,8 @@ class _Pull:
     num_fetched: int = 0
     wrong: dict[str, str] = field(default_factory=dict)
     facts: dict[str, FileFacts] = field(default_factory=dict)
+    moving: set[str] = field(default_factory=set)
+    is_moving: bool = False
 
     @property
     def target(self) -> Path:
@@ -186,9 +192,16 @@ class _Pull:
             # Whole files are looked at like any others; a half of another revision is of no use.
             for part in self.begun.glob(f"*{_PART}"):
                 part.unlink()
-        elif not self.again:
-            self.wrong = dict(plan.wrong)
-        replaces = self.again or (manifest is not None and manifest.revision != listing.revision)
+            if plan is not None:
+                self._begin()  # what was asked for last is what the next one goes on with
+        else:
+            self.is_moving = plan.is_moving
+            self.wrong = {} if self.again else dict(plan.wrong)
+        replaces = (
+            self.again
+            or self.is_moving
+            or (manifest is not None and manifest.revision != listing.revision)
+        )
         meter = Meter(sum(file.size for file in listing.files))
         self._require_room(listing)
         for file in listing.files:
@@ -276,9 +289,7 @@ class _Pull:
                 digests = yield from digest(path, file, meter)
                 complaint = digests.complaint()
                 if not complaint:
-                    if path.parent not in (self.target, self.begun):
-                        self._begin()
-                        link_or_copy(path, self.begun / path.name)
+                    self._take(path)
                     return digests
             meter.done = before
             if path.parent == self.target and not replaces:
@@ -286,6 +297,17 @@ class _Pull:
                 self.wrong[file.name] = complaint
                 return None
         return None
+
+    def _take(self, path: Path) -> None:
+        """Use a file that is as it should be, and no other one of its name."""
+        begun = self.begun / path.name
+        if path.parent == self.target:
+            begun.unlink(missing_ok=True)  # it is of another revision, or the same once more
+            return
+        if path != begun:
+            self._begin()
+            link_or_copy(path, begun)
+        self.moving.add(path.name)
 
     def _fetch(self, file: Expected, meter: Meter) -> Job[Digests | None]:
         """Download a file, or the rest of it."""
@@ -327,6 +349,7 @@ class _Pull:
             self._begin()
             return None
         part.replace(self.begun / file.name)
+        self.moving.add(file.name)
         return arriving.digests
 
     def _read_on(self, arriving: _Arriving, meter: Meter) -> Job[None]:
@@ -361,7 +384,7 @@ class _Pull:
     def _begin(self) -> None:
         """Note what is being fetched, so that the next download can go on."""
         self.begun.mkdir(parents=True, exist_ok=True)
-        plan = _Plan(revision=self.revision, wrong=self.wrong)
+        plan = _Plan(revision=self.revision, wrong=self.wrong, is_moving=self.is_moving)
         (self.begun / _PLAN).write_text(plan.model_dump_json(), encoding="utf-8")
 
     def _read_plan(self) -> _Plan | None:
@@ -381,7 +404,9 @@ class _Pull:
         if earlier is not None and earlier.files == manifest.files:
             manifest = earlier if earlier.revision == manifest.revision else manifest
         if manifest is not earlier or self.begun.is_dir():
-            store.put_in(self.entry.name, self.begun, manifest)
+            self.is_moving = True
+            self._begin()
+            store.put_in(self.entry.name, self.begun, manifest, self.moving)
         if not store.is_complete(self.target):
             raise CheckpointError(
                 f"{listing.hub_id} lacks a tokenizer, or a part of its weights, on the hub too.",

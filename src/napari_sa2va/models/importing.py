@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
@@ -19,6 +20,19 @@ from napari_sa2va.models.jobs import Job, Meter, gigabytes
 from napari_sa2va.models.sa2va.checkpoint import Checkpoint
 from napari_sa2va.models.sa2va.tokenizer import has_tokenizer
 from napari_sa2va.models.store import FileFacts, Manifest
+
+# What a disk answers that is another one, has no hard links, or has enough of them of one file.
+# EINVAL is what Python makes of Windows' answers.
+_NO_LINKS = (
+    errno.EXDEV,
+    errno.EPERM,
+    errno.EACCES,
+    errno.ENOTSUP,
+    errno.EOPNOTSUPP,
+    errno.ENOSYS,
+    errno.EMLINK,
+    errno.EINVAL,
+)
 
 
 def import_model(folder: Path, name: str = "", *, link: bool = False) -> Job[ModelEntry]:
@@ -93,7 +107,7 @@ def import_model(folder: Path, name: str = "", *, link: bool = False) -> Job[Mod
                 licence=origin.licence if origin else "",
                 files=facts,
             )
-            target = store.put_in(name, made, manifest)
+            target = store.put_in(name, made, manifest, names)
         except OSError as error:
             raise OutputError(
                 f"{error.filename or made}: {error.strerror or error}.",
@@ -121,10 +135,16 @@ def require_family(config: Mapping[str, Any]) -> None:
 
 
 def link_or_copy(source: Path, target: Path) -> None:
-    """Make a second name of a file, or a second file where the disk does not allow that."""
+    """Make a second name of a file, or a second file where the disk does not allow that.
+
+    What `target` was before is replaced and not written to: it may be a second name of another file.
+    """
+    target.unlink(missing_ok=True)
     try:
         os.link(source.resolve(), target)
-    except OSError:
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
         shutil.copyfile(source, target)
 
 

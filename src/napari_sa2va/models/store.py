@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,6 +30,7 @@ HOME_VARIABLE = "NAPARI_SA2VA_HOME"
 MANIFEST = "napari-sa2va.json"
 
 _PULLS, _IMPORTS = ".pull", ".import"
+_CONFIG = "config.json"
 # No leading dot, no slash: such a name can only be that of a folder in the store.
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _SHA256, _SHA1 = re.compile(r"[0-9a-f]{64}"), re.compile(r"[0-9a-f]{40}")
@@ -160,7 +161,7 @@ def locate(entry: ModelEntry) -> tuple[Path | None, Place, str]:
 
 def is_complete(folder: Path) -> bool:
     """Whether all that a run needs is there, which it is not after a download was cut off."""
-    if not (folder / "config.json").is_file() or not has_tokenizer(folder):
+    if not (folder / _CONFIG).is_file() or not has_tokenizer(folder):
         return False
     try:
         return bool(weight_files(folder))
@@ -275,31 +276,38 @@ def locked(name: str) -> Iterator[None]:
         yield
 
 
-def put_in(name: str, made: Path, manifest: Manifest) -> Path:
+def put_in(name: str, made: Path, manifest: Manifest, moving: Collection[str]) -> Path:
     """Move files that were put together and checked to their place.
 
-    The configuration comes last: without it a folder is no checkpoint, so that nobody takes files
-    of two revisions for one model. Files of an earlier manifest that the new one lacks are deleted.
+    The configuration is taken away first and comes back last, also where it stays the same: without
+    it a folder is no checkpoint, so that nobody takes files of two revisions for one model, whenever
+    this is cut off. Files of an earlier manifest that the new one lacks are deleted.
 
     Parameters
     ----------
     name : str
     made : Path
-        The folder that the files were put together in; it is deleted. A file that is not there is
-        in its place already.
+        The folder that the files were put together in; it is deleted with all that is in it.
     manifest : Manifest
+    moving : collection of str
+        The files to be moved; all others of the manifest are in their place already.
     """
     target = folder_in_store(name)
     target.mkdir(parents=True, exist_ok=True)
     earlier = read_manifest(target)
-    if earlier is not None:
-        for old in sorted(earlier.files.keys() - manifest.files.keys()):
-            (target / old).unlink(missing_ok=True)
-    moving = [file for file in sorted(manifest.files) if (made / file).exists()]
-    if "config.json" in moving:
-        (target / "config.json").unlink(missing_ok=True)
+    gone = sorted(earlier.files.keys() - manifest.files.keys()) if earlier is not None else []
+    moving = set(moving)
+    config = target / _CONFIG
+    if _CONFIG in moving:
+        config.unlink(missing_ok=True)
+    elif (moving or gone) and config.is_file():
+        made.mkdir(parents=True, exist_ok=True)
+        config.replace(made / _CONFIG)
+        moving.add(_CONFIG)
+    for old in gone:
+        (target / old).unlink(missing_ok=True)
     write_manifest(target, manifest)
-    for file in sorted(moving, key=lambda file: file == "config.json"):
+    for file in sorted(moving, key=lambda file: (file == _CONFIG, file)):
         (made / file).replace(target / file)
     clear(made)
     return target
