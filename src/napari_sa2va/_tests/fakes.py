@@ -6,6 +6,7 @@ bright in that channel. Tests of real networks are elsewhere.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -29,6 +30,11 @@ def colour_clip(num_frames: int = 6, size: tuple[int, int] = (16, 20)) -> Clip:
             y = 1 + 5 * channel
             frames[t, y : y + 4, t : t + 4, channel] = 200
     return open_clip(frames, axes="TYXS", name="colours")
+
+
+def _colours_in(text: str) -> list[int]:
+    """Channels of the colours that a text names, in its order."""
+    return [COLOURS[word] for word in re.findall("|".join(COLOURS), text)]
 
 
 @dataclass
@@ -112,9 +118,12 @@ class FakeTracker:
         return self._segment(features, [self.channels[i] for i in object_ids], 0.5)
 
 
-@dataclass
+@dataclass(eq=False)
 class FakeModel:
-    """Answers "It is [SEG]." for colours it knows, and says what is not there."""
+    """Answers "It is [SEG]." for colours it knows, and says what is not there.
+
+    A given answer points at the colours that it names itself, or else at those of the question.
+    """
 
     name: str = "fake"
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
@@ -137,7 +146,7 @@ class FakeModel:
     def ground_seen(self, seen, text, answer=None, *, history=(), should_stop=None):
         self.calls.append(("ground", text, answer))
         self.histories.append([*history])
-        channels = [c for word, c in COLOURS.items() if word in text]
+        channels = _colours_in(answer or "") or _colours_in(text)
         if answer is None:
             answer = "It is [SEG]." if channels else "There is no such thing."
             answer = answer if len(channels) < 2 else "It is [SEG] and [SEG]."

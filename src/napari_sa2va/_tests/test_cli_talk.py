@@ -65,12 +65,20 @@ def test_a_frame_is_asked_about_and_its_masks_stay_there(movie, tmp_path):
 
 def test_a_caption_is_of_the_middle_frame_and_can_be_carried(movie, tmp_path, capsys):
     out = tmp_path / "out.ome.tif"
-    answer = "<p> a red thing </p> [SEG]."
-    code = main(["caption", str(movie), "--answer", answer, "-o", str(out), "--track", "-q"])
+    answer = "<p> a blue thing </p> [SEG] and <p> a red one </p> [SEG]."
+    arguments = ["caption", str(movie), "--answer", answer, "-o", str(out), "-q"]
+    assert main(arguments) == 0
     printed = capsys.readouterr()
     assert "Frame 4" in printed.err
-    assert "Describe the picture.\na red thing." in printed.out
-    assert code == 1  # the fake knows no colour in the caption's question, so nothing is drawn
+    assert "Describe the picture.\na blue thing and a red one." in printed.out
+    labels = tifffile.imread(out)
+    assert [t for t in range(8) if labels[t].any()] == [4]
+    assert main([*arguments, "--track", "--overwrite"]) == 0
+    labels = tifffile.imread(out)
+    clip = colour_clip(8)
+    for t in range(8):
+        np.testing.assert_array_equal(labels[t] == 1, clip.rgb(t)[..., 2] > 100)
+        np.testing.assert_array_equal(labels[t] == 2, clip.rgb(t)[..., 0] > 100)
 
 
 @pytest.mark.parametrize("region", ["2,3,9,12", "3,4"])
