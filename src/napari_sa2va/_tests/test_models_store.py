@@ -121,11 +121,13 @@ def test_a_snapshot_of_the_hub_s_cache_is_known_by_its_model(tiny, tmp_path, hom
     snapshot, blobs = cache / "snapshots" / ("b" * 40), cache / "blobs"
     snapshot.mkdir(parents=True)
     blobs.mkdir()
-    for path in tiny.iterdir():
-        blob = blobs / hashlib.sha256(path.read_bytes()).hexdigest()
-        shutil.copyfile(path, blob)
-        (snapshot / path.name).symlink_to(blob)
+    published = content(tiny) | {"README.md": b"#", ".gitattributes": b"*", "modeling.py": b"import"}
+    for name, data in published.items():
+        blob = blobs / hashlib.sha256(data).hexdigest()
+        blob.write_bytes(data)
+        (snapshot / name).symlink_to(blob)
     entry = take_in(snapshot)
+    assert set(content_names(entry.folder)) == FILES | {store.MANIFEST}
     assert (entry.name, entry.revision) == ("sa2va-4b", "b" * 40)
     assert not any(path.is_symlink() for path in entry.folder.iterdir())
     assert not outcome(verify(entry)).wrong

@@ -211,14 +211,16 @@ def expected_in(folder: Path) -> list[Expected]:
     """What is recorded of the files of a folder, wherever it lies.
 
     From its manifest, or, in the hub's cache, from the names of the blobs that its links lead to:
-    a large file's is its SHA-256 and a small one's is git's hash. Empty if nothing is recorded.
+    a large file's is its SHA-256 and a small one's is git's hash. The hub's client keeps all that is
+    published, of which the files that make up a model count. Empty if nothing is recorded.
     """
     manifest = read_manifest(folder)
     if manifest is not None:
         return manifest.expected
     found = []
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        blob = Path(os.readlink(path)).name if path.is_symlink() else ""
+        is_wanted = is_model_file(path.name) and path.is_symlink()
+        blob = Path(os.readlink(path)).name if is_wanted else ""
         if _SHA256.fullmatch(blob):
             found.append(Expected(path.name, sha256=blob))
         elif _SHA1.fullmatch(blob) and path.is_file():
