@@ -97,6 +97,20 @@ def test_every_label_of_a_file_is_a_region(movie, tmp_path, capsys):
     assert "> Describe region2." in printed
 
 
+def test_the_masks_of_all_regions_are_written(movie, tmp_path):
+    out = tmp_path / "out.ome.tif"
+    arguments = ["describe", str(movie), "--frame", "2", "-o", str(out), "-q"]
+    for region, colour in (("0,0,8,8", "red"), ("5,5,9,9", "dark"), ("8,8,16,20", "blue")):
+        pointing = "" if colour == "dark" else " [SEG]"
+        arguments += ["-r", region, "--answer", f"<p> the {colour} one </p>{pointing}."]
+    assert main(arguments) == 0
+    record = json.loads((tmp_path / "out.json").read_text())
+    assert [o["name"] for o in record["objects"]] == ["the red one", "the blue one"]
+    # Each region is described for itself.
+    assert [len(o["origin"]["exchanges"]) for o in record["objects"]] == [1, 1]
+    assert set(np.unique(tifffile.imread(out)[2])) == {0, 1, 2}
+
+
 def test_regions_can_be_asked_about_in_own_words(movie, model):
     code = main(
         ["describe", str(movie), "-r", "2,3,9,12", "--question", "Is region1 red?", "--frame", "0"]

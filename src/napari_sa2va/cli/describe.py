@@ -70,13 +70,16 @@ def describe(
     click.echo(f"Frame {chosen}", err=True)
     for note in talk.notes:
         click.echo(f"Note: {note}", err=True)
+    replies = []
     if question is not None:
-        show(talk.ask(question, answer=next(iter(answer), None)))
+        replies.append(talk.ask(question, answer=next(iter(answer), None)))
+        show(replies[-1])
     else:
         for (number, _), given in zip_longest(enumerate(marks, 1), answer[: len(marks)]):
             talk.forget()  # each region is described for itself, as in training
-            show(talk.describe(number, answer=given))
-    return draw(talk, talk.replies, settings, outputs, through_movie=through_movie, quiet=quiet)
+            replies.append(talk.describe(number, answer=given))
+            show(replies[-1])
+    return draw(talk, replies, settings, outputs, through_movie=through_movie, quiet=quiet)
 
 
 add_settings_flags(describe)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from napari_sa2va.core.cancel import CancelToken
 from napari_sa2va.core.prompt import Prompt, PromptSet
-from napari_sa2va.core.reply import Reply
+from napari_sa2va.core.reply import Phrase, Reply
 from napari_sa2va.gui.request import Failed, Opened, Request
 from napari_sa2va.pipeline.conversation import Conversation
 from napari_sa2va.pipeline.events import Event
@@ -131,17 +131,23 @@ class Talker:
                 return
         talk = self._conversation(request, clip)
         notes = talk.notes
-        for reply in _answers(talk, request, cancel):
+        held: dict[int, Reply] = {}  # from the first answer that points on: drawn at once, at last
+        for number, reply in enumerate(_answers(talk, request, cancel), 1):
             if cancel.cancelled:
                 break
-            yield Replied(reply, talk.prompts(reply) if reply.phrases else None, notes)
+            if held or reply.phrases:
+                held[number] = reply
+                continue
+            yield Replied(reply, None, notes)
             notes = ()
-            if reply.phrases:
-                yield from talk.run_replies(
-                    [reply], request.settings, through_movie=request.through_movie, cancel=cancel
-                )
-                return
-        yield Silent()
+        if not held:
+            yield Silent()
+            return
+        replies = tuple(held.values())
+        yield Replied(_joined(held), talk.prompts(*replies), notes)
+        yield from talk.run_replies(
+            replies, request.settings, through_movie=request.through_movie, cancel=cancel
+        )
 
     def _conversation(self, request: TalkRequest, clip: Any) -> Conversation:
         from napari_sa2va.pipeline.loaded import load
@@ -170,3 +176,19 @@ def _answers(talk: Conversation, request: TalkRequest, cancel: CancelToken) -> I
             yield talk.describe(number, should_stop=should_stop)
     else:
         yield talk.say(request.text, should_stop=should_stop)
+
+
+def _joined(replies: Mapping[int, Reply]) -> Reply:
+    """Descriptions by the number of their region as one, its phrases numbered as they are drawn."""
+    *_, last = replies.values()
+    if len(replies) == 1:
+        return last
+    text = ""
+    phrases: list[Phrase] = []
+    for number, reply in replies.items():
+        text += f"{' ' if text else ''}region{number}: "
+        shift = len(text)
+        phrases += [replace(p, start=p.start + shift, stop=p.stop + shift) for p in reply.phrases]
+        text += reply.text
+    notes = tuple(note for reply in replies.values() for note in reply.notes)
+    return replace(last, text=text, phrases=tuple(phrases), notes=notes)
