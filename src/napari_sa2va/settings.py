@@ -141,11 +141,11 @@ class OutputSettings(Params):
         title="Overlap",
         description="Which of two overlapping objects keeps a pixel of the label image.",
     )
-    several_masks: Literal["first", "union"] = Field(
-        "first",
+    several_masks: Literal["auto", "first", "union"] = Field(
+        "auto",
         title="Several [SEG]",
-        description="What to draw when one answer holds several [SEG]: the first, as the published "
-        "evaluation does, or the union of all.",
+        description="What to draw when one answer holds several [SEG]: the first, or the union of "
+        "all. auto does as the published evaluations: the first in a movie, all in a picture.",
     )
 
 

@@ -1,12 +1,14 @@
 """The golden cases: tiny checkpoints in the published layout, and what the reference said of them.
 
-The weights are not stored: `golden/README.md` tells how each tensor follows from its name.
+The weights are not stored: `golden/README.md` tells how each tensor follows from its name. Further
+cases of the same layout are taken from the folder that NAPARI_SA2VA_GOLDEN names.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
 import zlib
 from dataclasses import dataclass
@@ -17,31 +19,24 @@ from typing import Any
 import numpy as np
 
 FOLDER = Path(__file__).parent / "golden"
-NAMES = (
-    "sa2va-qwen2-video",
-    "sa2va-i-qwen2-video",
-    "sa2va-internlm2-video",
-    "sa2va-qwen2-image",
-    "sa2va-qwen25-video",
-)
-CHECKPOINT_FILES = (
-    "config.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "preprocessor_config.json",
-    "chat_template.jinja",
-)
+# All other files of a case are the checkpoint's own.
+ABOUT_THE_CASE = ("case.json", "expected.npz", "frames.npz", "tensors.json")
+
+
+def cases() -> list[GoldenCase]:
+    """All cases, by name."""
+    more = os.environ.get("NAPARI_SA2VA_GOLDEN")
+    roots = [FOLDER, *([Path(more)] if more else [])]
+    found = {file.parent.name: file.parent for root in roots for file in root.glob("*/case.json")}
+    return [GoldenCase(name, folder) for name, folder in sorted(found.items())]
 
 
 @dataclass(frozen=True)
 class GoldenCase:
-    """One folder of `golden/`."""
+    """One folder of `golden/`, or of another folder of such cases."""
 
     name: str
-
-    @property
-    def folder(self) -> Path:
-        return FOLDER / self.name
+    folder: Path
 
     @cached_property
     def case(self) -> dict[str, Any]:
@@ -65,6 +60,19 @@ class GoldenCase:
         bits = np.unpackbits(self.expected["masks_packed"], count=math.prod(shape))
         return bits.reshape(shape).astype(bool)
 
+    @cached_property
+    def regions(self) -> np.ndarray:
+        """The marked regions: bool (R, Y, X)."""
+        written = self.case.get("mask_prompts")
+        for name in ("frames.npz", "expected.npz"):
+            with np.load(self.folder / name) as stored:
+                if "mask_prompts" in stored:
+                    written = stored["mask_prompts"]
+        height, width = self.frames.shape[1:3]
+        if written is None:
+            return np.zeros((0, height, width), bool)
+        return np.asarray(written).reshape(-1, height, width) > 0
+
     @property
     def answer_ids(self) -> np.ndarray:
         """Tokens of the answer, which some references return behind those of the prompt."""
@@ -86,9 +94,9 @@ class GoldenCase:
         """Write the checkpoint, as published ones are laid out."""
         folder.mkdir(parents=True, exist_ok=True)
         write_tensors(self.shapes(), self.case["salt"], folder / "model.safetensors")
-        for name in CHECKPOINT_FILES:
-            if (self.folder / name).is_file():
-                shutil.copyfile(self.folder / name, folder / name)
+        for file in self.folder.iterdir():
+            if file.is_file() and file.name not in ABOUT_THE_CASE:
+                shutil.copyfile(file, folder / file.name)
         return folder
 
 

@@ -151,6 +151,13 @@ def test_of_several_masks_the_first_is_drawn_or_all_as_one_object():
     assert any("2 masks" in e.message for e in first if isinstance(e, Note))
 
 
+def test_of_several_masks_of_a_picture_all_are_drawn_as_the_published_evaluation_does():
+    events, _ = events_of("the red and green one", clip=colour_clip(1))
+    assert final_masks(events)[0].masks.sum() == 32
+    assert final_masks(events)[0].object_ids == (1,)
+    assert not [e for e in events if isinstance(e, Note)]
+
+
 def test_cancel_keeps_what_is_finished_and_says_so():
     clip, cancel = colour_clip(12), CancelToken()
     prompts = PromptSet.from_texts("the red one")

@@ -119,6 +119,12 @@ class Drawing:
             return self._by_track(prediction, prediction.confidence, ids)
         sketch = tracker.decode_language(features, embeddings, tuned)
         masks = sketch.to_masks(self._clip.height, self._clip.width, two_step=False)
+        if self._plan.is_picture:
+            # A mask that prompts SAM 2 comes back resampled, and here nobody needs the prompt.
+            return {
+                i: (mask, float(score))
+                for i, mask, score in zip(ids, masks, sketch.confidence, strict=True)
+            }
         # A mask that was given counts as certain; how sure the model is, the sketch knows.
         return self._by_track(tracker.prompt_masks(t, features, ids, masks), sketch.confidence, ids)
 

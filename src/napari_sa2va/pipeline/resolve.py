@@ -47,6 +47,17 @@ class Plan:
     num_frames: int
 
     @property
+    def draws_all(self) -> bool:
+        """Whether all `[SEG]` of an answer are drawn as one object, and not only the first."""
+        choice = self.settings.output.several_masks
+        return choice == "union" or (choice == "auto" and self.mode == "image")
+
+    @property
+    def is_picture(self) -> bool:
+        """Whether a single frame is all there is to draw, so that nothing is tracked."""
+        return self.mode == "image" and self.num_frames == 1
+
+    @property
     def spoken(self) -> tuple[Prompt, ...]:
         """The prompts that are sentences."""
         return tuple(p for p in self.prompts if p.text)

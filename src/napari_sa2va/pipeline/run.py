@@ -185,7 +185,7 @@ def _ground(
             yield record.note(f"{prompt.text!r} was not found. {who}: {entry.answer}")
             continue
         embeddings = grounding.embeddings
-        only_first = len(embeddings) > 1 and plan.settings.output.several_masks == "first"
+        only_first = len(embeddings) > 1 and not plan.draws_all
         tracks += [
             Track(len(tracks) + i, prompt.object_id, vector)
             for i, vector in enumerate(embeddings[:1] if only_first else embeddings, start=1)
