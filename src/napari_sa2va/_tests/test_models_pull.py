@@ -20,6 +20,7 @@ from napari_sa2va.models import fetching, importing, store, zoo
 from napari_sa2va.models import hub as hub_room
 from napari_sa2va.models.checking import verify
 from napari_sa2va.models.fetching import pull
+from napari_sa2va.models.importing import import_model
 from napari_sa2va.models.jobs import outcome
 
 NAME = "sa2va-1b"
@@ -381,9 +382,10 @@ def test_a_kill_while_files_are_moved_in_leaves_no_model_of_two_revisions(
             done.append(self.name)
         return real(self, target)
 
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patched:
         patched.setattr(Path, "replace", replace)
-        fetch(revision=SECOND)
+        with pytest.raises(KeyboardInterrupt):
+            fetch(revision=SECOND)
     entry = zoo.find(NAME)
     if entry.folder is not None:
         assert content(home / NAME) == content({FIRST: tiny, SECOND: retrained}[entry.revision])
@@ -494,6 +496,58 @@ def test_a_folder_put_there_by_hand_is_not_overwritten_unasked(hub, home, tiny):
     with pytest.raises(DownloadError, match=r"config\.json"):
         fetch()
     assert (home / NAME / "config.json").read_text() == mine
+
+
+@pytest.fixture
+def mine(tiny, tmp_path) -> Path:
+    """Weights of one's own, in a folder that is called like a published model."""
+    folder = tmp_path / "Sa2VA-1B"
+    shutil.copytree(tiny, folder)
+    data = bytearray((folder / "model.safetensors").read_bytes())
+    data[-1] ^= 1
+    (folder / "model.safetensors").write_bytes(data)
+    (folder / "notes.json").write_text("{}")
+    return folder
+
+
+def test_an_import_under_a_published_name_is_not_taken_for_the_published_model(hub, home, mine):
+    outcome(import_model(mine, NAME))
+    before = content_of(home / NAME)
+    for options in ({}, {"revision": "main"}):
+        with pytest.raises(DownloadError, match=r"model\.safetensors: its SHA.*another model"):
+            fetch(**options)
+    assert content_of(home / NAME) == before
+    assert zoo.find(NAME).hub_id == ""
+
+
+def test_an_import_under_a_published_name_is_replaced_when_asked(hub, home, tiny, mine):
+    outcome(import_model(mine, NAME))
+    hub.log.clear()
+    assert fetch(again=True).entry.hub_id == HUB_ID
+    assert hub.fetched() == ["model.safetensors"]
+    assert content(home / NAME) == content(tiny)
+    assert (home / NAME / "notes.json").exists(), "the model has no such file; it is somebody's"
+
+
+def test_an_import_that_is_the_published_model_becomes_it_without_a_download(hub, home, tiny):
+    """As of a folder from `hf download --local-dir`, which does not say whose it is."""
+    outcome(import_model(tiny, NAME))
+    assert zoo.find(NAME).revision == ""
+    assert fetch().num_fetched == 0
+    assert hub.fetched() == []
+    entry = zoo.find(NAME)
+    assert (entry.hub_id, entry.revision) == (HUB_ID, FIRST)
+
+
+def test_a_folder_of_another_model_is_not_found_under_a_hub_id_nor_overwritten(hub, home, mine):
+    outcome(import_model(mine, NAME))
+    manifest = store.read_manifest(home / NAME).model_copy(update={"hub_id": "someone/Sa2VA-1B"})
+    store.write_manifest(home / NAME, manifest)
+    before = content_of(home / NAME)
+    assert zoo.find(HUB_ID).folder is None
+    with pytest.raises(RequestError, match=r"holds someone/Sa2VA-1B.*models remove sa2va-1b"):
+        fetch(again=True)
+    assert content_of(home / NAME) == before
 
 
 # -- models that are not given ---------------------------------------------------------------------

@@ -81,9 +81,25 @@ def test_a_folder_is_copied_without_code_and_goes_by_a_name(mine, home, tiny):
     assert not any((home / ".import").iterdir())
 
 
-def test_a_folder_can_become_a_model_of_the_catalogue(mine, home):
-    take_in(mine, "sa2va-4b")
+def test_a_folder_goes_by_a_name_of_the_catalogue_when_asked(mine, home):
+    entry = take_in(mine, "sa2va-4b")
     assert zoo.find("ByteDance/Sa2VA-4B").folder == home / "sa2va-4b"
+    assert entry.hub_id == zoo.find("sa2va-4b").hub_id == "", "nothing says that it is that one"
+
+
+@pytest.mark.parametrize(
+    ("called", "name"),
+    [
+        ("Sa2VA-4B", "sa2va-4b-imported"),
+        ("nano", "nano-imported"),
+        ("someone--Sa2VA-4B", "someone-sa2va-4b"),  # "--" stands for the slash of a hub id
+    ],
+)
+def test_a_folder_s_name_alone_makes_it_nobody_s_published_model(mine, called, name):
+    folder = mine.rename(mine.with_name(called))
+    assert take_in(folder).name == name
+    assert zoo.find("ByteDance/Sa2VA-4B").folder is None
+    assert zoo.find("someone/Sa2VA-4B").folder is None
 
 
 def test_a_model_carried_here_from_another_store_stays_what_it_was(mine, home, tmp_path):
@@ -97,6 +113,9 @@ def test_a_model_carried_here_from_another_store_stays_what_it_was(mine, home, t
     shutil.move(there, stick)
     entry = take_in(stick)
     assert (entry.name, entry.revision) == ("sa2va-4b", "a" * 40)
+    assert zoo.find("sa2va-4b").hub_id == "ByteDance/Sa2VA-4B"
+    with pytest.raises(RequestError, match="is ByteDance/Sa2VA-4B, and sa2va-8b is the name of"):
+        take_in(stick, "sa2va-8b")
     carried = store.read_manifest(home / "sa2va-4b")
     assert (carried.hub_id, carried.licence) == ("ByteDance/Sa2VA-4B", "mit")
     assert carried.files == manifest.files
@@ -121,7 +140,11 @@ def test_a_snapshot_of_the_hub_s_cache_is_known_by_its_model(tiny, tmp_path, hom
     snapshot, blobs = cache / "snapshots" / ("b" * 40), cache / "blobs"
     snapshot.mkdir(parents=True)
     blobs.mkdir()
-    published = content(tiny) | {"README.md": b"#", ".gitattributes": b"*", "modeling.py": b"import"}
+    published = content(tiny) | {
+        "README.md": b"#",
+        ".gitattributes": b"*",
+        "modeling.py": b"import",
+    }
     for name, data in published.items():
         blob = blobs / hashlib.sha256(data).hexdigest()
         blob.write_bytes(data)
@@ -350,6 +373,8 @@ def offline(request, no_sockets, monkeypatch):
 
 
 def test_offline_no_socket_is_opened(offline, mine, capsys):
+    manifest = store.Manifest(hub_id="ByteDance/Sa2VA-4B", revision="a" * 40, files=facts_of(mine))
+    store.write_manifest(mine, manifest)
     assert offline("models", "import", str(mine), "--name", "sa2va-4b", "--quiet") == 0
     assert offline("models") == 0
     assert offline("models", "list", "--here") == 0
@@ -358,6 +383,20 @@ def test_offline_no_socket_is_opened(offline, mine, capsys):
     assert offline("models", "verify", "--quiet") == 0
     assert offline("models", "pull", "sa2va-4b", "--quiet") == 0
     assert offline("models", "remove", "sa2va-4b", "--yes") == 0
+
+
+def facts_of(folder: Path) -> dict[str, store.FileFacts]:
+    return {
+        name: store.FileFacts(size=len(data), sha256=hashlib.sha256(data).hexdigest())
+        for name, data in content(folder).items()
+        if name in FILES
+    }
+
+
+def test_offline_an_import_of_unknown_origin_is_not_said_to_be_the_published_model(offline, mine):
+    assert offline("models", "import", str(mine), "--name", "sa2va-4b", "--quiet") == 0
+    assert offline("models", "pull", "sa2va-4b", "--quiet") == 2
+    assert offline("models", "verify", "sa2va-4b", "--quiet") == 0
 
 
 def test_offline_a_model_that_is_not_here_is_not_asked_for(offline, capsys):

@@ -24,7 +24,8 @@ class ModelEntry:
         What to call it here, in lower case; of an unlisted hub id `org--repo`, so that nobody's
         weights are taken for another's. Also the name of its folder in the store.
     hub_id : str
-        Its name on the hub; empty for nano and for folders.
+        Its name on the hub; empty for nano, for folders, and for what was imported without a record
+        of where it is from, whatever it is called.
     base : str
         The multimodal language model it was made from.
     template : str
@@ -65,6 +66,11 @@ class ModelEntry:
         The published weights are float32, except for parts that are stored in half of that.
         """
         return self.num_parameters * 4
+
+
+def named(name: str) -> ModelEntry:
+    """The model of the catalogue that has this name, or one of which nothing else is known."""
+    return next((entry for entry in KNOWN if entry.name == name), ModelEntry(name))
 
 
 def hub_name(hub_id: str) -> str:

@@ -26,7 +26,7 @@ from napari_sa2va.core.errors import (
     WrongBytes,
 )
 from napari_sa2va.models import hub, store
-from napari_sa2va.models.catalogue import ModelEntry
+from napari_sa2va.models.catalogue import ModelEntry, named
 from napari_sa2va.models.checking import verify
 from napari_sa2va.models.digests import Digests, Expected, digest
 from napari_sa2va.models.hashes import remember
@@ -68,6 +68,9 @@ def pull(
 ) -> Job[Pulled]:
     """Bring a model to this machine.
 
+    Files that were put there by hand, or imported without a record of whose they are, are compared
+    with the model's, and not replaced unasked.
+
     Parameters
     ----------
     entry : ModelEntry
@@ -90,7 +93,7 @@ def pull(
     Raises
     ------
     RequestError
-        If the model is not one of the hub.
+        If the model is not one of the hub, or its folder holds another one.
     ModelError
         If the hub does not give it, it is no checkpoint that can be run, or the network is not to
         be touched.
@@ -100,7 +103,12 @@ def pull(
         If a file is not what the hub records.
     """
     if not entry.hub_id:
-        raise RequestError(f"{entry.name} is not a model of the hub.", "See: napari-sa2va models.")
+        # What was imported under the name of a published model is compared with that one.
+        entry = replace(entry, hub_id=named(entry.name).hub_id)
+    if not entry.hub_id:
+        raise RequestError(
+            f"{entry.name} is not a model of the hub, as far as known.", "See: napari-sa2va models."
+        )
     if entry.place == "hub cache" and revision in ("", entry.revision) and not again:
         verdict = yield from verify(entry)
         if verdict.wrong:
@@ -132,11 +140,11 @@ def _no_room(message: str) -> DownloadError:
     )
 
 
-def _unlike_recorded(name: str, wrong: dict[str, str]) -> WrongBytes:
+def _unlike_recorded(name: str, wrong: dict[str, str], doubt: str = "") -> WrongBytes:
     files = "; ".join(f"{file}: {how}" for file, how in sorted(wrong.items()))
     return WrongBytes(
         f"{len(wrong)} of the files of {name} {'is' if len(wrong) == 1 else 'are'} not what the "
-        f"hub records ({files}).",
+        f"hub records ({files}).{doubt}",
         f"To fetch what is wrong again, run: napari-sa2va models pull {name} --again.",
     )
 
@@ -185,7 +193,7 @@ class _Pull:
         return store.pull_folder(self.entry.name)
 
     def run(self, revision: str) -> Job[Pulled]:
-        manifest, plan = store.read_manifest(self.target), self._read_plan()
+        manifest, plan = self._read_manifest(), self._read_plan()
         listing = self._listing(revision, manifest, plan)
         self.revision = listing.revision
         if plan is None or plan.revision != listing.revision:
@@ -215,10 +223,30 @@ class _Pull:
             if file.name == "config.json" and found is not None:
                 self._check_config()
         if self.wrong:
-            raise _unlike_recorded(self.entry.name, self.wrong)
+            raise _unlike_recorded(self.entry.name, self.wrong, self._doubt(manifest))
         return Pulled(self._put_in(manifest, listing), self.num_fetched, listing.licence)
 
     # -- what is to come -----------------------------------------------------------------------
+
+    def _read_manifest(self) -> Manifest | None:
+        """What is recorded of the model here; None if nobody knows that it is this one."""
+        manifest = store.read_manifest(self.target)
+        if manifest is None or manifest.is_of(self.entry.hub_id):
+            return manifest
+        if manifest.hub_id:
+            raise RequestError(
+                f"{self.target} holds {manifest.hub_id}, and not {self.entry.hub_id}.",
+                f"If it may go, first run: napari-sa2va models remove {self.entry.name}.",
+            )
+        return None
+
+    def _doubt(self, manifest: Manifest | None) -> str:
+        if manifest is not None or not self.target.is_dir():
+            return ""
+        return (
+            f" What lies in {self.target} was imported or put there by hand, and may be another "
+            "model."
+        )
 
     def _listing(self, revision: str, manifest: Manifest | None, plan: _Plan | None) -> hub.Listing:
         if manifest is not None and plan is None and revision in ("", manifest.revision):

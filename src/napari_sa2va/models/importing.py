@@ -13,7 +13,7 @@ from typing import Any
 
 from napari_sa2va.core.errors import CheckpointError, ModelError, OutputError, RequestError
 from napari_sa2va.models import store
-from napari_sa2va.models.catalogue import KNOWN, NANO, ModelEntry, hub_name
+from napari_sa2va.models.catalogue import KNOWN, NANO, ModelEntry, hub_name, named
 from napari_sa2va.models.digests import Digests, Expected, digest, is_model_file, pieces
 from napari_sa2va.models.hashes import remember
 from napari_sa2va.models.jobs import Job, Meter, gigabytes
@@ -46,8 +46,9 @@ def import_model(folder: Path, name: str = "", *, link: bool = False) -> Job[Mod
     ----------
     folder : Path
     name : str
-        What to call it; by default the name of the model that it is known to be, or else the
-        folder's.
+        What to call it; by default the name of the model that it is recorded to be, or else the
+        folder's. A published model's name is given to another folder only if it is named here, and
+        the files do not count as that model's then.
     link : bool
         Whether to make hard links instead of copies, which take no room. A program that changes
         the files of the folder then changes the model, too.
@@ -65,7 +66,8 @@ def import_model(folder: Path, name: str = "", *, link: bool = False) -> Job[Mod
     CheckpointError
         If the folder is not a complete checkpoint that can be run, or a file is not as recorded.
     RequestError
-        If the name is taken, or cannot be one.
+        If the name is taken, is that of another model than the folder is recorded to be, or cannot
+        be one.
     OutputError
         If it cannot be copied or linked.
     """
@@ -75,6 +77,7 @@ def import_model(folder: Path, name: str = "", *, link: bool = False) -> Job[Mod
     hub_id = store.hub_id_of(folder)
     name = name.strip().replace("/", "--").lower() or _name_of(folder, hub_id)
     _require_free(name, folder)
+    _require_own_name(name, hub_id, folder)
     _require_checkpoint(folder)
     names = sorted(p.name for p in folder.iterdir() if is_model_file(p.name) and p.is_file())
     names = [n for n in names if n != store.MANIFEST]
@@ -117,8 +120,7 @@ def import_model(folder: Path, name: str = "", *, link: bool = False) -> Job[Mod
             store.clear(made)
     for file, known in facts.items():
         remember(target / file, known.sha256)
-    entry = next((e for e in KNOWN if e.name == name), ModelEntry(name, hub_id, licence=""))
-    return replace(entry, folder=target, place="store", revision=revision)
+    return replace(named(name), hub_id=hub_id, folder=target, place="store", revision=revision)
 
 
 def require_family(config: Mapping[str, Any]) -> None:
@@ -151,16 +153,30 @@ def link_or_copy(source: Path, target: Path) -> None:
 def _name_of(folder: Path, hub_id: str) -> str:
     if hub_id:
         return hub_name(hub_id)
-    return re.sub(r"[^a-z0-9._-]+", "-", folder.resolve().name.lower()).strip("-._")
+    # Also one dash for many: two stand for the slash of a hub id.
+    name = re.sub(r"[^a-z0-9._]+", "-", folder.resolve().name.lower()).strip("-._")
+    # Anybody's fine-tune may lie in a folder that is called like what it was made from.
+    return f"{name}-imported" if named(name) in KNOWN else name
+
+
+def _require_own_name(name: str, hub_id: str, folder: Path) -> None:
+    """Refuse the name of a published model for what is recorded to be another one."""
+    other = named(name).hub_id
+    if hub_id and other and hub_id.lower() != other.lower():
+        raise RequestError(
+            f"{folder} is {hub_id}, and {name} is the name of {other}.",
+            f"Leave --name out, which makes it {hub_name(hub_id)}, or give another.",
+        )
 
 
 def _require_free(name: str, folder: Path) -> None:
     target = store.folder_in_store(name)
     if name == NANO.name:
         raise RequestError("nano is the name of the model that ships.", "Give another: --name.")
-    if target.exists() and target.resolve() == folder.resolve():
+    here = folder.resolve()
+    if here.parent == store.home().resolve() and here.name in store.names_in_store():
         raise RequestError(
-            f"{folder} is in the store already, as {name}.", "Nothing is to be done."
+            f"{folder} is in the store already, as {here.name}.", "Nothing is to be done."
         )
     if target.exists() and any(target.iterdir()):
         raise RequestError(

@@ -21,7 +21,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from napari_sa2va.core.errors import CheckpointError, ModelError, RequestError
-from napari_sa2va.models.catalogue import KNOWN, NANO, ModelEntry, Place
+from napari_sa2va.models.catalogue import NANO, ModelEntry, Place, named
 from napari_sa2va.models.digests import Expected, is_model_file
 from napari_sa2va.models.sa2va.checkpoint import weight_files
 from napari_sa2va.models.sa2va.tokenizer import has_tokenizer
@@ -77,6 +77,10 @@ class Manifest(BaseModel):
         if astray:
             raise ValueError(f"{astray[0]!r} is no file of a model")
         return files
+
+    def is_of(self, hub_id: str) -> bool:
+        """Whether the files are recorded to be those of a model on the hub, which ignores case."""
+        return bool(hub_id) and self.hub_id.lower() == hub_id.lower()
 
     @property
     def expected(self) -> list[Expected]:
@@ -145,18 +149,25 @@ def names_in_store() -> list[str]:
 def locate(entry: ModelEntry) -> tuple[Path | None, Place, str]:
     """Where a model's weights are, whose folder that is, and the commit they are of.
 
-    Looks in the package (nano only), the store and the hub's cache, in this order.
+    Looks in the package (nano only), the store and the hub's cache, in this order. A folder of the
+    store that is recorded to be of another model is not it.
     """
     candidates: list[tuple[Path, Place]] = []
     if entry.name == NANO.name:
         candidates.append((Path(__file__).parent / "nano", "package"))
-    candidates.append((home() / entry.name, "store"))
+    if not _is_of_another(home() / entry.name, entry.hub_id):
+        candidates.append((home() / entry.name, "store"))
     if entry.hub_id:
         candidates += [(path, "hub cache") for path in snapshots(entry.hub_id)]
     for folder, place in candidates:
         if is_complete(folder):
             return folder, place, _revision_of(folder, place)
     return None, "", ""
+
+
+def _is_of_another(folder: Path, hub_id: str) -> bool:
+    manifest = read_manifest(folder)
+    return manifest is not None and bool(manifest.hub_id and hub_id) and not manifest.is_of(hub_id)
 
 
 def is_complete(folder: Path) -> bool:
@@ -283,7 +294,8 @@ def put_in(name: str, made: Path, manifest: Manifest, moving: Collection[str]) -
 
     The configuration is taken away first and comes back last, also where it stays the same: without
     it a folder is no checkpoint, so that nobody takes files of two revisions for one model, whenever
-    this is cut off. Files of an earlier manifest that the new one lacks are deleted.
+    this is cut off. Files of an earlier manifest of the same model that the new one lacks are
+    deleted.
 
     Parameters
     ----------
@@ -297,7 +309,9 @@ def put_in(name: str, made: Path, manifest: Manifest, moving: Collection[str]) -
     target = folder_in_store(name)
     target.mkdir(parents=True, exist_ok=True)
     earlier = read_manifest(target)
-    gone = sorted(earlier.files.keys() - manifest.files.keys()) if earlier is not None else []
+    gone: list[str] = []
+    if earlier is not None and earlier.is_of(manifest.hub_id):
+        gone = sorted(earlier.files.keys() - manifest.files.keys())
     moving = set(moving)
     config = target / _CONFIG
     if _CONFIG in moving:
@@ -354,7 +368,7 @@ def _refuse_to_remove(name: str, target: Path) -> None:
             f"{target} has no {MANIFEST}, so it was put there by hand.",
             "Delete the folder by hand; only what was pulled or imported is removed.",
         )
-    entry = next((entry for entry in KNOWN if entry.name == name), ModelEntry(name))
+    entry = named(name)
     folder, place, _ = locate(entry)
     if place == "package":
         raise ModelError(

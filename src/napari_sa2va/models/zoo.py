@@ -40,11 +40,12 @@ def known_models() -> tuple[ModelEntry, ...]:
 def _located(entry: ModelEntry) -> ModelEntry:
     folder, place, revision = store.locate(entry)
     manifest = store.read_manifest(folder) if folder is not None and place == "store" else None
-    # What the model's page said goes before what is known here.
-    licence = manifest.licence if manifest is not None else ""
-    return replace(
-        entry, folder=folder, place=place, revision=revision, licence=licence or entry.licence
-    )
+    entry = replace(entry, folder=folder, place=place, revision=revision)
+    if manifest is None:
+        return entry
+    # What the model's page said goes before what is known here. Whose the weights are is nothing
+    # that their name would tell: anybody may have given it to them.
+    return replace(entry, hub_id=manifest.hub_id, licence=manifest.licence or entry.licence)
 
 
 def _stored(name: str) -> ModelEntry:
