@@ -211,6 +211,17 @@ def test_a_password_in_an_address_is_not_shown(hub, home, monkeypatch):
     assert "geheim" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "address",
+    ["ftp://me:geheim@mirror", "me:geheim@mirror", "http:/me:geheim@mirror", "http://me:geheim/@m"],
+)
+def test_a_password_in_what_is_no_address_is_not_shown(hub, address):
+    with pytest.raises(RequestError, match="is not the address of a hub") as caught:
+        fetch(endpoint=address)
+    assert "geheim" not in str(caught.value)
+    assert "m" in caught.value.message.split("'")[1]
+
+
 def test_a_page_that_is_no_hub_is_told_apart_from_one(hub):
     hub.commits[HUB_ID][FIRST]["config.json"] = b"{}"
     hub.commits = {HUB_ID: {"not a commit": hub.commits[HUB_ID][FIRST]}}

@@ -103,6 +103,13 @@ def offline() -> Iterator[None]:
             os.environ[OFFLINE_VARIABLE] = before
 
 
+def endpoint_named(given: str = "") -> str:
+    """What is named as the hub, or as a mirror, be it an address or not; see `endpoint_of`."""
+    from huggingface_hub import constants
+
+    return (given or os.environ.get(ENDPOINT_VARIABLE) or constants.ENDPOINT).strip().rstrip("/")
+
+
 def endpoint_of(given: str = "") -> str:
     """The address of the hub, or of a mirror.
 
@@ -116,21 +123,27 @@ def endpoint_of(given: str = "") -> str:
     RequestError
         If it is not an address.
     """
-    from huggingface_hub import constants
-
-    address = (given or os.environ.get(ENDPOINT_VARIABLE) or constants.ENDPOINT).strip().rstrip("/")
-    parts = urlsplit(address)
-    if parts.scheme not in ("http", "https") or not parts.netloc or parts.query:
+    address = endpoint_named(given)
+    if not _is_address(address):
         raise RequestError(
-            f"{address!r} is not the address of a hub.",
+            f"{shown(address)!r} is not the address of a hub.",
             "Give one such as https://huggingface.co or http://mirror.example:8080.",
         )
     return address
 
 
+def _is_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        _ = parts.port
+    except ValueError:  # a bracket that is not closed, a port that is no number
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and not parts.query
+
+
 def shown(address: str) -> str:
-    """An address without a password that may be in it."""
-    return re.sub(r"//[^/]*@", "//", address)
+    """An address without a password that may be in it; it need not be one."""
+    return re.sub(r"^([\w+.-]+://)?.*@", r"\1", address)
 
 
 def page_of(hub_id: str, endpoint: str = "") -> str:
