@@ -7,8 +7,17 @@ from unittest.mock import Mock
 
 import pytest
 
+from napari_sa2va.core.cancel import CancelToken
 from napari_sa2va.gui.model_controller import ModelController, ModelView
-from napari_sa2va.gui.model_tasks import Damaged, Listed, ModelRow, Moved, Told
+from napari_sa2va.gui.model_tasks import (
+    Damaged,
+    Listed,
+    ModelRow,
+    Moved,
+    Refused,
+    Told,
+    messages_of,
+)
 from napari_sa2va.gui.request import Failed
 from napari_sa2va.models.catalogue import ModelEntry
 from napari_sa2va.models.jobs import Progress
@@ -117,7 +126,8 @@ def test_the_mirror_goes_along(desk):
 
 def test_an_expected_error_is_followed_by_the_list_and_another_one_ends_the_task(desk):
     desk.controller.download("sa2va-4b")
-    desk.say(Failed("No room.", "Make room."))
+    desk.say(Refused("No room.", "Make room."))
+    desk.view.show_error.assert_called_with("No room.", "Make room.", "")
     assert desk.controller.busy
     desk.say(LISTED)
     assert not desk.controller.busy
@@ -125,6 +135,57 @@ def test_an_expected_error_is_followed_by_the_list_and_another_one_ends_the_task
     desk.say(Failed("KeyError", "Report it.", "Traceback ..."))
     assert not desk.controller.busy
     desk.view.show_error.assert_called_with("KeyError", "Report it.", "Traceback ...")
+    desk.controller.look(RunSettings(), Ask())
+    desk.say(Failed("One of ours, where none was foreseen."))
+    assert not desk.controller.busy
+
+
+@pytest.mark.parametrize("address", ["mirror.example", "ftp://me:geheim@mirror", "http://[mirror"])
+@pytest.mark.parametrize("variable", [False, True])
+def test_an_address_that_is_none_is_told_and_can_be_mended(
+    monkeypatch, tmp_path, address, variable
+):
+    """The worker says the same twice, if it asks for the address again to end the task."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("NAPARI_SA2VA_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("HF_ENDPOINT", address if variable else "https://huggingface.co")
+    desk = Desk()
+    desk.controller.endpoint = "" if variable else address
+    for action in (
+        desk.controller.download,
+        lambda name: desk.controller.look(RunSettings(), Ask()),
+    ):
+        action("sa2va-4b")
+        for message in messages_of(desk.tasks[-1], CancelToken()):
+            desk.say(message)
+        assert not desk.controller.busy
+    desk.view.show_error.assert_called_once()
+    assert "is not the address of a hub" in desk.view.show_error.call_args.args[0]
+    listed = desk.view.show_models.call_args.args[0]
+    assert "geheim" not in f"{desk.view.mock_calls}{listed}"
+    assert desk.controller.can_download(ABSENT, listed), "with another address in the line"
+
+
+def test_a_window_that_is_opened_again_meanwhile_shows_the_memory_of_its_run(desk):
+    before, after = Ask(num_objects=1), Ask(num_objects=7)
+    desk.controller.look(RunSettings(), before)
+    desk.say(LISTED)
+    desk.view.reset_mock()
+    desk.controller.verify("sa2va-4b")
+    desk.controller.look(RunSettings(), after)
+    desk.say(Told("It is as recorded."), LISTED)
+    desk.view.show_models.assert_not_called()
+    assert (desk.tasks[-1].action, desk.tasks[-1].ask) == ("list", after)
+    assert desk.controller.busy
+    newer = Listed((ABSENT,), "cpu", 10**9, "float32", "https://huggingface.co")
+    desk.say(newer)
+    desk.view.show_models.assert_called_once_with(newer)
+    assert not desk.controller.busy
+    assert desk.outcome == "It is as recorded."
+    assert [call.args for call in desk.view.set_busy.call_args_list] == [(True,), (False,)], (
+        "or else what was said of an error would be hidden"
+    )
+    assert len(desk.tasks) == 3
 
 
 def test_cancel_asks_the_task_to_stop_and_stop_forgets_it(desk):

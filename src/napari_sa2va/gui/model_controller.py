@@ -16,6 +16,7 @@ from napari_sa2va.gui.model_tasks import (
     ModelRow,
     ModelTask,
     Moved,
+    Refused,
     Told,
 )
 from napari_sa2va.gui.request import Failed
@@ -85,7 +86,7 @@ class ModelController:
         return self._task is not None
 
     def look(self, settings: RunSettings, ask: Ask) -> None:
-        """List the models, with the memory that a run needs; waits for a task on its way."""
+        """List the models, with the memory that a run needs; after a task that is on its way."""
         self._settings, self._ask = settings, ask
         if not self.busy:
             self._do(ModelTask("list"))
@@ -128,11 +129,15 @@ class ModelController:
     def _do(self, task: ModelTask) -> None:
         if self.busy:
             return
+        self._outcome = ""
+        self._view.set_busy(True)
+        self._begin(task)
+
+    def _begin(self, task: ModelTask) -> None:
         self._number += 1
         number = self._number
         task = replace(task, settings=self._settings, ask=self._ask, endpoint=self.endpoint.strip())
-        self._task, self._pace, self._outcome = task, _Pace(), ""
-        self._view.set_busy(True)
+        self._task, self._pace = task, _Pace()
         self._view.show_progress(_BEGINNINGS[task.action], None)
         self._handle = self._start(task, lambda message: self._take(number, message))
 
@@ -158,16 +163,25 @@ class ModelController:
                     "Download it again; only what is wrong is fetched." if message.can_mend else ""
                 )
                 self._view.show_error(message.message, hint, "")
+            case Refused():
+                self._view.show_error(message.message, message.hint, "")
             case Failed():
                 self._view.show_error(message.message, message.hint, message.details)
-                if message.details:  # nobody foresaw it, so no list follows
-                    self._end()
+                self._end(self._task)
             case Listed():
-                self._view.show_models(message)
-                self._end()
+                if self._is_for_this_run(self._task):
+                    self._view.show_models(message)
+                self._end(self._task)
 
-    def _end(self) -> None:
+    def _is_for_this_run(self, task: ModelTask) -> bool:
+        return (task.settings, task.ask) == (self._settings, self._ask)
+
+    def _end(self, task: ModelTask) -> None:
         self._handle = self._task = None
+        if not self._is_for_this_run(task):
+            # Without a word to the view, which would take away what was said of an error.
+            self._begin(ModelTask("list"))
+            return
         self._view.set_busy(False)
         self._view.show_outcome(self._outcome)
 

@@ -86,7 +86,7 @@ class ModelRow:
 
 @dataclass(frozen=True)
 class Listed:
-    """All models: the last message of every task.
+    """All models: the last message of every task that did not come to an end before.
 
     Attributes
     ----------
@@ -99,7 +99,7 @@ class Listed:
     dtype : str
         Number format of the language model.
     hub : str
-        Where models are downloaded from; empty if nothing may be.
+        Where models are downloaded from, which need not be an address; empty if nothing may be.
     """
 
     rows: tuple[ModelRow, ...]
@@ -150,7 +150,19 @@ class Damaged:
     can_mend: bool
 
 
-ModelMessage = Listed | Moved | Told | Damaged | Failed
+@dataclass(frozen=True)
+class Refused:
+    """A task could not be done, for a reason that was foreseen.
+
+    No `Failed`, which says that the worker came to an end: the list is still to come.
+    """
+
+    message: str
+    hint: str = ""
+
+
+ModelMessage = Listed | Moved | Told | Damaged | Refused | Failed
+"""`Listed` or `Failed` is the last one."""
 
 
 def need_of(
@@ -184,7 +196,7 @@ def messages_of(task: ModelTask, cancel: CancelToken) -> Iterator[ModelMessage]:
         except WrongBytes as error:
             yield Damaged(task.name, error.message, can_mend=True)
         except Sa2vaError as error:
-            yield Failed.of(error)
+            yield Refused(error.message, error.hint)
     yield _listed(task)
 
 
@@ -266,7 +278,7 @@ def _listed(task: ModelTask) -> Listed:
         (_row(entry, formats, task.ask) for entry in known_models()),
         key=lambda row: row.entry.folder is None,
     )
-    source = "" if hub.is_offline() else hub.shown(hub.endpoint_of(task.endpoint))
+    source = "" if hub.is_offline() else hub.shown(hub.endpoint_named(task.endpoint))
     return Listed(tuple(rows), name, free, formats.language, source)
 
 
