@@ -139,6 +139,25 @@ def test_the_memory_is_that_of_the_clip_if_one_is_named(capsys, tmp_path):
     assert run(capsys, "list", "--clip", str(tmp_path / "nothing.tif"))[0] == 2
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        (
+            ["--here", "--dtype", "float16"],
+            ["list"],
+            "--dtype, --here before list would be ignored",
+        ),
+        (["--clip", "x.tif"], ["info", "nano"], "--clip before info would be ignored"),
+        (["--dtype", "float32"], ["verify"], "--dtype before verify would be ignored"),
+    ],
+)
+def test_flags_before_a_command_that_would_not_see_them_are_refused(capsys, before, after, words):
+    code, said = run(capsys, *before, *after)
+    assert code == 2
+    assert words in said
+    assert run(capsys, "--here", "--dtype", "float16")[0] == 0
+
+
 def test_a_folder_is_imported_under_its_name(capsys, tiny, tmp_path):
     code, said = run(capsys, "import", str(tiny), "--name", "mine")
     assert (code, "--model mine" in said) == (0, True)

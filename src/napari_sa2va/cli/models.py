@@ -12,6 +12,7 @@ from textwrap import shorten
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 from rich.console import Console
 from rich.table import Table
 
@@ -61,7 +62,19 @@ def models(ctx: click.Context, dtype: Dtype, clip_path: Path | None, here: bool)
 
     Without a command it lists them.
     """
-    return DONE if ctx.invoked_subcommand else _print_list(dtype, clip_path, here)
+    if ctx.invoked_subcommand is None:
+        return _print_list(dtype, clip_path, here)
+    given = [
+        parameter.opts[0]
+        for parameter in ctx.command.params
+        if ctx.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
+    ]
+    if given:
+        raise click.UsageError(
+            f"{', '.join(sorted(given))} before {ctx.invoked_subcommand} would be ignored. "
+            "Give the flags of a command after it."
+        )
+    return DONE
 
 
 @models.command("list")
