@@ -156,6 +156,9 @@ class FakeModel:
             np.array([[c, 0.0] for c in channels[:count]], dtype=np.float32).reshape(-1, 2),
         )
 
+    def nbytes_outside(self, device):
+        return 0 if self.device.type == device.type else self.nbytes
+
     def park_language(self):
         self.calls.append(("park_language",))
 

@@ -316,6 +316,21 @@ def test_nothing_is_moved_to_a_cpu_that_has_no_room(monkeypatch, model):
     assert not any(c[0] == "to" for c in model.calls)
 
 
+def test_a_changed_network_takes_no_other_ones_place():
+    mine, theirs = FakeModel(), FakeModel()
+    asked, now = ModelSettings(name="mine"), ModelSettings(name="mine", dtype="bfloat16")
+    loaded.forget()
+    try:
+        loaded.keep(asked, mine)
+        loaded.keep(now, mine)
+        assert loaded.load(now) is mine
+        loaded.keep(ModelSettings(name="theirs"), theirs)
+        loaded.forget(theirs)
+        assert loaded.load(now) is mine
+    finally:
+        loaded.forget()
+
+
 def test_the_language_model_is_parked_before_drawing_if_asked_for(model):
     memory = MemorySettings(offload_language=True, offload_frames=True)
     events = play(TEXTS, memory=memory)
@@ -404,6 +419,16 @@ def test_a_network_that_is_halved_in_the_middle_of_a_run_goes_on(monkeypatch, na
     changed = loaded.load(nano.model_copy(update={"dtype": "bfloat16", "vision_dtype": "bfloat16"}))
     assert changed.dtype == torch.bfloat16
     assert loaded.load(nano).dtype == torch.float32
+
+
+def test_the_cpu_needs_room_for_what_is_not_there_yet_only(nano):
+    network, cpu = loaded.load(nano), torch.device("cpu")
+    assert network.nbytes_outside(cpu) == 0
+    language = sum(t.numel() * t.element_size() for t in network.mllm.state_dict().values())
+    network.to("meta")
+    assert network.nbytes_outside(cpu) == network.nbytes
+    network.mllm.to_empty(device="cpu")  # as if it was offloaded
+    assert network.nbytes_outside(cpu) == network.nbytes - language
 
 
 def test_quantised_and_of_mixed_formats_a_run_goes_through(nano):

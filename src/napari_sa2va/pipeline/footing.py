@@ -3,18 +3,22 @@
 It runs the steps of a run, and when one fails for want of memory it goes down one rung of the
 `ladder`, says so, and runs the step again. A step hands over its result only when it is whole, so
 nothing that was yielded is lost or comes twice.
+
+Each step takes its turn (`turns`), since other runs may stand on the same network, and change it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from napari_sa2va.core.errors import MemoryShortage
+from napari_sa2va.core.errors import MemoryShortage, ModelError
 from napari_sa2va.pipeline.events import Note
 from napari_sa2va.pipeline.ladder import Standing, Step, next_rung
 from napari_sa2va.pipeline.record import Clock, RunRecord, StepDown
+from napari_sa2va.pipeline.turns import turns_of
 from napari_sa2va.settings import ModelSettings, RunSettings
 
 if TYPE_CHECKING:
@@ -45,6 +49,8 @@ class Footing:
         A network that the caller handed in. Its weights are neither cast nor moved.
     record : RunRecord
     clock : Clock
+    should_stop : callable
+        Asked while another run has its turn with the network.
 
     Attributes
     ----------
@@ -55,14 +61,23 @@ class Footing:
     """
 
     def __init__(
-        self, settings: RunSettings, model: Sa2VA | None, record: RunRecord, clock: Clock
+        self,
+        settings: RunSettings,
+        model: Sa2VA | None,
+        record: RunRecord,
+        clock: Clock,
+        should_stop: Callable[[], bool] = lambda: False,
     ) -> None:
         from napari_sa2va.models.device import pick_device, pick_formats
 
         self._settings = settings
         self._record = record
         self._clock = clock
+        self._should_stop = should_stop
         self._model = model
+        self._left_as = None if model is None else _state(model)
+        self._news: list[Note] = []
+        self._token = object()  # not the footing, which would keep its network alive
         self._tracker: Tracker | None = None
         self._settled, self._drawing = True, False
         choice = settings.model
@@ -100,8 +115,11 @@ class Footing:
         if self._model is None:
             from napari_sa2va.pipeline.loaded import load
 
-            self._model = yield from self.attempt("load", lambda: load(self._choice()))
-        self._model.pictures_at_once = self._standing.memory.pictures_at_once
+            model = yield from self.attempt("load", lambda: load(self._choice()))
+            self._model, self._left_as = model, _state(model)
+            now, found = self._standing, model.formats
+            formats = replace(now.formats, language=found.language, vision=found.vision)
+            self._standing = replace(now, formats=formats)
         self._note_down()
 
     def new_tracker(self, **how: Any) -> Tracker:
@@ -119,7 +137,7 @@ class Footing:
         """No question is left to be asked."""
         self._drawing = True
         if self._offloads and self._standing.memory.offload_language:
-            self.model.park_language()
+            self._settled = False
 
     def attempt(
         self,
@@ -144,20 +162,28 @@ class Footing:
         Yields
         ------
         Note
-            One per rung taken.
+            One per rung taken, and one if another run has changed the network.
 
         Raises
         ------
         MemoryShortage
             If no rung is left, or the run is not to take any.
+        ModelError
+            If another run has left the network half changed.
+        Stopped
+            If it was to stop while it waited for its turn.
         """
         from napari_sa2va.models.device import give_back, memory_errors
 
         while True:
             try:
-                with self._clock(step), memory_errors(self._where):
-                    self._settle()
-                    return work()
+                with self._turn():
+                    self._take_over()
+                    with self._clock(step), memory_errors(self._where):
+                        self._settle()
+                        done = work()
+                yield from self._tell()
+                return done
             except MemoryShortage as error:
                 rung = next_rung(step, self._standing, together)
                 if rung is None or not self._standing.memory.step_down:
@@ -183,9 +209,46 @@ class Footing:
         update: dict[str, object] = {}
         if now.device != self._asked.device:
             update["device"] = now.device
-        if now.formats != self._asked.formats:
+        if _weights(now.formats) != _weights(self._asked.formats):
             update |= {"dtype": now.formats.language, "vision_dtype": now.formats.vision}
         return choice.model_copy(update=update)
+
+    def _turn(self) -> AbstractContextManager[None]:
+        if self._model is None:
+            return nullcontext()
+        return turns_of(self._model).take(self._should_stop)
+
+    def _take_over(self) -> None:
+        """Make the network this run's again, if another one had the last turn with it."""
+        model = self._model
+        if model is None or (turns := turns_of(model)).last is self._token:
+            return
+        if turns.torn:
+            raise ModelError(
+                f"{model.name} was left half changed by a run that had too little memory.",
+                "Try again: it is loaded anew then.",
+            )
+        turns.last = self._token
+        model.pictures_at_once = self._standing.memory.pictures_at_once
+        if self._drawing:  # another run's question may have fetched the language model
+            self._settled = False
+        if _state(model) == self._left_as:
+            return
+        now, found = self._standing, model.formats
+        formats = replace(now.formats, language=found.language, vision=found.vision)
+        device = "cpu" if model.device.type == "cpu" else now.device
+        self._standing, self._settled = replace(now, formats=formats, device=device), False
+        where, what = str(model.device), ", ".join(dict.fromkeys(_weights(formats)))
+        self._news.append(
+            self._record.note(
+                f"The model was changed in the meantime, for want of memory; it is now in {what} "
+                f"on the device {where}."
+            )
+        )
+
+    def _tell(self) -> Generator[Note, None, None]:
+        while self._news:
+            yield self._news.pop(0)
 
     def _settle(self) -> None:
         """Bring network and tracker to where the run stands; done again if it fails half-way."""
@@ -194,30 +257,47 @@ class Footing:
         from napari_sa2va.models.device import pick_device
 
         now, model, tracker = self._standing, self._model, self._tracker
-        if now.device == "cpu" and self._where.type != "cpu":
-            if model is not None:
-                _move_to_cpu(model)
-                self._where = model.device
-            else:
-                self._where = pick_device("cpu")
+        if model is not None:
+            self._change(model)
+            model.pictures_at_once = now.memory.pictures_at_once
+            self._where = model.device
+        elif now.device == "cpu":
+            self._where = pick_device("cpu")
         if tracker is not None:
             tracker.objects_per_pass = now.memory.objects_at_once
             tracker.offload = self._offloads and now.memory.offload_frames
             tracker.precision = _dtype(now.formats.sam2)
             tracker.follow()
         if model is not None:
-            model.pictures_at_once = now.memory.pictures_at_once
-            if _weights(now.formats) != _weights(model.formats):
-                model.halve()
             if self._drawing and self._offloads and now.memory.offload_language:
                 model.park_language()
-            if now.may_change_network and self._choice() != self._settings.model:
-                from napari_sa2va.pipeline.loaded import keep
-
-                # Or the next run would be given it under the name of what was asked for.
-                keep(self._choice(), model)
             self._note_down()
         self._settled = True
+
+    def _change(self, model: Sa2VA) -> None:
+        """Move and cast the network, if it is not as the run stands."""
+        from napari_sa2va.pipeline.loaded import forget, keep
+
+        now = self._standing
+        moves = now.device == "cpu" and self._where.type != "cpu" and model.device.type != "cpu"
+        casts = _weights(now.formats) != _weights(model.formats)
+        if not moves and not casts:
+            return
+        if moves:
+            _require_room_on_cpu(model)
+        # Nobody is to be handed it meanwhile, nor at all if this fails half-way.
+        forget(model)
+        turns = turns_of(model)
+        turns.torn = True
+        if moves:
+            model.to("cpu")
+        if casts:
+            model.halve()
+        turns.torn = False
+        self._left_as = _state(model)
+        if now.may_change_network:
+            # Or the next run would be given it under the name of what was asked for.
+            keep(self._choice(), model)
 
     def _note_down(self) -> None:
         record, model = self._record, self.model
@@ -237,12 +317,16 @@ def _dtype(name: str) -> torch.dtype:
     return found
 
 
-def _move_to_cpu(model: Sa2VA) -> None:
-    """Move a network, if the main memory has room for it."""
+def _state(model: Sa2VA) -> tuple[str, str, str]:
+    """What a run may change of a network for good: where it is, and the format of its weights."""
+    return str(model.device), *_weights(model.formats)
+
+
+def _require_room_on_cpu(model: Sa2VA) -> None:
     import torch
 
     from napari_sa2va.models.device import require_memory
 
     cpu = torch.device("cpu")
-    require_memory(model.nbytes, cpu, what=f"{model.name} on the CPU")
-    model.to(cpu)
+    # What is offloaded is there already.
+    require_memory(model.nbytes_outside(cpu), cpu, what=f"{model.name} on the CPU")

@@ -92,14 +92,16 @@ def fetching(name: str, cancel: CancelToken) -> Generator[Fetching, None, bool]:
 
 
 def keep(settings: ModelSettings, network: Sa2VA) -> None:
-    """Keep a network under the settings that it now has, not under those it was loaded with."""
+    """Keep a network under the settings that it now has, unless another one took its place."""
     global _kept
     with _lock:
-        _kept = (settings, network)
+        if _kept is None or _kept[1] is network:
+            _kept = (settings, network)
 
 
-def forget() -> None:
-    """Drop the kept network, so that its memory can be freed."""
+def forget(network: Sa2VA | None = None) -> None:
+    """Drop the kept network, or only if it is this one, so that its memory can be freed."""
     global _kept
     with _lock:
-        _kept = None
+        if network is None or (_kept is not None and _kept[1] is network):
+            _kept = None

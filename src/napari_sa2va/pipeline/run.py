@@ -29,6 +29,7 @@ from napari_sa2va.pipeline.footing import Footing
 from napari_sa2va.pipeline.loaded import fetching
 from napari_sa2va.pipeline.record import Clock, RunRecord
 from napari_sa2va.pipeline.resolve import Plan, resolve
+from napari_sa2va.pipeline.turns import Stopped
 from napari_sa2va.settings import RunSettings
 
 if TYPE_CHECKING:
@@ -89,6 +90,8 @@ def run(
 
     try:
         yield from _work(clip, plan, model, record, clock, cancel)
+    except Stopped:
+        pass  # it waited for its turn, and was cancelled
     except BaseException as error:
         # The one who closes the generator or presses Ctrl-C twice cancels; all else is a failure.
         stopped = isinstance(error, KeyboardInterrupt | GeneratorExit)
@@ -116,7 +119,7 @@ def _work(
     """Download and load what is not there yet, ground, draw."""
     from napari_sa2va.models.device import memory_errors
 
-    footing = Footing(plan.settings, model, record, clock)
+    footing = Footing(plan.settings, model, record, clock, lambda: cancel.cancelled)
     if model is None and not (yield from fetching(plan.settings.model.name, cancel)):
         return
     yield from footing.load()

@@ -269,6 +269,11 @@ class Sa2VA(nn.Module):
         """Bytes of all weights, as they are now."""
         return sum(t.numel() * t.element_size() for t in self.tensors().values())
 
+    def nbytes_outside(self, device: torch.device) -> int:
+        """Bytes of the weights that would have to be moved to a device."""
+        outside = (t for t in self.tensors().values() if t.device.type != device.type)
+        return sum(t.numel() * t.element_size() for t in outside)
+
     @property
     def pictures_at_once(self) -> int:
         """Pictures that go through the vision tower together; decides its memory, not its result."""
