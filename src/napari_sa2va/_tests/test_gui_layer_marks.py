@@ -71,3 +71,23 @@ def test_points_are_clicks_on_one_object():
 def test_a_layer_that_marks_nothing_there_is_refused(layer):
     with pytest.raises(RequestError, match="marks nothing on frame 2"):
         marks(layer)
+
+
+def test_marks_on_another_plane_are_not_in_view():
+    image = Image(np.zeros((T, 6, Y, X)), axis_labels=("t", "z", "y", "x"))
+    choice = AxisChoice(0, {1: "view"}, (2, 4, 0, 0))
+
+    def found(layer):
+        return marks_in(layer, image, read_axes(image), choice, 2)
+
+    (clicked,) = found(Points(np.array([[2, 4, 8, 8], [2, 0, 3, 3.0]]), ndim=4))
+    assert [(p.y, p.x) for p in clicked.points] == [(8, 8)]
+    box = np.array([[2, 4, 1, 1], [2, 4, 1, 9], [2, 4, 9, 9], [2, 4, 9, 1]], float)
+    below = box - np.array([0, 4, 0, 0])
+    assert len(found(Shapes([box, below], shape_type="polygon", ndim=4))) == 1
+    volume = Labels(np.zeros((6, Y, X), np.uint8))  # has no time: it lies in every frame
+    volume.data[4, 3:9, 3:9], volume.data[0] = 1, 2
+    (mask,) = found(volume)
+    assert mask.mask.sum() == 36
+    flat = Points(np.array([[8, 8.0]]))
+    assert len(found(flat)) == 1

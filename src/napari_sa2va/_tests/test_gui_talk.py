@@ -169,13 +169,57 @@ def test_the_settings_are_those_of_the_dock_and_another_model_begins_a_new_conve
 
 
 def test_the_settings_open_without_hiding_what_was_said(make_dock, qtbot):
-    _, dock = make_dock()
+    viewer, _ = make_dock()
+    dock = TalkDock(viewer)  # a window of its own, whose size the test may choose
+    qtbot.addWidget(dock)
     dock.how.button.click()
     dock.settings.advanced.button.click()
     dock.resize(300, 650)  # what is left of a laptop's screen
     dock.show()
-    dock.grab()
+    qtbot.waitUntil(lambda: dock.panel.transcript.height() >= 100, timeout=WAIT_MS)
     assert dock.minimumSizeHint().height() <= 650
     assert dock.minimumSizeHint().width() <= 300
     assert dock.settings.height() > 650, "they scroll"
-    qtbot.waitUntil(lambda: dock.panel.transcript.height() >= 100, timeout=WAIT_MS)
+
+
+def test_another_plane_or_other_contrast_begins_a_new_conversation(make_dock, qtbot, model):
+    viewer, dock = make_dock()
+    rng = np.random.default_rng(0)
+    viewer.add_image(
+        rng.integers(0, 255, (6, 4, 16, 20), np.uint8),
+        name="stack",
+        axis_labels=("t", "z", "y", "x"),
+    )
+    dock.picker.combo.setCurrentText("stack")
+    for change in (
+        lambda: None,
+        lambda: viewer.dims.set_current_step(1, 3),
+        lambda: setattr(viewer.layers["stack"], "contrast_limits", (0, 100)),
+        lambda: None,
+    ):
+        change()
+        say(dock, qtbot, "How many?")
+    assert [len(h) for h in model.histories] == [0, 0, 0, 1]
+
+
+def test_a_layer_of_regions_that_is_renamed_stays_chosen(make_dock, qtbot):
+    viewer, dock = make_dock()
+    viewer.add_labels(np.ones((6, 16, 20), np.uint8), name="mine")
+    assert dock.about.isEnabled()
+    dock.regions.setCurrentText("mine")
+    assert (dock.about.currentText(), dock.about.isEnabled()) == ("the frame in view", False)
+    viewer.layers["mine"].name = "ours"
+    assert dock.regions.currentText() == "ours"
+    assert len(dock._request("say", "Is region1 round?").marks) == 1
+    viewer.layers.remove("ours")
+    assert dock.regions.currentText() == "none"
+    assert dock.about.isEnabled()
+
+
+def test_starting_over_lets_go_of_what_was_drawn(make_dock, qtbot):
+    viewer, dock = make_dock()
+    say(dock, qtbot, "the red one")
+    assert dock.controller.sinks
+    dock.panel.restart_button.click()
+    assert dock.controller.sinks == {}
+    assert len(viewer.layers) == 2, "the layer is the user's"

@@ -284,6 +284,15 @@ def clip_arguments(layer: Any, axes: LayerAxes, choice: AxisChoice) -> dict[str,
     return arguments
 
 
+def planes_in_view(axes: LayerAxes, choice: AxisChoice) -> dict[int, int]:
+    """The dims of which only the plane in view is taken, and where that plane is."""
+    return {
+        dim: min(max(choice.position(dim), 0), axes.shape[dim] - 1)
+        for dim, how in _resting(axes, choice)
+        if how == "view"
+    }
+
+
 def _resting(axes: LayerAxes, choice: AxisChoice) -> list[tuple[int, Rest]]:
     return [(a.dim, choice.rests.get(a.dim, "view")) for a in axes.others if a.dim != choice.plays]
 
@@ -298,10 +307,10 @@ def _letters(axes: LayerAxes, choice: AxisChoice) -> tuple[list[str], tuple[slic
         names = " and ".join(axes.axis(dim).word for dim in projected)
         raise AxesError(f"{names} cannot both be projected.", "Use the plane in view for one.")
     for dim, how in _resting(axes, choice):
-        if how == "view":
-            index[dim] = min(max(choice.position(dim), 0), axes.shape[dim] - 1)
-        else:
+        if how != "view":
             letters[dim] = "C" if how == "colors" else "Z"
+    for dim, position in planes_in_view(axes, choice).items():
+        index[dim] = position
     if choice.plays is not None:
         plays_z = axes.axis(choice.plays).letter == "Z" and not projected
         letters[choice.plays] = "Z" if plays_z else "T"

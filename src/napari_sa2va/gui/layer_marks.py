@@ -8,10 +8,10 @@ import numpy as np
 
 from napari_sa2va.core.errors import RequestError
 from napari_sa2va.core.prompt import Point, Prompt
-from napari_sa2va.gui.layer_axes import AxisChoice, LayerAxes
+from napari_sa2va.gui.layer_axes import AxisChoice, LayerAxes, planes_in_view
 
 _CORNERS_OF_ELLIPSE = 72
-_ON_FRAME = 0.5  # how far along time, in frames, a shape or point may lie from the frame
+_ON_FRAME = 0.5  # how far, in frames or planes, a shape or point may lie from what is in view
 
 
 def marks_in(
@@ -69,23 +69,27 @@ class _Frame:
         self.choice = choice
         self.frame = frame
         self.size = axes.shape[axes.y], axes.shape[axes.x]
+        self._shown = planes_in_view(axes, choice)
+        if choice.plays is not None:
+            self._shown[choice.plays] = frame
 
     def to_world(self, y: float, x: float) -> tuple[float, ...]:
         """A pixel of the frame in world coordinates."""
         at = [float(self.choice.position(dim)) for dim in range(len(self.axes.shape))]
+        for dim, position in self._shown.items():
+            at[dim] = position
         at[self.axes.y], at[self.axes.x] = y, x
-        if self.choice.plays is not None:
-            at[self.choice.plays] = self.frame
         return tuple(self.image.data_to_world(at))
 
     def of(self, layer: Any, position: np.ndarray) -> tuple[float, float, float]:
-        """Time, y and x in frames and px of a position in another layer's data."""
+        """A position in another layer's data: how far from this frame or plane, and y and x in px.
+
+        What a layer has no axis for, it has in every frame or plane.
+        """
         at = np.asarray(self.image.world_to_data(layer.data_to_world(position)))
-        time = self.frame if self.choice.plays is None else at[self.choice.plays]
-        # A flat layer on a movie lies in every frame.
-        if self.choice.plays is not None and layer.ndim < len(self.axes.shape):
-            time = self.frame
-        return float(time), float(at[self.axes.y]), float(at[self.axes.x])
+        first = len(self.axes.shape) - layer.ndim  # napari lines axes up from the last
+        away = [abs(at[dim] - shown) for dim, shown in self._shown.items() if dim >= first]
+        return float(max(away, default=0)), float(at[self.axes.y]), float(at[self.axes.x])
 
 
 def _labels(layer: Any, place: _Frame) -> list[dict[str, Any]]:
@@ -110,7 +114,7 @@ def _shapes(layer: Any, place: _Frame) -> list[dict[str, Any]]:
     for corners, kind in zip(layer.data, layer.shape_type, strict=True):
         outline = _ellipse(np.asarray(corners)) if kind == "ellipse" else np.asarray(corners)
         points = np.array([place.of(layer, point) for point in outline])
-        if kind != "line" and np.abs(points[:, 0] - place.frame).max() <= _ON_FRAME:
+        if kind != "line" and points[:, 0].max() <= _ON_FRAME:
             marks.append({"mask": _filled(points[:, 1:], place.size)})
     return marks
 
@@ -137,5 +141,5 @@ def _filled(outline_yx: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 def _points(layer: Any, place: _Frame) -> list[dict[str, Any]]:
     """All points on this frame as clicks on one object."""
     found = [place.of(layer, point) for point in np.asarray(layer.data, dtype=float)]
-    clicks = [Point(y, x) for time, y, x in found if abs(time - place.frame) <= _ON_FRAME]
+    clicks = [Point(y, x) for away, y, x in found if away <= _ON_FRAME]
     return [{"points": tuple(clicks)}] if clicks else []

@@ -66,6 +66,7 @@ class TalkController:
         self._handle: Handle | None = None
         self._opened: Message | None = None
         self._busy = False
+        self._is_drawing = False
         self.sinks: dict[int, Any] = {}
 
     @property
@@ -79,17 +80,22 @@ class TalkController:
             return
         self._question += 1
         number = self._question
-        self._busy = True
+        self._busy, self._is_drawing = True, False
         self._view.show_question(request.text)
         self._view.set_busy(True)
         self._view.show_stage("Looking …")
         self._handle = self._start(request, lambda message: self._take(number, request, message))
 
     def cancel(self) -> None:
-        """Stop after the word or frame in work; what was said and drawn stays."""
+        """Stop after the word or frame in work; what was drawn stays, half an answer does not."""
         if self._handle is not None and self._busy:
             self._view.show_stage("Stopping …")
             self._handle.cancel()
+
+    def forget(self) -> None:
+        """Let go of the answers that were drawn; their layers stay."""
+        if not self._busy:
+            self.sinks.clear()
 
     def stop(self) -> None:
         """Stop and hear nothing more. The view is not touched: it may be gone."""
@@ -121,6 +127,8 @@ class TalkController:
             case Replied():
                 self._reply(request, message)
             case Failed():
+                if self._is_drawing:
+                    self.sinks[self._answers].take(message)
                 self._end("")
                 self._view.show_error(message.message, message.hint, message.details)
             case Silent():
@@ -138,6 +146,7 @@ class TalkController:
             if self._opened is not None:
                 sink.take(self._opened)
             self.sinks[self._answers] = sink
+            self._is_drawing = True
             self._view.show_stage("Drawing …")
 
     def _draw(self, message: Message) -> None:

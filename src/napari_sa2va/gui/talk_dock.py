@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from qtpy.compat import isalive
 from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import (
     QCheckBox,
@@ -21,11 +20,12 @@ from napari_sa2va.gui.collapsible import Collapsible
 from napari_sa2va.gui.eliding import ElidingCombo
 from napari_sa2va.gui.fitting_scroll import FittingScroll
 from napari_sa2va.gui.labels_sink import LabelsSink
-from napari_sa2va.gui.layer_axes import clip_arguments, to_recording
+from napari_sa2va.gui.layer_axes import clip_arguments, planes_in_view, to_recording
 from napari_sa2va.gui.layer_marks import marks_in
 from napari_sa2va.gui.layer_picker import LayerPicker
 from napari_sa2va.gui.model_tasks import need_of
 from napari_sa2va.gui.placement import place
+from napari_sa2va.gui.region_picker import RegionPicker
 from napari_sa2va.gui.request import Failed
 from napari_sa2va.gui.settings_panel import SettingsPanel
 from napari_sa2va.gui.talk_controller import TalkController
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 _NARROWEST_PX = 300
 _HIGHEST_PX = 280  # of the settings, so that what was said stays in view on a laptop's screen
 _MOVIE, _FRAME = "the whole movie", "the frame in view"
-_NO_REGIONS = "none"
 
 
 class TalkDock(QWidget):
@@ -62,12 +61,7 @@ class TalkDock(QWidget):
         self.about.addItems([_MOVIE, _FRAME])
         self.about.setAccessibleName("What it is about")
         self.about.setToolTip("A frame is seen in more detail than those of a movie.")
-        self.regions = ElidingCombo()
-        self.regions.setAccessibleName("Regions")
-        self.regions.setToolTip(
-            "A layer of labels, shapes or points whose regions questions may call region1, "
-            "region2 ..."
-        )
+        self.regions = RegionPicker(napari_viewer)
         self.settings = SettingsPanel(lambda settings: need_of(settings, picker.chosen(), ""))
         self.how = Collapsible(
             "Model and settings", self.settings, "Who answers, and how the masks are carried."
@@ -103,12 +97,12 @@ class TalkDock(QWidget):
         self.panel.asked.connect(self.say)
         self.panel.cancelled.connect(self.controller.cancel)
         self.panel.restarted.connect(self._talker.forget)
+        self.panel.restarted.connect(self.controller.forget)
+        self.regions.currentIndexChanged.connect(self._offer_about)
         self.panel.phrase_clicked.connect(self.select)
         self.caption_button.clicked.connect(lambda: self._ask("caption", "Describe the frame."))
         self.describe_button.clicked.connect(lambda: self._ask("describe", "Describe the regions."))
-        for event in (napari_viewer.layers.events.inserted, napari_viewer.layers.events.removed):
-            event.connect(self._refill)
-        self._refill()
+        self._offer_about()
         self.destroyed.connect(self.controller.stop)
 
     def say(self, text: str) -> None:
@@ -143,7 +137,7 @@ class TalkDock(QWidget):
     def _request(self, task: Task, text: str) -> TalkRequest:
         """Read everything off the layers now: the worker must not touch them."""
         layer, axes, choice = self.picker.chosen()
-        marking = self._region_layer()
+        marking = self.regions.layer
         if task == "describe" and marking is None:
             raise RequestError(
                 "No layer of regions is chosen.",
@@ -159,40 +153,33 @@ class TalkDock(QWidget):
             marks = tuple(marks_in(marking, layer, axes, choice, frame or 0))
         settings = self.settings.value()
         marked = tuple((m.points, None if m.mask is None else m.mask.tobytes()) for m in marks)
-        seen = settings.model, settings.sampling
+        arguments = clip_arguments(layer, axes, choice)
+        # Whatever decides what the model sees; the data by identity, which the conversation keeps.
+        subject = (
+            layer, id(layer.data), choice.plays, tuple(choice.rests.items()),
+            tuple(planes_in_view(axes, choice).items()), tuple(arguments.items()), frame, marked,
+            settings.model, settings.sampling, settings.view,
+        )  # fmt: skip
         return TalkRequest(
             task=task,
             text=text,
             frame=frame,
             marks=marks,
-            subject=(id(layer), choice.plays, tuple(choice.rests.items()), frame, marked, seen),
+            subject=subject,
             recording=to_recording(layer, axes, choice),
-            clip_arguments=clip_arguments(layer, axes, choice),
+            clip_arguments=arguments,
             settings=settings,
             placement=place(layer, axes, choice),
             layer_name=layer.name,
             through_movie=self.track.isChecked(),
         )
 
-    def _region_layer(self) -> Any:
-        name = self.regions.currentText()
-        if name == _NO_REGIONS or name not in self._viewer.layers:
-            return None
-        return self._viewer.layers[name]
-
-    def _refill(self, event: Any = None) -> None:
-        """List the layers that can hold regions anew."""
-        if not isalive(self):
-            return
-        from napari.layers import Labels, Points, Shapes
-
-        before = self.regions.currentText()
-        self.regions.clear()
-        self.regions.addItem(_NO_REGIONS)
-        self.regions.addItems(
-            [x.name for x in self._viewer.layers if isinstance(x, Labels | Points | Shapes)]
-        )
-        self.regions.setCurrentText(before)
+    def _offer_about(self) -> None:
+        """Regions are of the frame in view."""
+        marked = self.regions.layer is not None
+        if marked:
+            self.about.setCurrentText(_FRAME)
+        self.about.setEnabled(not marked)
 
     def event(self, event: QEvent) -> bool:
         """Stop when the dock is closed: napari then takes this widget out of its window."""
@@ -201,9 +188,12 @@ class TalkDock(QWidget):
                 self.controller.stop()
                 self.panel.set_busy(False)
                 self.settings.end()
+                self._talker.forget()
                 self.picker.unwatch()
+                self.regions.unwatch()
             else:
                 self.picker.watch()
+                self.regions.watch()
         return super().event(event)
 
 
