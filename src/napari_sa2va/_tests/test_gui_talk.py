@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from unittest.mock import Mock
+
 import numpy as np
 import pytest
 from qtpy.QtCore import QUrl
 
 from napari_sa2va._tests.fakes import FakeModel, colour_clip
 from napari_sa2va.core.errors import MemoryShortage
+from napari_sa2va.gui.request import Failed
+from napari_sa2va.gui.talk_controller import TalkController, TalkView
 from napari_sa2va.gui.talk_dock import TalkDock
-from napari_sa2va.gui.talk_request import Talker
+from napari_sa2va.gui.talk_request import Replied, Talker
 from napari_sa2va.settings import ModelSettings
 
 WAIT_MS = 120_000
@@ -223,3 +227,22 @@ def test_starting_over_lets_go_of_what_was_drawn(make_dock, qtbot):
     dock.panel.restart_button.click()
     assert dock.controller.sinks == {}
     assert len(viewer.layers) == 2, "the layer is the user's"
+
+
+def test_a_drawing_that_fails_is_told_to_its_layer():
+    view, sink, says = Mock(spec=TalkView), Mock(), []
+
+    def start(request, on_message):
+        says.append(on_message)
+        return Mock(spec=["cancel"])
+
+    controller = TalkController(view, start, lambda request: sink)
+    failed = Failed("No memory.", "Choose a smaller model.")
+    controller.ask(Mock(text="How many?"))
+    says[0](failed)  # before there is anything to draw
+    sink.take.assert_not_called()
+    controller.ask(Mock(text="the red one"))
+    says[1](Replied(Mock(notes=()), Mock()))
+    says[1](failed)
+    sink.take.assert_called_once_with(failed)
+    assert not controller.busy
