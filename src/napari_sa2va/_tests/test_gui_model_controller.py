@@ -84,6 +84,14 @@ def test_one_task_at_a_time(desk):
     assert desk.came == ["sa2va-4b", ""]
 
 
+def test_what_the_window_asks_while_it_is_told_of_a_task_is_answered_as_of_then(desk):
+    seen = []
+    desk.view.set_busy.side_effect = lambda busy: seen.append((busy, desk.controller.busy))
+    desk.controller.download("sa2va-4b")
+    desk.say(LISTED)
+    assert seen == [(True, True), (False, False)]
+
+
 def test_the_time_left_is_from_what_is_downloaded_and_not_from_what_was_here(desk):
     desk.controller.download("sa2va-4b")
     desk.say(Moved(Progress("Checking", "a.json", 4_000_000_000, 10_000_000_000)))

@@ -127,17 +127,18 @@ class ModelController:
         return bool(lacks and listed.hub and row.entry.hub_id)
 
     def _do(self, task: ModelTask) -> None:
-        if self.busy:
-            return
-        self._outcome = ""
-        self._view.set_busy(True)
-        self._begin(task)
+        if not self.busy:
+            self._outcome = ""
+            self._begin(task)
 
     def _begin(self, task: ModelTask) -> None:
         self._number += 1
         number = self._number
         task = replace(task, settings=self._settings, ask=self._ask, endpoint=self.endpoint.strip())
+        is_one_more = self.busy
         self._task, self._pace = task, _Pace()
+        if not is_one_more:  # which would take away what was said of an error
+            self._view.set_busy(True)
         self._view.show_progress(_BEGINNINGS[task.action], None)
         self._handle = self._start(task, lambda message: self._take(number, message))
 
@@ -177,11 +178,10 @@ class ModelController:
         return (task.settings, task.ask) == (self._settings, self._ask)
 
     def _end(self, task: ModelTask) -> None:
-        self._handle = self._task = None
         if not self._is_for_this_run(task):
-            # Without a word to the view, which would take away what was said of an error.
             self._begin(ModelTask("list"))
             return
+        self._handle = self._task = None
         self._view.set_busy(False)
         self._view.show_outcome(self._outcome)
 
