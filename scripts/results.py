@@ -25,9 +25,11 @@ MARKED = re.compile(r"(<!-- result: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL
 # Name -> command. They run in the repository's root, with the environment's programs first.
 COMMANDS = {
     "generated": "napari-sa2va evaluate --movies 100",
-    "generated-seed-11": "napari-sa2va evaluate --movies 100 --seed 11",
-    "generated-seed-12": "napari-sa2va evaluate --movies 100 --seed 12",
+    "generated-seed-21": "napari-sa2va evaluate --movies 100 --seed 21",
+    "generated-seed-22": "napari-sa2va evaluate --movies 100 --seed 22",
     "tasks": "napari-sa2va evaluate --data tasks --movies 100",
+    "tasks-seed-21": "napari-sa2va evaluate --data tasks --movies 100 --seed 21",
+    "tasks-seed-22": "napari-sa2va evaluate --data tasks --movies 100 --seed 22",
     "generated-sa2va": "napari-sa2va evaluate --movies 100 --preset sa2va",
     "generated-lii": "napari-sa2va evaluate --movies 100 --preset sa2va-lii",
     "real": "napari-sa2va evaluate --data real",
