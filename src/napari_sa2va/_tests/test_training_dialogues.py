@@ -238,3 +238,23 @@ def test_a_talk_is_the_same_in_every_process():
         for seed in ("1", "2")
     }  # fmt: skip
     assert len(said) == 1
+
+
+def test_a_later_turn_may_be_about_something_else():
+    later = [t for _, d in pictures(60, "follow-up") for t in d.turns[1:]]
+    assert any(t.listed for t in later), "counts"
+    assert any("no yellow" in t.answer for t in later), "asks for what was never spoken of"
+    assert not any("<image>" in t.question for t in later)
+
+
+def test_small_things_are_called_small():
+    found = [
+        turn.question
+        for task in ("counting", "question", "follow-up")
+        for _, dialogue in pictures(60, task)
+        for turn in dialogue.turns
+        if "sm" in turn.question
+    ]
+    assert found
+    assert all(re.search(r"small|smear", question) for question in found)
+    assert not any("smthe" in question for question in found)

@@ -5,12 +5,17 @@ Pure functions of a scene and a random generator. The sentences to segment are i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from napari_sa2va.models.sa2va.prompt_format import Mode
-from napari_sa2va.models.sa2va.wording import caption_question, question_for, region_question
+from napari_sa2va.models.sa2va.wording import (
+    as_later_turn,
+    caption_question,
+    question_for,
+    region_question,
+)
 from napari_sa2va.training.attributes import Facts
 from napari_sa2va.training.expressions import Expression, canonical, expressions_of
 from napari_sa2va.training.follow_ups import FollowUps
@@ -23,6 +28,7 @@ TASKS = ("referring", "caption", "counting", "question", "follow-up", "region")
 # Of `expressions.KIND_NAMES`, in a picture, where nothing moves.
 STILL_SHARES = (0.30, 0.24, 0.0, 0.0, 0.12, 0.34)
 MOST_PHRASES = 5  # of a caption
+_CHANGES_SUBJECT = 0.4  # of the later turns
 BACKGROUND = "It is nothing but background."
 
 
@@ -144,17 +150,26 @@ class Teller:
         return None
 
     def _follow_up(self) -> Dialogue | None:
-        """Two or three turns, of which the later ones need what was said before."""
+        """Two or three turns; most of the later ones need what was said before."""
         first = self._opening()
         if first is None:
             return None
         turns = [first]
         for _ in range(1 + self._speaker.chance(0.3)):
-            turn = self._follow_ups.next(turns[-1])
+            if self._speaker.chance(_CHANGES_SUBJECT):
+                turn = self._on_something_else()
+            else:
+                turn = self._follow_ups.next(turns[-1])
             if turn is None:
                 break
             turns.append(turn)
         return Dialogue("follow-up", tuple(turns)) if len(turns) > 1 else None
+
+    def _on_something_else(self) -> Turn | None:
+        """A turn that has nothing to do with what was said before."""
+        makers = (self._referring, self._referring, self._questions.how_many, self._questions.ask)
+        turn = makers[int(self._speaker.rng.integers(len(makers)))]()
+        return turn and replace(turn, question=as_later_turn(turn.question))
 
     def _opening(self) -> Turn | None:
         draw = self._speaker.rng.random()
@@ -162,7 +177,7 @@ class Teller:
             return self._questions.ask()
         if draw < 0.35:
             return self._questions.how_many()
-        if draw < 0.45 and self._speaker.mode == "image":
+        if draw < 0.6 and self._speaker.mode == "image":
             return self._caption()
         drawn = self._expressions(1, (*STILL_SHARES[:4], 0.08, 0.04))
         return self._segment(drawn[0]) if drawn else None

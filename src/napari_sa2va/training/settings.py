@@ -50,7 +50,7 @@ class NanoSettings(Params):
     )
 
     task_steps: int = Field(
-        6500, ge=1, title="Task steps", description="Stage 2c: questions, pictures, conversations."
+        8000, ge=1, title="Task steps", description="Stage 2c: questions, pictures, conversations."
     )
     task_batch: int = Field(
         3, ge=1, title="Movies or pictures per step", description="Of stage 2c."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -136,7 +137,7 @@ class Speaker:
         while True:
             phrase = phrase_of(dict(selector), noun, plural, self.rng)
             if not phrase.startswith("every "):  # a singular
-                return phrase.replace("all the ", "the ").replace("all ", "the ")
+                return re.sub(r"^all (the )?", "the ", phrase)
 
     def told(self, question: str, answer: str, about: tuple[int, ...] = (), *others: str) -> Turn:
         """A question in free words with the answers that are right, the usual one first."""

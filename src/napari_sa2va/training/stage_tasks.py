@@ -51,9 +51,9 @@ if TYPE_CHECKING:
 # Talks of one picture, and of one movie beside the sentences of grounding.
 PICTURE_TALKS = (
     "referring", "caption", "caption", "counting", "counting", "question", "follow-up",
-    "region", "region",
+    "follow-up", "region", "region", "region",
 )  # fmt: skip
-MOVIE_TALKS = ("counting", "question", "question", "follow-up")
+MOVIE_TALKS = ("counting", "question", "question", "follow-up", "follow-up")
 MOVIE_SENTENCES = 5
 # Of `KIND_NAMES`: nearly all questions and follow-ups are about what is there, which makes the
 # model claim too much, so more of the sentences are about what is not.
