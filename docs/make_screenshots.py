@@ -4,7 +4,7 @@ On a machine without a screen:
 
     xvfb-run -a -s "-screen 0 1920x1080x24" python docs/make_screenshots.py
 
-Everything but the times in the pictures is the same in every run.
+Everything but times and free memory in the pictures is the same in every run.
 """
 
 from __future__ import annotations
@@ -72,6 +72,7 @@ def main() -> None:
     take_message(dock)
     dock.sentences.setPlainText("\n".join(SENTENCES))
     take_settings(dock)
+    take_models(dock)
     take_running(dock, source)
     take_window(viewer, dock)
     take_talk(viewer)
@@ -87,6 +88,18 @@ def take_settings(dock: SentenceDock) -> None:
     settle()
     save(dock.settings, "dock-settings.png")
     dock.settings.advanced.button.setChecked(False)
+
+
+def take_models(dock: SentenceDock) -> None:
+    """The window of models, for the sentences in the dock."""
+    dock.settings.show_models()
+    window = dock.settings.window_of_models
+    assert window is not None
+    wait(lambda: not window.controller.busy)
+    window.select("sa2va-4b")
+    window.resize(760, 460)
+    save(window, "models.png")
+    dock.settings.end()
 
 
 def take_running(dock: SentenceDock, source: Holding) -> None:
@@ -122,7 +135,7 @@ def take_talk(viewer: Viewer) -> None:
         wait(lambda: not talk.controller.busy)
     if talk.panel.message.text():
         raise SystemExit(talk.panel.message.text())
-    talk.select(1, 1)
+    talk.select(max(talk.controller.sinks), 1)
     viewer.dims.set_current_step(0, FRAME)
     settle()
     viewer.screenshot(str(IMAGES / "dock-talk.png"), canvas_only=False, flash=False)
