@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 
 from napari_sa2va._tests.fakes import FakeModel, colour_clip
 from napari_sa2va.core.cancel import CancelToken
+from napari_sa2va.core.errors import ModelError
 from napari_sa2va.core.prompt import Prompt
+from napari_sa2va.gui.request import Opened
 from napari_sa2va.gui.talk_request import Replied, Silent, Talker, TalkRequest
+from napari_sa2va.pipeline import loaded
 from napari_sa2va.pipeline.events import Finished, FrameMasks, KeyMasks
+from napari_sa2va.pipeline.turns import turns_of
 from napari_sa2va.presets import DEFAULT_PRESET, preset
 from napari_sa2va.readers.layer import from_array
 
@@ -73,6 +80,59 @@ def test_a_single_answer_that_points_is_said_as_it_is(model):
     (replied,) = [m for m in messages if isinstance(m, Replied)]
     assert replied.reply.text == "It is."
     assert [p.name for p in replied.prompts] == ["the red one"]
+
+
+def test_what_is_to_know_of_a_conversation_is_said_once(model):
+    talker, marks = Talker(model), regions(1)
+    small = (Prompt(1, "small", frame=2, box=(0, 0, 3, 4)), *marks[1:])
+    notes = []
+    for _ in range(2):
+        asked = request("describe", frame=2, marks=small)
+        notes += [m.notes for m in talker(asked, CancelToken()) if isinstance(m, Replied)]
+    assert [len(each) for each in notes] == [1, 0]
+
+
+def test_another_model_is_loaded_when_nothing_holds_the_last_one(monkeypatch):
+    made, alive = [], []
+
+    def load(settings):
+        gc.collect()
+        alive.append([ref() is not None for ref in made])
+        model = FakeModel()
+        made.append(weakref.ref(model))
+        return model
+
+    monkeypatch.setattr(loaded, "load", load)
+    talker = Talker()
+    for subject in ("nano", "another"):
+        for message in talker(request(text="How many?", subject=(subject,)), CancelToken()):
+            assert not isinstance(message, Finished)
+        del message
+    assert alive == [[], [False]]
+
+
+def test_a_question_that_is_cancelled_while_another_is_at_work_ends_in_silence(model):
+    talker, cancel = Talker(model), CancelToken()
+    first = talker(request(text="the red one"), CancelToken())
+    while not isinstance(next(first), FrameMasks):
+        pass  # a worker that was told to stop, in the middle of a frame
+    second = talker(request(text="How many?"), cancel)
+    assert isinstance(next(second), Opened)
+    cancel.cancel()
+    assert [type(m) for m in second] == [Silent]
+    first.close()
+    assert any(isinstance(m, Replied) for m in talker(request(text="How many?"), CancelToken()))
+
+
+def test_a_network_that_was_left_half_changed_is_let_go(monkeypatch, model):
+    monkeypatch.setattr(loaded, "load", lambda settings: model)
+    talker = Talker()
+    list(talker(request(text="How many?"), CancelToken()))
+    turns_of(model).torn, turns_of(model).last = True, None
+    with pytest.raises(ModelError, match="half changed"):
+        list(talker(request(text="How many?"), CancelToken()))
+    monkeypatch.setattr(loaded, "load", lambda settings: FakeModel())
+    assert any(isinstance(m, Replied) for m in talker(request(text="Now?"), CancelToken()))
 
 
 def test_regions_without_masks_end_in_silence(model):

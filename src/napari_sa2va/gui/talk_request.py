@@ -7,14 +7,17 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from napari_sa2va.core.cancel import CancelToken
+from napari_sa2va.core.errors import ModelError
 from napari_sa2va.core.prompt import Prompt, PromptSet
 from napari_sa2va.core.reply import Phrase, Reply
 from napari_sa2va.gui.request import Failed, Opened, Request
 from napari_sa2va.pipeline.conversation import Conversation
 from napari_sa2va.pipeline.events import Event
+from napari_sa2va.pipeline.turns import Stopped, Turns
 from napari_sa2va.settings import RunSettings
 
 if TYPE_CHECKING:
+    from napari_sa2va.core.clip import Clip
     from napari_sa2va.core.recording import Recording
     from napari_sa2va.gui.placement import Placement
     from napari_sa2va.models.sa2va.model import Sa2VA
@@ -95,7 +98,9 @@ TalkMessage = Event | Opened | Failed | Replied | Silent
 
 
 class Talker:
-    """Keeps the conversation between two questions; only the worker thread calls it.
+    """Keeps the conversation between two questions; called on worker threads.
+
+    A worker that was told to stop may still be at work when the next one starts, which then waits.
 
     Parameters
     ----------
@@ -106,6 +111,7 @@ class Talker:
     def __init__(self, model: Sa2VA | None = None) -> None:
         self._model = model
         self._talk: tuple[tuple[Any, ...], Conversation] | None = None
+        self._turns = Turns()
 
     def forget(self) -> None:
         """Let the next question begin a new conversation."""
@@ -129,17 +135,27 @@ class Talker:
             if not (yield from fetching(request.settings.model.name, cancel)):
                 yield Silent()
                 return
-        talk = self._conversation(request, clip)
-        notes = talk.notes
-        held: dict[int, Reply] = {}  # from the first answer that points on: drawn at once, at last
-        for number, reply in enumerate(_answers(talk, request, cancel), 1):
-            if cancel.cancelled:
-                break
-            if held or reply.phrases:
-                held[number] = reply
-                continue
-            yield Replied(reply, None, notes)
-            notes = ()
+        try:
+            with self._turns.take(lambda: cancel.cancelled):
+                yield from self._say(request, clip, cancel)
+        except Stopped:
+            yield Silent()
+
+    def _say(self, request: TalkRequest, clip: Clip, cancel: CancelToken) -> Iterator[TalkMessage]:
+        try:
+            talk, notes = self._conversation(request, clip, cancel)
+            held: dict[int, Reply] = {}  # from the first that points on: drawn together, at last
+            for number, reply in enumerate(_answers(talk, request, cancel), 1):
+                if cancel.cancelled:
+                    break
+                if held or reply.phrases:
+                    held[number] = reply
+                    continue
+                yield Replied(reply, None, notes)
+                notes = ()
+        except ModelError:
+            self._talk = None  # its network is of no use any more: the next question loads one
+            raise
         if not held:
             yield Silent()
             return
@@ -149,18 +165,27 @@ class Talker:
             replies, request.settings, through_movie=request.through_movie, cancel=cancel
         )
 
-    def _conversation(self, request: TalkRequest, clip: Any) -> Conversation:
-        from napari_sa2va.pipeline.loaded import load
-
+    def _conversation(
+        self, request: TalkRequest, clip: Clip, cancel: CancelToken
+    ) -> tuple[Conversation, tuple[str, ...]]:
+        """The conversation of this subject, and what to know about it if it is a new one."""
         if self._talk is not None and self._talk[0] == request.subject:
-            return self._talk[1]
-        model = self._model or load(request.settings.model)
+            return self._talk[1], ()
+        # Let go of its network before another one is loaded.
+        self._talk = None
+        options: dict[str, Any] = {
+            "settings": request.settings,
+            "should_stop": lambda: cancel.cancelled,
+        }
         if request.frame is None:
-            talk = Conversation.about_movie(clip, model, request.settings.sampling)
+            talk = Conversation.about_movie(clip, self._model, **options)
         else:
-            talk = Conversation.about_frame(clip, model, request.frame, request.marks)
-        self._talk = request.subject, talk
-        return talk
+            talk = Conversation.about_frame(
+                clip, self._model, request.frame, request.marks, **options
+            )
+        if not cancel.cancelled:  # the dock may be gone, and has let go of all
+            self._talk = request.subject, talk
+        return talk, talk.notes
 
 
 def _answers(talk: Conversation, request: TalkRequest, cancel: CancelToken) -> Iterator[Reply]:

@@ -3,12 +3,15 @@
 The command line, Python and the dock all talk through this. The first turn holds the pictures, as
 in training; every later one hears what was said before. An answer that points at things can be
 drawn: `draw` and `run_replies` hand its prompt vectors to the same generator that runs sentences.
+Looking and answering are steps like those of a run: they go down the same ladder when memory runs
+out, and what it said is among the notes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from napari_sa2va.core.cancel import CancelToken
 from napari_sa2va.core.clip import Clip
@@ -16,10 +19,13 @@ from napari_sa2va.core.errors import RequestError
 from napari_sa2va.core.exchange import Exchange
 from napari_sa2va.core.prompt import Prompt, PromptSet
 from napari_sa2va.core.reply import Reply, read_reply
-from napari_sa2va.pipeline.events import Event
+from napari_sa2va.pipeline.events import Event, Note
+from napari_sa2va.pipeline.footing import Footing, outcome
+from napari_sa2va.pipeline.record import Clock, RunRecord
 from napari_sa2va.pipeline.regions import region_mask
-from napari_sa2va.pipeline.run import run
-from napari_sa2va.pipeline.segment import Result, collect
+from napari_sa2va.pipeline.resolve import check_marks, mode_of
+from napari_sa2va.pipeline.run import MOST_TILES, run
+from napari_sa2va.pipeline.segment import Result, collect, with_model
 from napari_sa2va.presets import DEFAULT_PRESET
 from napari_sa2va.presets import preset as preset_named
 from napari_sa2va.propagation.base import Propagation
@@ -28,15 +34,17 @@ from napari_sa2va.propagation.forward import Forward
 from napari_sa2va.propagation.none import KeyFramesOnly
 from napari_sa2va.sampling.base import Sampling
 from napari_sa2va.sampling.manual import Manual
-from napari_sa2va.sampling.uniform import Uniform
-from napari_sa2va.settings import ModelSettings, RunSettings
+from napari_sa2va.settings import RunSettings
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from napari_sa2va.core.grounding import Grounding
     from napari_sa2va.models.sa2va.model import Sa2VA
     from napari_sa2va.models.sa2va.prompt_format import Mode
     from napari_sa2va.models.sa2va.seen import Seen
+
+T = TypeVar("T")
 
 
 class Conversation:
@@ -54,62 +62,104 @@ class Conversation:
         So far.
     notes : tuple of str
         What the user should know before asking.
+    record : RunRecord
+        What looking and answering took, and what was given up for want of memory.
     """
 
     def __init__(
         self,
         clip: Clip,
-        model: Sa2VA,
+        model: Sa2VA | None,
         frames: Sequence[int],
         mode: Mode,
-        regions: Sequence[np.ndarray] = (),
+        marks: Sequence[Prompt] = (),
+        *,
+        settings: RunSettings,
+        is_of_movie: bool,
+        should_stop: Callable[[], bool] | None = None,
     ) -> None:
-        from napari_sa2va.models.sa2va.regions import FEWEST_CELLS
-
+        for mark in marks:
+            check_marks(mark, clip)
         self.clip = clip
         self.frames = tuple(frames)
         self.mode = mode
-        self.regions = tuple(regions)
+        self.regions: tuple[np.ndarray, ...] = ()
         self.replies: list[Reply] = []
-        self._model = model
-        self._seen: Seen = model.look([clip.rgb(t) for t in self.frames], mode, self.regions)
-        self.notes = tuple(
-            f"region{number} covers only {cells} of the cells in which the model sees the picture; "
-            f"below {FEWEST_CELLS} it was not trained. Mark more, or crop the picture around it."
-            for number, cells in enumerate(self._seen.region_counts, 1)
-            if cells < FEWEST_CELLS
-        )
+        self.record = RunRecord(settings=settings, clip=clip.describe())
+        self._settings = settings
+        self._is_of_movie = is_of_movie
+        self._footing = Footing(settings, model, self.record, Clock(self.record.timings_s))
+        self._seen, notes = self._finished(self._look(marks), should_stop)
+        self.notes = (*notes, *self._small_regions())
 
     @classmethod
     def about_movie(
-        cls, clip: Clip, model: Sa2VA, sampling: Sampling | None = None
+        cls,
+        clip: Clip,
+        model: Sa2VA | None,
+        sampling: Sampling | None = None,
+        *,
+        settings: RunSettings | None = None,
+        should_stop: Callable[[], bool] | None = None,
     ) -> Conversation:
-        """Talk about a movie, as seen in key frames.
+        """Talk about a movie, as seen in key frames, or about a single picture.
 
         Parameters
         ----------
         clip : Clip
-        model : Sa2VA
+        model : Sa2VA or None
+            A loaded network, which is neither cast nor moved; None to load that of the settings.
         sampling : Sampling, optional
-            Which frames the model looks at; five over the whole movie by default.
+            Which frames the model looks at; as the settings say by default.
+        settings : RunSettings, optional
+            The network, the key frames, how they are shown, and the memory; the default preset's if
+            left out.
+        should_stop : callable, optional
+            Asked while another run has its turn with the network.
+
+        Raises
+        ------
+        Stopped
+            If that said yes.
         """
-        chosen = sampling or Uniform()
-        return cls(clip, model, chosen(clip.num_frames).frames, "video")
+        chosen = settings or preset_named(DEFAULT_PRESET)
+        if sampling is not None:
+            chosen = chosen.model_copy(update={"sampling": sampling})
+        key_frames = chosen.sampling(clip.num_frames)
+        return cls(
+            clip,
+            model,
+            key_frames.frames,
+            mode_of(chosen, clip, key_frames),
+            settings=chosen,
+            is_of_movie=True,
+            should_stop=should_stop,
+        )
 
     @classmethod
     def about_frame(
-        cls, clip: Clip, model: Sa2VA, frame: int, marks: Sequence[Prompt] = ()
+        cls,
+        clip: Clip,
+        model: Sa2VA | None,
+        frame: int,
+        marks: Sequence[Prompt] = (),
+        *,
+        settings: RunSettings | None = None,
+        should_stop: Callable[[], bool] | None = None,
     ) -> Conversation:
         """Talk about one frame, which the model sees in more detail than those of a movie.
 
         Parameters
         ----------
         clip : Clip
-        model : Sa2VA
+        model : Sa2VA or None
         frame : int
             Counted from 0.
         marks : sequence of Prompt
             Regions on this frame, each by a mask, a box or points.
+        settings, should_stop
+            See `about_movie`. If the frame is to be shown as those of a movie are, it can hold no
+            regions, and have no caption.
 
         Raises
         ------
@@ -117,6 +167,7 @@ class Conversation:
             If the frame, or a region, is not in the clip, or a region sets no cell of the model's
             view.
         """
+        chosen = settings or preset_named(DEFAULT_PRESET)
         frames = Manual(frames=(frame,))(clip.num_frames).frames
         elsewhere = [m.frame for m in marks if m.frame != frame]
         if elsewhere:
@@ -124,7 +175,16 @@ class Conversation:
                 f"A region is marked on frame {elsewhere[0]}, the question is about frame {frame}.",
                 "Mark the regions on the frame that is asked about.",
             )
-        return cls(clip, model, frames, "image", [region_mask(clip, model, m) for m in marks])
+        return cls(
+            clip,
+            model,
+            frames,
+            "video" if chosen.view == "movie" else "image",
+            marks,
+            settings=chosen,
+            is_of_movie=False,
+            should_stop=should_stop,
+        )
 
     @property
     def history(self) -> list[Exchange]:
@@ -165,6 +225,13 @@ class Conversation:
             Taken instead of a generated answer.
         should_stop : callable, optional
             Asked after every pass of the language model; the answer is cut short if it says yes.
+
+        Raises
+        ------
+        MemoryShortage
+            If the device runs out of memory and there is no rung of the `ladder` left.
+        Stopped
+            If `should_stop` said yes while another run had its turn with the network.
         """
         from napari_sa2va.models.sa2va.wording import question_for
 
@@ -176,7 +243,7 @@ class Conversation:
         Raises
         ------
         RequestError
-            If this conversation is about a movie: captions with masks are trained on pictures.
+            If this conversation shows no picture: captions with masks are trained on pictures.
         """
         from napari_sa2va.models.sa2va.wording import caption_question
 
@@ -212,7 +279,9 @@ class Conversation:
 
     def _needs_a_frame(self, what: str) -> None:
         if self.mode != "image":
-            raise RequestError(f"{what} is made of one frame.", "Choose the frame.")
+            raise RequestError(
+                f"{what} is made of one frame, shown as a picture.", "Choose the frame."
+            )
 
     def _put(
         self,
@@ -225,13 +294,47 @@ class Conversation:
         from napari_sa2va.models.sa2va.wording import as_later_turn
 
         asked = as_later_turn(worded) if self.replies else worded
-        grounding = self._model.ground_seen(
-            self._seen, asked, answer, history=self.history, should_stop=should_stop
-        )
+
+        def ground() -> Grounding:
+            return self._footing.model.ground_seen(
+                self._seen, asked, answer, history=self.history, should_stop=should_stop
+            )
+
+        grounding, notes = self._finished(self._footing.attempt("ground", ground), should_stop)
         reply = read_reply(question, asked, grounding, tuple(self.history))
+        reply = replace(reply, notes=(*notes, *reply.notes))
         if not (should_stop is not None and should_stop()):  # half an answer is no history
             self.replies.append(reply)
         return reply
+
+    def _look(self, marks: Sequence[Prompt]) -> Generator[Note, None, Seen]:
+        """Load the network if need be, and show it the pictures with what is marked on them."""
+
+        def look() -> Seen:
+            model = self._footing.model
+            self.regions = tuple(region_mask(self.clip, model, mark) for mark in marks)
+            return model.look([self.clip.rgb(t) for t in self.frames], self.mode, self.regions)
+
+        yield from self._footing.load()
+        together = len(self.frames) if self.mode == "video" else MOST_TILES
+        return (yield from self._footing.attempt("look", look, together=together))
+
+    def _finished(
+        self, steps: Generator[Note, None, T], should_stop: Callable[[], bool] | None
+    ) -> tuple[T, tuple[str, ...]]:
+        self._footing.should_stop = should_stop or (lambda: False)
+        return outcome(steps)
+
+    def _small_regions(self) -> Iterator[str]:
+        from napari_sa2va.models.sa2va.regions import FEWEST_CELLS
+
+        for number, cells in enumerate(self._seen.region_counts, 1):
+            if cells < FEWEST_CELLS:
+                yield (
+                    f"region{number} covers only {cells} of the cells in which the model sees the "
+                    f"picture; below {FEWEST_CELLS} it was not trained. Mark more, or crop the "
+                    "picture around it."
+                )
 
     # -- drawing -------------------------------------------------------------------------------
 
@@ -276,27 +379,30 @@ class Conversation:
         ----------
         replies : sequence of Reply
         settings : RunSettings, optional
-            How masks are tracked; the frames are those of this conversation in any case.
+            How masks are tracked; those of this conversation by default. The network, the frames
+            and how they were shown are those of this conversation in any case.
         through_movie : bool, optional
             Whether to carry the masks to all frames, or to draw them on the frames that the model
             has looked at only. By default, yes for a movie and no for a frame.
         cancel : CancelToken, optional
         """
-        chosen = settings or preset_named(DEFAULT_PRESET)
-        everywhere = self.mode == "video" if through_movie is None else through_movie
+        chosen = settings or self._settings
+        everywhere = self._is_of_movie if through_movie is None else through_movie
         order: Propagation = chosen.tracking.propagation if everywhere else KeyFramesOnly()
-        if self.mode == "image" and isinstance(order, Forward):
+        if not self._is_of_movie and isinstance(order, Forward):
             order = Both()  # forward suits a movie's first key frame, this one may be any
         update: dict[str, object] = {
+            "model": self._settings.model,
             "sampling": Manual(frames=self.frames),
+            "view": "picture" if self.mode == "image" else "movie",
             "tracking": chosen.tracking.model_copy(update={"propagation": order}),
         }
         yield from run(
             self.clip,
             self.prompts(*replies),
             chosen.model_copy(update=update),
-            model=self._model,
             cancel=cancel,
+            after=self._footing,
         )
 
     def draw(self, *replies: Reply, settings: RunSettings | None = None, **options: Any) -> Result:
@@ -313,14 +419,29 @@ class Conversation:
         }
 
 
+def check_texts(texts: Sequence[str]) -> None:
+    """Refuse now what `say` would refuse, before a network is loaded.
+
+    Raises
+    ------
+    RequestError
+        If a text says nothing.
+    """
+    from napari_sa2va.models.sa2va.wording import free_question, is_question, question_for
+
+    for text in texts:
+        (free_question if is_question(text) else question_for)(text)
+
+
 def converse(
     clip: Clip | np.ndarray | object,
     *,
     frame: int | None = None,
     marks: Sequence[Prompt] = (),
     sampling: Sampling | None = None,
-    model: str | Sa2VA = "nano",
-    device: str = "auto",
+    model: str | Sa2VA | None = None,
+    device: str | None = None,
+    settings: RunSettings | None = None,
 ) -> Conversation:
     """Begin to talk about a movie, or about one frame of it.
 
@@ -333,10 +454,12 @@ def converse(
         Regions on that frame.
     sampling : Sampling, optional
         Which frames of a movie the model looks at.
-    model : str or Sa2VA
+    model : str or Sa2VA, optional
         Name or folder of a checkpoint, or a loaded network.
-    device : str
+    device : str, optional
         auto, cpu, cuda, mps.
+    settings : RunSettings, optional
+        Every choice, instead of the default preset.
 
     Examples
     --------
@@ -346,15 +469,14 @@ def converse(
     ['a large bright cell', 'a small dim cell']
     >>> labels = talk.draw(reply).labels  # doctest: +SKIP
     """
-    from napari_sa2va.pipeline.loaded import load
     from napari_sa2va.readers.open import open_clip
 
     opened = clip if isinstance(clip, Clip) else open_clip(clip)
-    network = load(ModelSettings(name=model, device=device)) if isinstance(model, str) else model
+    chosen, network = with_model(settings or preset_named(DEFAULT_PRESET), model, device)
     if frame is None:
         if marks:
             raise RequestError(
                 "Regions can be marked on a single frame only.", "Say which frame it is about."
             )
-        return Conversation.about_movie(opened, network, sampling)
-    return Conversation.about_frame(opened, network, frame, marks)
+        return Conversation.about_movie(opened, network, sampling, settings=chosen)
+    return Conversation.about_frame(opened, network, frame, marks, settings=chosen)

@@ -54,6 +54,7 @@ class Footing:
 
     Attributes
     ----------
+    should_stop : callable
     model : Sa2VA
         After `load`.
     tracker : Tracker
@@ -73,7 +74,7 @@ class Footing:
         self._settings = settings
         self._record = record
         self._clock = clock
-        self._should_stop = should_stop
+        self.should_stop = should_stop
         self._model = model
         self._left_as = None if model is None else _state(model)
         self._news: list[Note] = []
@@ -101,6 +102,11 @@ class Footing:
         self._asked = self._standing
 
     @property
+    def is_loaded(self) -> bool:
+        """Whether there is a network yet."""
+        return self._model is not None
+
+    @property
     def model(self) -> Sa2VA:
         assert self._model is not None  # load comes first
         return self._model
@@ -121,6 +127,32 @@ class Footing:
             formats = replace(now.formats, language=found.language, vision=found.vision)
             self._standing = replace(now, formats=formats)
         self._note_down()
+
+    def resume(
+        self,
+        settings: RunSettings,
+        record: RunRecord,
+        clock: Clock,
+        should_stop: Callable[[], bool],
+    ) -> Footing:
+        """What another run stands on that goes on with this network, after all given up here.
+
+        Parameters
+        ----------
+        settings : RunSettings
+            With the same choice of a model.
+        record : RunRecord
+            Is told what was given up so far.
+        clock, should_stop
+            See above.
+        """
+        other = Footing(settings, self.model, record, clock, should_stop)
+        may_change = self._standing.may_change_network
+        other._standing = replace(other._standing, may_change_network=may_change)
+        other._asked = self._asked
+        record.step_downs += self._record.step_downs
+        record.notes += self._record.notes
+        return other
 
     def new_tracker(self, **how: Any) -> Tracker:
         """Start tracking with the batches and formats of this run; see `Sa2VA.new_tracker`."""
@@ -216,7 +248,7 @@ class Footing:
     def _turn(self) -> AbstractContextManager[None]:
         if self._model is None:
             return nullcontext()
-        return turns_of(self._model).take(self._should_stop)
+        return turns_of(self._model).take(self.should_stop)
 
     def _take_over(self) -> None:
         """Make the network this run's again, if another one had the last turn with it."""
@@ -330,3 +362,15 @@ def _require_room_on_cpu(model: Sa2VA) -> None:
     cpu = torch.device("cpu")
     # What is offloaded is there already.
     require_memory(model.nbytes_outside(cpu), cpu, what=f"{model.name} on the CPU")
+
+
+def outcome(steps: Generator[Note, None, T]) -> tuple[T, tuple[str, ...]]:
+    """Run steps to their end: what they return, and their notes in words."""
+    notes: list[str] = []
+    while True:
+        try:
+            note = next(steps)
+        except StopIteration as end:
+            result: T = end.value
+            return result, tuple(notes)
+        notes.append(f"{note.message} {note.hint}".rstrip())

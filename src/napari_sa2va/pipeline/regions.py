@@ -33,12 +33,21 @@ def region_mask(clip: Clip, model: Sa2VA, marks: Prompt) -> np.ndarray:
     ------
     RequestError
         If the marks hold nothing or lie outside the clip.
+    MemoryShortage
+        If a click was to become a mask, and the device has too little memory for SAM 2.
     """
     check_marks(marks, clip)
     if marks.mask is not None:
         return marks.mask.astype(bool)
     if marks.box is not None and not marks.points:
         return box_mask(marks.box, clip.height, clip.width)
+    from napari_sa2va.models.device import memory_errors
+
+    with memory_errors(model.device):
+        return _clicked(clip, model, marks)
+
+
+def _clicked(clip: Clip, model: Sa2VA, marks: Prompt) -> np.ndarray:
     tracker = model.new_tracker(
         decoder="tuned" if model.original_decoder is None else "original", hide_absent=False
     )

@@ -114,7 +114,7 @@ def resolve(
         key_frames = settings.sampling(clip.num_frames)
     else:
         key_frames = KeyFrames((), "no sentence")
-    mode = _mode(settings, clip, key_frames, asks=bool(spoken))
+    mode = mode_of(settings, clip, key_frames, asks=bool(spoken))
     count = settings.tracking.num_prompt_frames or len(key_frames.frames)
     prompt_frames = key_frames.frames[:count]
     prompted = sorted({*prompt_frames, *(p.frame for p in marked)})
@@ -131,10 +131,16 @@ def resolve(
     )
 
 
-def _mode(
-    settings: RunSettings, clip: Clip, key_frames: KeyFrames, *, asks: bool
+def mode_of(
+    settings: RunSettings, clip: Clip, key_frames: KeyFrames, *, asks: bool = True
 ) -> Literal["video", "image"]:
-    """Whether the language model is shown a movie or a single picture."""
+    """Whether the language model is shown a movie or a single picture.
+
+    Raises
+    ------
+    RequestError
+        If it is to be asked about several key frames, shown as one picture.
+    """
     if settings.view == "auto":
         return "image" if clip.num_frames == 1 else "video"
     if settings.view == "picture" and asks and len(key_frames.frames) > 1:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from napari_sa2va.models.sa2va.model import Sa2VA
 
 # Of a single picture, the overview included.
-_MOST_TILES = 13
+MOST_TILES = 13
 
 
 def run(
@@ -47,6 +47,7 @@ def run(
     model: Sa2VA | None = None,
     answers: Sequence[str | None] | str | None = None,
     cancel: CancelToken | None = None,
+    after: Footing | None = None,
 ) -> Iterator[Event]:
     """Segment the prompted objects through the clip.
 
@@ -62,6 +63,9 @@ def run(
         Answers to take instead of generating them, one per sentence.
     cancel : CancelToken, optional
         Looked at between frames and between generated tokens.
+    after : Footing, optional
+        What a conversation stands on, of which phrases are drawn: the run goes on with its
+        network, and its record says what the conversation gave up for want of memory.
 
     Yields
     ------
@@ -89,7 +93,9 @@ def run(
     clock = Clock(record.timings_s)
 
     try:
-        yield from _work(clip, plan, model, record, clock, cancel)
+        footing = _footing(plan, model, record, clock, cancel, after)
+        if footing.is_loaded or (yield from fetching(plan.settings.model.name, cancel)):
+            yield from _work(clip, plan, footing, record, cancel)
     except Stopped:
         pass  # it waited for its turn, and was cancelled
     except BaseException as error:
@@ -108,20 +114,28 @@ def run(
     yield Finished(reason, record)
 
 
-def _work(
-    clip: Clip,
+def _footing(
     plan: Plan,
     model: Sa2VA | None,
     record: RunRecord,
     clock: Clock,
     cancel: CancelToken,
+    after: Footing | None,
+) -> Footing:
+    def should_stop() -> bool:
+        return cancel.cancelled
+
+    if after is not None:
+        return after.resume(plan.settings, record, clock, should_stop)
+    return Footing(plan.settings, model, record, clock, should_stop)
+
+
+def _work(
+    clip: Clip, plan: Plan, footing: Footing, record: RunRecord, cancel: CancelToken
 ) -> Iterator[Event]:
-    """Download and load what is not there yet, ground, draw."""
+    """Load what is not there yet, ground, draw."""
     from napari_sa2va.models.device import memory_errors
 
-    footing = Footing(plan.settings, model, record, clock, lambda: cancel.cancelled)
-    if model is None and not (yield from fetching(plan.settings.model.name, cancel)):
-        return
     yield from footing.load()
     model = footing.model
     record.model_name = model.name
@@ -164,7 +178,7 @@ def _ground(
     seen = yield from footing.attempt(
         "look",
         lambda: model.look([clip.rgb(t) for t in frames], plan.mode),
-        together=len(frames) if plan.mode == "video" else _MOST_TILES,
+        together=len(frames) if plan.mode == "video" else MOST_TILES,
     )
     for prompt, answer in zip(plan.spoken, plan.answers, strict=True):
         if cancel.cancelled:

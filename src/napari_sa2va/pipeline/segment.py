@@ -101,19 +101,25 @@ def segment(
     """
     from napari_sa2va.readers.open import open_clip
 
-    chosen = settings or preset_named(preset)
-    update: dict[str, object] = {}
-    if isinstance(model, str):
-        update["name"] = model
-    if device is not None:
-        update["device"] = device
-    chosen = chosen.model_copy(update={"model": chosen.model.model_copy(update=update)})
-    network = None if isinstance(model, str) else model
+    chosen, network = with_model(settings or preset_named(preset), model, device)
     prompt_set = prompts if isinstance(prompts, PromptSet) else PromptSet.from_texts(prompts)
     opened = clip if isinstance(clip, Clip) else open_clip(clip)
 
     events = run(opened, prompt_set, chosen, model=network, answers=answer, cancel=cancel)
     return collect(opened, prompt_set, events, on_event)
+
+
+def with_model(
+    settings: RunSettings, model: str | Sa2VA | None, device: str | None
+) -> tuple[RunSettings, Sa2VA | None]:
+    """Settings with the network and device that were named, and the network if it was handed in."""
+    update: dict[str, object] = {}
+    if isinstance(model, str):
+        update["name"] = model
+    if device is not None:
+        update["device"] = device
+    chosen = settings.model_copy(update={"model": settings.model.model_copy(update=update)})
+    return chosen, None if isinstance(model, str) else model
 
 
 def collect(

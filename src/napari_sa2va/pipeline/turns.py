@@ -19,7 +19,7 @@ _LOOK_EVERY_S = 0.1
 
 
 class Stopped(Exception):
-    """Who waited for its turn was told to stop. Never leaves a run or a conversation's caller."""
+    """Who waited for its turn was told to stop. A run takes it as a cancel."""
 
 
 class Turns:
