@@ -10,6 +10,7 @@ import tifffile
 
 from napari_sa2va._tests.fakes import FakeModel, colour_clip
 from napari_sa2va.cli.main import main
+from napari_sa2va.core.errors import MemoryShortage
 from napari_sa2va.pipeline import loaded
 
 
@@ -134,3 +135,95 @@ def test_bad_requests_say_what_is_wrong(movie, arguments, message, capsys):
     command, *rest = arguments
     assert main([command, str(movie), *rest]) == 2
     assert message in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["caption", "--num-key-frames", "7"], "No such option"),
+        (["caption", "--view", "movie"], "No such option"),
+        (["caption", "--several-masks", "union"], "No such option"),
+        (["describe", "-r", "3,4", "--sampling", "first"], "No such option"),
+        (["describe", "-r", "3,4", "--frames", "1,2"], "No such option"),
+        (["ask", "How many?", "--several-masks", "union"], "No such option"),
+        (["ask", "How many?", "--frame", "3", "--num-key-frames", "2"], "--num-key-frames was given"),
+        (["caption", "--answer", "a", "--answer", "b"], "2 answers were given for 1 caption."),
+        (["describe", "-r", "3,4", "--answer", "a", "--answer", "b"], "2 answers"),
+        (["describe", "-r", "3,4", "-r", "5,6", "--question", "Eh?", "--answer", "a", "--answer", "b"],
+         "2 answers were given for 1 question."),
+        (["caption", "--answer", ""], "given answer is empty"),
+        (["ask", "How many?", " "], "empty"),
+        (["ask", "How many?", "--view", "picture"], "5 were chosen"),
+        (["ask", "How many?", "--frame", "8"], "outside the clip"),
+        (["describe", "-r", "3,4", "--question", " "], "empty"),
+        (["describe", "-r", "MASKS", "--frame", "99"], "outside the clip"),
+        (["describe", "-r", "NAN", "--frame", "2"], "no whole numbers"),
+        (["describe", "-r", "HALF", "--frame", "2"], "no whole numbers"),
+    ],
+)  # fmt: skip
+def test_what_would_be_ignored_or_fail_later_is_refused_before_a_model_is_loaded(
+    movie, tmp_path, monkeypatch, arguments, message, capsys
+):
+    def load(settings):
+        raise AssertionError("a model was loaded")
+
+    monkeypatch.setattr(loaded, "load", load)
+    files = {"MASKS": 1.0, "NAN": np.nan, "HALF": 0.5}
+    for name, value in files.items():
+        labels = np.zeros((8, 16, 20), np.float32)
+        labels[:, :8, :8] = value
+        tifffile.imwrite(tmp_path / f"{name}.tif", labels, metadata={"axes": "TYX"})
+    command, *rest = [str(tmp_path / f"{a}.tif") if a in files else a for a in arguments]
+    assert main([command, str(movie), *rest]) == 2
+    assert message in " ".join(capsys.readouterr().err.split())
+
+
+def test_labels_may_be_whole_numbers_in_floats(movie, tmp_path):
+    labels = np.zeros((16, 20), np.float32)
+    labels[:8, :8] = 3
+    tifffile.imwrite(tmp_path / "labels.tif", labels)
+    assert main(["describe", str(movie), "-r", str(tmp_path / "labels.tif")]) == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(MemoryShortage("The device is full."), 3), (KeyboardInterrupt(), 130)]
+)
+def test_what_was_answered_before_an_error_or_ctrl_c_is_written(
+    movie, tmp_path, monkeypatch, error, code, capsys
+):
+    kept = FakeModel.ground_seen
+
+    def second_fails(self, seen, text, *args, **kwargs):
+        if "blue" in text:
+            raise error
+        return kept(self, seen, text, *args, **kwargs)
+
+    monkeypatch.setattr(FakeModel, "ground_seen", second_fails)
+    out = tmp_path / "out.ome.tif"
+    assert main(["ask", str(movie), "the red one", "the blue one", "-o", str(out), "-q"]) == code
+    assert "drawing what was answered so far" in capsys.readouterr().err
+    assert tifffile.imread(out)[3, 2, 4] == 1
+    record = json.loads((tmp_path / "out.json").read_text())
+    assert [o["name"] for o in record["objects"]] == ["the red one"]
+    # Where no files were asked for there is nothing to save.
+    assert main(["ask", str(movie), "the red one", "the blue one"]) == code
+
+
+def test_memory_flags_reach_a_conversation(movie, model, monkeypatch):
+    seen, kept = [], FakeModel.look
+
+    def look(self, *args, **kwargs):
+        seen.append(self.pictures_at_once)
+        return kept(self, *args, **kwargs)
+
+    monkeypatch.setattr(FakeModel, "look", look)
+    assert main(["ask", str(movie), "How many?", "--pictures-at-once", "1"]) == 0
+    assert seen == [1]
+
+
+def test_the_record_of_a_frame_says_that_it_was_shown_as_a_picture(movie, tmp_path):
+    out = tmp_path / "out.ome.tif"
+    for view, shown in (("auto", "picture"), ("movie", "movie")):
+        arguments = ["ask", str(movie), "the red one", "--frame", "3", "--view", view]
+        assert main([*arguments, "-o", str(out), "-q", "--overwrite"]) == 0
+        assert json.loads((tmp_path / "out.json").read_text())["shown_as"] == shown

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,14 @@ from typing import Any
 import click
 
 from napari_sa2va.cli.clip_flags import open_input
-from napari_sa2va.cli.flags import apply_flags
+from napari_sa2va.cli.flags import apply_flags, given_flags
 from napari_sa2va.cli.talk import (
+    OF_KEY_FRAMES,
     add_settings_flags,
+    answer_all,
+    check_answers,
     checked_outputs,
-    draw,
-    show,
+    chosen_frame,
     talk_flags,
 )
 from napari_sa2va.core.errors import RequestError
@@ -47,26 +50,30 @@ def ask(
     \b
     napari-sa2va ask movie.tif "How many cells are there?" "the largest one" -o largest.ome.tif
     """
-    settings = apply_flags(preset(DEFAULT_PRESET), values)
-    if len(answer) > len(questions):
+    useless = given_flags(values, *OF_KEY_FRAMES) if frame is not None else []
+    if useless:
         raise RequestError(
-            f"{len(answer)} answers were given for {len(questions)} questions.",
-            "Give at most one per question.",
+            f"{', '.join(useless)} was given, but the question is about frame {frame} alone.",
+            "Leave out either.",
         )
+    settings = apply_flags(preset(DEFAULT_PRESET), values)
+    check_answers(answer, len(questions), "question")
+
+    from napari_sa2va.cli.progress import fetch_model
+    from napari_sa2va.pipeline.conversation import Conversation, check_texts
+
+    check_texts(questions)
     outputs = checked_outputs(input_path, output, overlay, overwrite=overwrite)
     clip = open_input(input_path, values)
-
-    from napari_sa2va.cli.progress import load_model
-    from napari_sa2va.pipeline.conversation import Conversation
-
-    model = load_model(settings.model, quiet=quiet)
+    if frame is not None:
+        chosen_frame(clip, frame)
+    fetch_model(settings.model, quiet=quiet)
     if frame is None:
-        talk = Conversation.about_movie(clip, model, settings.sampling)
+        talk = Conversation.about_movie(clip, None, settings=settings)
     else:
-        talk = Conversation.about_frame(clip, model, frame)
-    for question, given in zip_longest(questions, answer):
-        show(talk.say(question, answer=given))
-    return draw(talk, talk.replies, settings, outputs, through_movie=through_movie, quiet=quiet)
+        talk = Conversation.about_frame(clip, None, frame, settings=settings)
+    turns = [partial(talk.say, q, answer=given) for q, given in zip_longest(questions, answer)]
+    return answer_all(talk, turns, outputs, through_movie=through_movie, quiet=quiet)
 
 
 add_settings_flags(ask)

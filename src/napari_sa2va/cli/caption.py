@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,12 @@ from napari_sa2va.cli.clip_flags import open_input
 from napari_sa2va.cli.flags import apply_flags
 from napari_sa2va.cli.talk import (
     FRAME_HELP,
+    OF_KEY_FRAMES,
     add_settings_flags,
+    answer_all,
+    check_answers,
     checked_outputs,
-    draw,
-    show,
+    chosen_frame,
     talk_flags,
 )
 from napari_sa2va.presets import DEFAULT_PRESET, preset
@@ -41,17 +44,19 @@ def caption(
     napari-sa2va caption movie.tif --frame 12 -o things.ome.tif --track
     """
     settings = apply_flags(preset(DEFAULT_PRESET), values)
+    check_answers(answer, 1, "caption")
     outputs = checked_outputs(input_path, output, overlay, overwrite=overwrite)
     clip = open_input(input_path, values)
+    chosen = chosen_frame(clip, frame)
 
-    from napari_sa2va.cli.progress import load_model
+    from napari_sa2va.cli.progress import fetch_model
     from napari_sa2va.pipeline.conversation import Conversation
 
-    chosen = clip.num_frames // 2 if frame is None else frame
-    talk = Conversation.about_frame(clip, load_model(settings.model, quiet=quiet), chosen)
+    fetch_model(settings.model, quiet=quiet)
+    talk = Conversation.about_frame(clip, None, chosen, settings=settings)
     click.echo(f"Frame {chosen}", err=True)
-    show(talk.caption(answer=next(iter(answer), None)))
-    return draw(talk, talk.replies, settings, outputs, through_movie=through_movie, quiet=quiet)
+    turns = [partial(talk.caption, answer=next(iter(answer), None))]
+    return answer_all(talk, turns, outputs, through_movie=through_movie, quiet=quiet)
 
 
-add_settings_flags(caption)
+add_settings_flags(caption, *OF_KEY_FRAMES, "view")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,10 +14,12 @@ from napari_sa2va.cli.clip_flags import open_input
 from napari_sa2va.cli.flags import apply_flags
 from napari_sa2va.cli.talk import (
     FRAME_HELP,
+    OF_KEY_FRAMES,
     add_settings_flags,
+    answer_all,
+    check_answers,
     checked_outputs,
-    draw,
-    show,
+    chosen_frame,
     talk_flags,
 )
 from napari_sa2va.core.errors import RequestError
@@ -25,6 +28,8 @@ from napari_sa2va.presets import DEFAULT_PRESET, preset
 
 if TYPE_CHECKING:
     from napari_sa2va.core.clip import Clip
+    from napari_sa2va.core.reply import Reply
+    from napari_sa2va.pipeline.conversation import Conversation
 
 
 @click.command()
@@ -56,33 +61,39 @@ def describe(
     napari-sa2va describe movie.tif --region 20,30,80,90 --frame 12
     napari-sa2va describe movie.tif --region 52,61 --question "Is region1 round?"
     """
+    from napari_sa2va.cli.progress import fetch_model
+    from napari_sa2va.pipeline.conversation import Conversation, check_texts
+
     settings = apply_flags(preset(DEFAULT_PRESET), values)
+    if question is not None:
+        check_texts([question])
     outputs = checked_outputs(input_path, output, overlay, overwrite=overwrite)
     clip = open_input(input_path, values)
-    chosen = clip.num_frames // 2 if frame is None else frame
+    chosen = chosen_frame(clip, frame)
     marks = [mark for text in regions for mark in _marks(text, chosen, clip)]
     marks = [_numbered(mark, number) for number, mark in enumerate(marks, 1)]
-
-    from napari_sa2va.cli.progress import load_model
-    from napari_sa2va.pipeline.conversation import Conversation
-
-    talk = Conversation.about_frame(clip, load_model(settings.model, quiet=quiet), chosen, marks)
-    click.echo(f"Frame {chosen}", err=True)
-    for note in talk.notes:
-        click.echo(f"Note: {note}", err=True)
-    replies = []
-    if question is not None:
-        replies.append(talk.ask(question, answer=next(iter(answer), None)))
-        show(replies[-1])
+    if question is None:
+        check_answers(answer, len(marks), "region")
     else:
-        for (number, _), given in zip_longest(enumerate(marks, 1), answer[: len(marks)]):
-            talk.forget()  # each region is described for itself, as in training
-            replies.append(talk.describe(number, answer=given))
-            show(replies[-1])
-    return draw(talk, replies, settings, outputs, through_movie=through_movie, quiet=quiet)
+        check_answers(answer, 1, "question")
+
+    fetch_model(settings.model, quiet=quiet)
+    talk = Conversation.about_frame(clip, None, chosen, marks, settings=settings)
+    click.echo(f"Frame {chosen}", err=True)
+    if question is not None:
+        turns = [partial(talk.ask, question, answer=next(iter(answer), None))]
+    else:
+        numbers = range(1, len(marks) + 1)
+        turns = [partial(_described, talk, n, given) for n, given in zip_longest(numbers, answer)]
+    return answer_all(talk, turns, outputs, through_movie=through_movie, quiet=quiet)
 
 
-add_settings_flags(describe)
+add_settings_flags(describe, *OF_KEY_FRAMES, "view")
+
+
+def _described(talk: Conversation, region: int, answer: str | None) -> Reply:
+    talk.forget()  # each region is described for itself, as in training
+    return talk.describe(region, answer=answer)
 
 
 def _marks(text: str, frame: int, clip: Clip) -> list[Prompt]:
@@ -118,12 +129,25 @@ def _marks_of_file(path: Path, frame: int, clip: Clip) -> list[Prompt]:
             f"({clip.height}, {clip.width}).",
             "Give masks of the frames' size, one for the frame or one for each.",
         )
+    if not _is_whole(labels):
+        raise RequestError(
+            f"The masks of {path} hold values of {labels.dtype} that are no whole numbers on frame "
+            f"{frame}.",
+            "Give labels: 0 for the background, and a number for each region.",
+        )
     ids = [int(i) for i in np.unique(labels) if i]
     if not ids:
         raise RequestError(
             f"The masks of {path} are empty on frame {frame}.", "Mark something on that frame."
         )
     return [Prompt(1, f"label {i}", frame=frame, mask=labels == i) for i in ids]
+
+
+def _is_whole(labels: np.ndarray) -> bool:
+    """Whether all values are whole numbers, also such as are stored as floats."""
+    if labels.dtype.kind in "biu":
+        return True
+    return bool(np.isfinite(labels).all() and (labels == np.round(labels)).all())
 
 
 def _numbered(mark: Prompt, number: int) -> Prompt:

@@ -133,10 +133,16 @@ def flags_of(group: type[Params]) -> list[Flag]:
     return list(_flags_of("", group))
 
 
-def settings_flags() -> list[Flag]:
-    """Return one flag per settings field, in the order of the fields."""
+def settings_flags(*without: str) -> list[Flag]:
+    """Return one flag per settings field, in the order of the fields.
+
+    Parameters
+    ----------
+    *without : str
+        Fields, or groups of them, that a command has no use for: "sampling", "output.overlap".
+    """
     sampling = RunSettings.model_fields["sampling"]
-    return [
+    flags = [
         *_flags_of("model", ModelSettings),
         *_flags_of_rules("sampling", sampling, _rules(sampling.annotation)),
         _make("view", RunSettings.model_fields["view"], (), []),
@@ -144,6 +150,20 @@ def settings_flags() -> list[Flag]:
         *_flags_of("memory", MemorySettings),
         *_flags_of("output", OutputSettings),
     ]
+    return [flag for flag in flags if not _is_among(flag, without)]
+
+
+def given_flags(values: dict[str, Any], *fields: str) -> list[str]:
+    """The flags of these fields, or groups of them, that were given, as one types them."""
+    return [
+        flag.option.opts[0]
+        for flag in settings_flags()
+        if _is_among(flag, fields) and values.get(flag.variable) is not None
+    ]
+
+
+def _is_among(flag: Flag, fields: Iterable[str]) -> bool:
+    return any(flag.path == field or flag.path.startswith(f"{field}.") for field in fields)
 
 
 def apply_flags(settings: RunSettings, values: dict[str, Any]) -> RunSettings:

@@ -124,9 +124,16 @@ def run_job(job: jobs.Job[T], *, quiet: bool = False) -> T:
         bar.stop()
 
 
+def fetch_model(settings: ModelSettings, *, quiet: bool = False) -> None:
+    """Download the network of the settings, with a bar, if it is not on this machine."""
+    from napari_sa2va.pipeline import loaded
+
+    run_job(loaded.fetch(settings.name), quiet=quiet)
+
+
 def load_model(settings: ModelSettings, *, quiet: bool = False) -> Sa2VA:
     """Load the network of the settings, downloading it with a bar if it is not on this machine."""
     from napari_sa2va.pipeline import loaded
 
-    run_job(loaded.fetch(settings.name), quiet=quiet)
+    fetch_model(settings, quiet=quiet)
     return loaded.load(settings)

@@ -1,8 +1,8 @@
-"""What `ask`, `caption` and `describe` share: their flags, and how an answer is shown and drawn."""
+"""What `ask`, `caption` and `describe` share: flags, and how answers are got, shown and drawn."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +13,15 @@ from napari_sa2va.cli.flags import settings_flags
 from napari_sa2va.cli.main import DONE, NOTHING_FOUND
 from napari_sa2va.cli.outputs import Outputs, output_flags
 from napari_sa2va.cli.run_to_files import run_to_files
+from napari_sa2va.core.errors import RequestError
 
 if TYPE_CHECKING:
+    from napari_sa2va.core.clip import Clip
     from napari_sa2va.core.reply import Reply
     from napari_sa2va.pipeline.conversation import Conversation
-    from napari_sa2va.settings import RunSettings
+
+# Settings that say which frames of a movie are looked at: a single frame has no use for them.
+OF_KEY_FRAMES = ("sampling", "tracking.num_prompt_frames")
 
 FRAME_HELP = "Frame that it is about, counted from 0.  [default: the middle one]"
 
@@ -42,9 +46,50 @@ def talk_flags(command: Callable[..., Any]) -> Callable[..., Any]:
     return output_flags("nothing is written")(clip_flags(command))
 
 
-def add_settings_flags(command: click.Command) -> None:
-    """After the flags of the command itself, those of the settings."""
-    command.params += [flag.option for flag in settings_flags()]
+def add_settings_flags(command: click.Command, *without: str) -> None:
+    """After the flags of the command itself, those of the settings, but for some of them."""
+    # Each phrase of an answer is an object of its own, whichever number of them an answer has.
+    flags = settings_flags("output.several_masks", *without)
+    command.params += [flag.option for flag in flags]
+
+
+def check_answers(answers: Sequence[str], most: int, what: str) -> None:
+    """Refuse given answers that nothing would be done with.
+
+    Parameters
+    ----------
+    answers : sequence of str
+    most : int
+        How many there can be.
+    what : str
+        What each of them answers.
+
+    Raises
+    ------
+    RequestError
+        If there are too many, or one is empty.
+    """
+    if len(answers) > most:
+        raise RequestError(
+            f"{len(answers)} answers were given for {most} {what}{'' if most == 1 else 's'}.",
+            f"Give at most one per {what}.",
+        )
+    if "" in answers:
+        raise RequestError("The given answer is empty.", "Leave it out to let the model speak.")
+
+
+def chosen_frame(clip: Clip, frame: int | None) -> int:
+    """The frame that was asked for, or the middle one.
+
+    Raises
+    ------
+    RequestError
+        If the clip has no such frame.
+    """
+    from napari_sa2va.sampling.manual import Manual
+
+    chosen = clip.num_frames // 2 if frame is None else frame
+    return Manual(frames=(chosen,))(clip.num_frames).frames[0]
 
 
 def checked_outputs(
@@ -68,34 +113,70 @@ def show(reply: Reply) -> None:
         click.echo(f"Note: {note}", err=True)
 
 
-def draw(
+def answer_all(
     talk: Conversation,
-    replies: Iterable[Reply],
-    settings: RunSettings,
+    turns: Iterable[Callable[[], Reply]],
     outputs: Outputs | None,
     *,
     through_movie: bool | None,
     quiet: bool,
 ) -> int:
-    """Draw what the answers point at, if files are asked for.
+    """Get the answers one after the other, show them, and draw what they point at.
+
+    What was answered before an error or Ctrl-C is drawn all the same.
+
+    Parameters
+    ----------
+    talk : Conversation
+    turns : iterable of callable
+        Each gets one answer.
+    outputs : Outputs or None
+        The files to draw to, if any were asked for.
+    through_movie : bool or None
+        See `Conversation.run_replies`.
+    quiet : bool
+        Whether to show no progress.
 
     Returns
     -------
     int
         The exit code.
     """
-    pointing = [reply for reply in replies if reply.phrases]
+    for note in talk.notes:
+        click.echo(f"Note: {note}", err=True)
+    replies: list[Reply] = []
+    try:
+        for turn in turns:
+            replies.append(turn())
+            show(replies[-1])
+    except (Exception, KeyboardInterrupt):
+        if outputs is not None and any(reply.phrases for reply in replies):
+            click.echo(
+                "Stopped; drawing what was answered so far. Press Ctrl-C to leave it.", err=True
+            )
+            _draw(talk, replies, outputs, through_movie=through_movie, quiet=quiet)
+        raise
     if outputs is None:
         return DONE
+    return _draw(talk, replies, outputs, through_movie=through_movie, quiet=quiet)
+
+
+def _draw(
+    talk: Conversation,
+    replies: Iterable[Reply],
+    outputs: Outputs,
+    *,
+    through_movie: bool | None,
+    quiet: bool,
+) -> int:
+    pointing = [reply for reply in replies if reply.phrases]
     if not pointing:
         click.echo("No answer points at anything: there is no mask to write.", err=True)
         return NOTHING_FOUND
     return run_to_files(
         talk.clip,
         talk.prompts(*pointing),
-        lambda cancel: talk.run_replies(
-            pointing, settings, through_movie=through_movie, cancel=cancel
-        ),
+        lambda cancel: talk.run_replies(pointing, through_movie=through_movie, cancel=cancel),
         outputs,
         quiet=quiet,
     )
