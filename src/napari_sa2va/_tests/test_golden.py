@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from napari_sa2va._tests.golden_cases import cases
+from napari_sa2va.core.prompt import Prompt
 from napari_sa2va.models.sa2va.model import Sa2VA
 from napari_sa2va.models.sam2.tracker import Tracker
 from napari_sa2va.pipeline.conversation import Conversation
@@ -127,7 +128,11 @@ def test_a_conversation_gives_the_masks_of_the_reference(golden):
     if is_plain(case) and case.case["mode"] == "video":
         pytest.skip("the test above has drawn it already, the same way")
     clip, settings = run_of(case)
-    talk = Conversation(clip, model, case.key_frames, case.case["mode"], list(case.regions))
+    marks = [Prompt(n, f"region{n}", mask=mask) for n, mask in enumerate(case.regions, 1)]
+    mode = case.case["mode"]
+    talk = Conversation(
+        clip, model, case.key_frames, mode, marks, settings=settings, is_of_movie=mode == "video"
+    )
     reply = talk.segment(case.case["text"], answer=case.case["forced_answer"])
     if not grounding.found:
         assert reply.phrases == ()
