@@ -14,6 +14,7 @@ from napari_sa2va.models.sam2.prediction import MaskPrediction
 from napari_sa2va.models.sam2.tracker import Tracker
 
 CPU = torch.device("cpu")
+META = torch.device("meta")  # stands for a second device
 SQUARE = np.zeros((2, 90, 120), dtype=bool)
 SQUARE[0, 20:50, 5:35] = True
 SQUARE[1, 20:50, 60:90] = True
@@ -139,26 +140,46 @@ def test_offloading_changes_no_number(network, frames):
 
 
 def test_features_are_moved_whole():
-    """The meta device stands for a second one."""
-    elsewhere = torch.device("meta")
     network = small_predictor()
     tracker = Tracker(network)
     frame = moving_square(1)[0]
     for decoders in (None, (network.sam_mask_decoder,)):
         features = tracker.encode(frame, decoders=decoders)
-        moved = features.to(elsewhere)
+        moved = features.to(META)
         assert moved.nbytes == features.nbytes
-        assert moved.top.device == moved.position.device == elsewhere
+        assert moved.top.device == moved.position.device == META
         if decoders:
-            assert all(m.device == elsewhere for m in moved.fine_maps(network.sam_mask_decoder))
+            assert all(m.device == META for m in moved.fine_maps(network.sam_mask_decoder))
         assert features.to(CPU) is features
 
 
 def test_memories_are_moved_whole(network, frames):
     tracker = prompted(network, frames)
     track(tracker, frames, 1)
-    tracker._memories.to(torch.device("meta"))
+    tracker._memories.to(META, META)
     bank = tracker._memories[1]
     recall = bank.recall(2, reverse=False)
     assert {m.device.type for m in [*recall.maps, *recall.pointers]} == {"meta"}
-    assert bank.conditioning[0].prediction.logits.device.type == "meta"
+    answer = bank.conditioning[0].prediction
+    assert {x.device.type for x in (answer.logits, answer.iou, answer.object_scores)} == {"meta"}
+
+
+def test_answers_wait_where_they_are_to_wait_when_memories_are_moved(network, frames, monkeypatch):
+    tracker = prompted(network, frames, offload=True)
+    # Of the network itself only the device is asked.
+    monkeypatch.setattr(Tracker, "device", property(lambda self: META))
+    tracker.follow()
+    frame = tracker._memories[1].conditioning[0]
+    assert frame.map.device == frame.pointer.device == META
+    assert frame.prediction.logits.device == CPU
+    tracker.offload = False
+    tracker.follow()
+    assert tracker._memories[1].conditioning[0].prediction.logits.device == META
+
+
+def test_answers_of_earlier_frames_go_once_there_is_offloading(network, frames):
+    tracker = prompted(network, frames)
+    tracker._memories.to(CPU, META)  # as if the main memory was elsewhere
+    frame = tracker._memories[1].conditioning[0]
+    assert frame.map.device == frame.pointer.device == CPU
+    assert frame.prediction.logits.device == META

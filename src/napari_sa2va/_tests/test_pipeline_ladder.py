@@ -242,6 +242,30 @@ def test_a_failure_between_two_prompts_of_a_frame_is_undone_before_it_is_visited
     ]  # fmt: skip
 
 
+def test_frames_that_wait_already_are_offloaded_too(monkeypatch, model):
+    """Each object is marked on a frame of its own, where the other is still to be tracked."""
+    prompts = PromptSet(
+        (
+            Prompt(1, "a", frame=2, points=(Point(2, 4),)),
+            Prompt(2, "b", frame=4, points=(Point(12, 4),)),
+        )
+    )
+    undisturbed = play(prompts, model=FakeModel())
+    aside = []
+
+    def set_aside(self, features):
+        aside.append((self.offload, features.tobytes()))
+        return features
+
+    monkeypatch.setattr(FakeTracker, "set_aside", set_aside)
+    Failing(monkeypatch, FakeTracker, "track", times=2)
+    events = play(prompts)
+    same_results(events, undisturbed)
+    assert [d.rung for d in events[-1].record.step_downs] == ["smaller batches", "offload"]
+    offloaded = {data for offload, data in aside if offload}
+    assert offloaded == {colour_clip().rgb(t).tobytes() for t in (2, 4)}
+
+
 def test_loading_goes_down_to_bfloat16_and_then_to_the_cpu(monkeypatch, model):
     def load(settings):
         model.choices.append(settings)

@@ -69,6 +69,7 @@ class Drawing:
 
     def prompt(self, t: int) -> Drawn:
         """Make `t` a conditioning frame of all objects that are prompted on it, and draw those."""
+        self._set_aside()
         spoken = self._spoken if t in self._plan.prompt_frames else []
         marked = [
             track
@@ -94,6 +95,7 @@ class Drawing:
 
     def track(self, t: int, *, reverse: bool) -> Drawn:
         """Track to `t` the objects that were not prompted on it; return all that are on it."""
+        self._set_aside()
         drawn = self._prompted.get(t, {})
         rest = [track.track_id for track in self._tracks if track.track_id not in drawn]
         if rest:
@@ -109,6 +111,10 @@ class Drawing:
         self._prompted.pop(t, None)
         self._waiting.pop(t, None)
         return drawn
+
+    def _set_aside(self) -> None:
+        """Let frames wait where they are to wait by now: the run may have begun to offload."""
+        self._waiting = {t: self._tracker.set_aside(f) for t, f in self._waiting.items()}
 
     def _prompt_spoken(self, t: int, features: FrameFeatures, tracks: list[Track]) -> Drawn:
         ids = [track.track_id for track in tracks]

@@ -6,7 +6,7 @@ attend to, so the size of a bank does not depend on the length of the video. No 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from napari_sa2va.core.errors import RequestError
@@ -30,9 +30,18 @@ class ConditioningFrame:
         """The object pointer, shape (C,)."""
         return self.prediction.pointers[0]
 
-    def to(self, device: torch.device) -> ConditioningFrame:
-        """Return the same on a device."""
-        return ConditioningFrame(self.map.to(device), self.prediction.to(device))
+    def to(self, device: torch.device, answers: torch.device) -> ConditioningFrame:
+        """Return the same with what is attended on a device, and the mask logits on another."""
+        known = self.prediction
+        # Not by way of the first device: what is offloaded may have no room there.
+        prediction = replace(
+            known,
+            logits=known.logits.to(answers),
+            iou=known.iou.to(device),
+            object_scores=known.object_scores.to(device),
+            pointers=known.pointers.to(device),
+        )
+        return ConditioningFrame(self.map.to(device), prediction)
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,9 +159,9 @@ class MemoryBank:
         self.maps.pop(t, None)
         self.pointers.pop(t, None)
 
-    def to(self, device: torch.device) -> None:
-        """Move all that is attended to a device."""
-        self.conditioning = {t: frame.to(device) for t, frame in self.conditioning.items()}
+    def to(self, device: torch.device, answers: torch.device) -> None:
+        """Move all that is attended to a device, and the answers to prompts to another."""
+        self.conditioning = {t: frame.to(device, answers) for t, frame in self.conditioning.items()}
         self.maps = {t: m.to(device) for t, m in self.maps.items()}
         self.pointers = {t: p.to(device) for t, p in self.pointers.items()}
 
@@ -201,10 +210,10 @@ class Memories:
             bank.forget(t)
         self._banks = {i: b for i, b in self._banks.items() if b.conditioning}
 
-    def to(self, device: torch.device) -> None:
-        """Move all that is attended to a device."""
+    def to(self, device: torch.device, answers: torch.device) -> None:
+        """Move all that is attended to a device, and the answers to prompts to another."""
         for bank in self._banks.values():
-            bank.to(device)
+            bank.to(device, answers)
 
     def conditioning_frame(self, object_id: int, t: int) -> ConditioningFrame | None:
         """Return what an object was prompted with on frame `t`, if it was."""

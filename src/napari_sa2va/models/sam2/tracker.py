@@ -65,7 +65,8 @@ class Tracker:
     num_encoded : int
         Frames that went through the image encoder.
     precision, objects_per_pass, offload
-        As given. They may be changed between two frames; what is remembered stays as it was made.
+        As given. They may be changed between two frames; what is remembered stays as it was made,
+        and where, until `follow`.
 
     Raises
     ------
@@ -119,9 +120,14 @@ class Tracker:
         """Bytes of all memory banks."""
         return self._memories.nbytes
 
+    @property
+    def _store(self) -> torch.device:
+        """Where the answers of conditioning frames wait."""
+        return torch.device("cpu") if self.offload else self.device
+
     def set_aside(self, features: FrameFeatures) -> FrameFeatures:
         """Return features that have to wait, where they may wait."""
-        return features.to(torch.device("cpu")) if self.offload else features
+        return features.to(self._store)
 
     def take_up(self, features: FrameFeatures) -> FrameFeatures:
         """Return features that have waited, where the network is."""
@@ -132,8 +138,11 @@ class Tracker:
         self._memories.forget(t)
 
     def follow(self) -> None:
-        """Bring what is remembered to where the network is, after the network was moved."""
-        self._memories.to(self.device)
+        """Bring what is remembered to where it belongs now.
+
+        To be called after the network was moved, or `offload` was changed.
+        """
+        self._memories.to(self.device, self._store)
 
     @torch.inference_mode()
     def encode(
@@ -382,10 +391,9 @@ class Tracker:
             ]
         maps = [map_.clone() for batch in batches for map_ in batch]
         # The maps stay: they are attended on every frame to come.
-        store = torch.device("cpu") if self.offload else self.device
         # All or none: what runs out of memory on the way leaves no object half prompted.
         frames = [
-            ConditioningFrame(map_, prediction.select([row]).with_logits_on(store))
+            ConditioningFrame(map_, prediction.select([row]).with_logits_on(self._store))
             for row, map_ in enumerate(maps)
         ]
         for object_id, frame in zip(object_ids, frames, strict=True):
