@@ -16,13 +16,16 @@ from napari_sa2va.core.cancel import CancelToken
 from napari_sa2va.core.errors import MemoryShortage, ModelError
 from napari_sa2va.core.prompt import PromptSet
 from napari_sa2va.models import device as devices
+from napari_sa2va.models.sam2.tracker import Tracker
 from napari_sa2va.pipeline import loaded
+from napari_sa2va.pipeline.conversation import Conversation
 from napari_sa2va.pipeline.events import Answered, Finished, FrameMasks, KeyMasks, Note
 from napari_sa2va.pipeline.run import run
 from napari_sa2va.pipeline.turns import Stopped, Turns, turns_of
 from napari_sa2va.presets import preset
+from napari_sa2va.settings import ModelSettings
 
-WAIT_S = 20.0
+WAIT_S = 120.0  # a guard against hanging only
 PROMPTS = PromptSet.from_texts(["the red one", "the blue one"])
 
 
@@ -238,3 +241,45 @@ def test_a_network_that_was_left_half_changed_is_given_to_nobody(monkeypatch, mo
     assert loaded._kept is None
     with pytest.raises(ModelError, match="half changed"):
         list(first)
+
+
+# -- the network that ships -------------------------------------------------------------------------
+
+
+def test_a_run_that_casts_the_network_waits_until_a_question_is_answered(monkeypatch):
+    choice = ModelSettings(name="nano", device="cpu", dtype="float32")
+    settings = preset("sa2va-i").model_copy(update={"model": choice})
+    clip, question = colour_clip(6, (48, 64)), "How many squares are there?"
+    loaded.forget()
+    talk = Conversation.about_movie(clip, None, settings=settings)
+    undisturbed = talk.ask(question).text
+    talk.forget()
+    kept, failed, others, events = Tracker.track, [], [], []
+
+    def fails_once(self, *args, **kwargs):
+        if not failed:
+            failed.append(True)
+            out_of_memory()
+        return kept(self, *args, **kwargs)
+
+    def should_stop():
+        if not others:  # in the middle of the answer
+            prompts = PromptSet.from_texts("the red square")
+            other = run(clip, prompts, settings, answers="Sure, it is [SEG].")
+            others.append(thread(lambda: events.extend(other)))
+            network = loaded.load(choice)
+            until(lambda: turns_of(network).num_waiting == 1)
+        return False
+
+    monkeypatch.setattr(Tracker, "track", fails_once)
+    try:
+        assert talk.ask(question, should_stop=should_stop).text == undisturbed
+        others[0].join(WAIT_S)
+        record = events[-1].record
+        assert [down.rung for down in record.step_downs] == ["smaller format"]
+        assert record.finished == "done"
+        later = talk.ask(question)
+        assert later.text
+        assert "it is now in bfloat16" in later.notes[0]
+    finally:
+        loaded.forget()
