@@ -81,7 +81,7 @@ def held_out_sceneries(count: int, seed: int = 0) -> Iterator[Scenery]:
 
     def talks(teller: Teller, tasks: tuple[str, ...]) -> list[Dialogue]:
         drawn = [teller.draw(task) for task in tasks]
-        unlike = {d.turns[0].question + str(d.marks): d for d in drawn if d is not None}
+        unlike = {(len(d.turns), d.turns[0].question, str(d.marks)): d for d in drawn if d}
         return list(unlike.values())
 
     for i in range(count):
