@@ -227,3 +227,11 @@ def test_the_record_of_a_frame_says_that_it_was_shown_as_a_picture(movie, tmp_pa
         arguments = ["ask", str(movie), "the red one", "--frame", "3", "--view", view]
         assert main([*arguments, "-o", str(out), "-q", "--overwrite"]) == 0
         assert json.loads((tmp_path / "out.json").read_text())["shown_as"] == shown
+
+
+def test_the_preset_decides_how_masks_travel(movie, tmp_path):
+    out = tmp_path / "out.ome.tif"
+    assert main(["ask", str(movie), "the red one", "--preset", "sa2va", "-o", str(out), "-q"]) == 0
+    settings = json.loads((tmp_path / "out.json").read_text())["settings"]
+    assert settings["preset"] == "sa2va"
+    assert settings["tracking"]["prompt_with"] == "language"

@@ -21,7 +21,7 @@ from napari_sa2va.cli.talk import (
     talk_flags,
 )
 from napari_sa2va.core.errors import RequestError
-from napari_sa2va.presets import DEFAULT_PRESET, preset
+from napari_sa2va.presets import preset
 
 
 @click.command()
@@ -34,6 +34,7 @@ def ask(
     input_path: Path,
     questions: tuple[str, ...],
     frame: int | None,
+    preset_name: str,
     output: Path | None,
     overlay: Path | None,
     overwrite: bool,
@@ -56,7 +57,7 @@ def ask(
             f"{', '.join(useless)} was given, but the question is about frame {frame} alone.",
             "Leave out either.",
         )
-    settings = apply_flags(preset(DEFAULT_PRESET), values)
+    settings = apply_flags(preset(preset_name), values)
     check_answers(answer, len(questions), "question")
 
     from napari_sa2va.cli.progress import fetch_model

@@ -20,7 +20,7 @@ from napari_sa2va.cli.talk import (
     chosen_frame,
     talk_flags,
 )
-from napari_sa2va.presets import DEFAULT_PRESET, preset
+from napari_sa2va.presets import preset
 
 
 @click.command()
@@ -30,6 +30,7 @@ from napari_sa2va.presets import DEFAULT_PRESET, preset
 def caption(
     input_path: Path,
     frame: int | None,
+    preset_name: str,
     output: Path | None,
     overlay: Path | None,
     overwrite: bool,
@@ -43,7 +44,7 @@ def caption(
     \b
     napari-sa2va caption movie.tif --frame 12 -o things.ome.tif --track
     """
-    settings = apply_flags(preset(DEFAULT_PRESET), values)
+    settings = apply_flags(preset(preset_name), values)
     check_answers(answer, 1, "caption")
     outputs = checked_outputs(input_path, output, overlay, overwrite=overwrite)
     clip = open_input(input_path, values)

@@ -24,7 +24,7 @@ from napari_sa2va.cli.talk import (
 )
 from napari_sa2va.core.errors import RequestError
 from napari_sa2va.core.prompt import Point, Prompt
-from napari_sa2va.presets import DEFAULT_PRESET, preset
+from napari_sa2va.presets import preset
 
 if TYPE_CHECKING:
     from napari_sa2va.core.clip import Clip
@@ -47,6 +47,7 @@ def describe(
     regions: tuple[str, ...],
     question: str | None,
     frame: int | None,
+    preset_name: str,
     output: Path | None,
     overlay: Path | None,
     overwrite: bool,
@@ -64,7 +65,7 @@ def describe(
     from napari_sa2va.cli.progress import fetch_model
     from napari_sa2va.pipeline.conversation import Conversation, check_texts
 
-    settings = apply_flags(preset(DEFAULT_PRESET), values)
+    settings = apply_flags(preset(preset_name), values)
     if question is not None:
         check_texts([question])
     outputs = checked_outputs(input_path, output, overlay, overwrite=overwrite)

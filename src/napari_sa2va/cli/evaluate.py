@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from napari_sa2va.cli.flags import apply_flags, settings_flags
+from napari_sa2va.cli.flags import apply_flags, preset_flag, settings_flags
 from napari_sa2va.cli.main import DONE
-from napari_sa2va.presets import DEFAULT_PRESET, PRESETS, preset
+from napari_sa2va.presets import preset
 
 if TYPE_CHECKING:
     from napari_sa2va.evaluation import Report, TaskReport
@@ -22,10 +22,7 @@ GENERATED, TASKS, REAL = "generated", "tasks", "real"
 
 
 @click.command()
-@click.option(
-    "--preset", "preset_name", default=DEFAULT_PRESET, show_default=True,
-    type=click.Choice(list(PRESETS)), help="Which published system to evaluate.",
-)  # fmt: skip
+@preset_flag
 @click.option(
     "--data", default=GENERATED, show_default=True,
     help="generated: movies of the generator that no training saw. tasks: questions, pictures, "

@@ -18,6 +18,7 @@ from pydantic.fields import FieldInfo
 
 from napari_sa2va.core.errors import RequestError
 from napari_sa2va.core.params import Params
+from napari_sa2va.presets import DEFAULT_PRESET, DESCRIPTIONS, PRESETS
 from napari_sa2va.settings import (
     MemorySettings,
     ModelSettings,
@@ -27,6 +28,12 @@ from napari_sa2va.settings import (
 )
 
 P = TypeVar("P", bound=Params)
+
+preset_flag = click.option(
+    "--preset", "preset_name", default=DEFAULT_PRESET, show_default=True,
+    type=click.Choice(list(PRESETS)),
+    help=" ".join(f"{name}: {text}" for name, text in DESCRIPTIONS.items()),
+)  # fmt: skip
 
 # Flags whose field name alone would say too little on a command line.
 _NAMES = {

@@ -8,22 +8,18 @@ from typing import Any
 import click
 
 from napari_sa2va.cli.clip_flags import clip_flags, open_input
-from napari_sa2va.cli.flags import apply_flags, settings_flags
+from napari_sa2va.cli.flags import apply_flags, preset_flag, settings_flags
 from napari_sa2va.cli.outputs import Outputs, output_flags
 from napari_sa2va.cli.run_to_files import run_to_files
 from napari_sa2va.core.prompt import PromptSet
-from napari_sa2va.presets import DEFAULT_PRESET, DESCRIPTIONS, PRESETS, preset
+from napari_sa2va.presets import preset
 
 
 @click.command()
 @click.argument("input_path", metavar="INPUT", type=click.Path(path_type=Path))
 @click.argument("sentence")
 @click.option("--prompt", "-p", "more", multiple=True, help="One more sentence; may be repeated.")
-@click.option(
-    "--preset", "preset_name", default=DEFAULT_PRESET, show_default=True,
-    type=click.Choice(list(PRESETS)),
-    help=" ".join(f"{name}: {text}" for name, text in DESCRIPTIONS.items()),
-)  # fmt: skip
+@preset_flag
 @output_flags("INPUT's name with _labels.ome.tif, in the current folder")
 @clip_flags
 @click.option(

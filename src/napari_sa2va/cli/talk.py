@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from napari_sa2va.cli.clip_flags import clip_flags
-from napari_sa2va.cli.flags import settings_flags
+from napari_sa2va.cli.flags import preset_flag, settings_flags
 from napari_sa2va.cli.main import DONE, NOTHING_FOUND
 from napari_sa2va.cli.outputs import Outputs, output_flags
 from napari_sa2va.cli.run_to_files import run_to_files
@@ -43,7 +43,7 @@ def talk_flags(command: Callable[..., Any]) -> Callable[..., Any]:
         )
     ):  # fmt: skip
         command = option(command)
-    return output_flags("nothing is written")(clip_flags(command))
+    return preset_flag(output_flags("nothing is written")(clip_flags(command)))
 
 
 def add_settings_flags(command: click.Command, *without: str) -> None:

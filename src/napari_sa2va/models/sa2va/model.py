@@ -334,7 +334,7 @@ class Sa2VA(nn.Module):
         if decoder == "original" and self.original_decoder is None:
             raise CheckpointError(
                 f"{self.name} has no original SAM 2.0 mask decoder, with which Sa2VA-i tracks.",
-                "Name a file that has it as sam2_decoder, or track with the tuned decoder.",
+                "Take the preset sa2va, or name a file that has it as sam2_decoder.",
             )
         return Tracker(
             self.sam2,
