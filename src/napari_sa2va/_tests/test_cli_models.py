@@ -12,7 +12,7 @@ from napari_sa2va._tests.hub_server import FIRST, HUB_ID, running_hub
 from napari_sa2va._tests.tiny_checkpoint import write_tiny
 from napari_sa2va.cli import doctor, progress
 from napari_sa2va.cli.main import main
-from napari_sa2va.models import fetching, hub, store
+from napari_sa2va.models import arrival, hub, store
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def server(tiny, tmp_path, monkeypatch):
     monkeypatch.setattr(huggingface_hub.constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
     monkeypatch.delenv("HF_TOKEN", raising=False)
     monkeypatch.setenv(store.HOME_VARIABLE, str(tmp_path / "home"))
-    monkeypatch.setattr(fetching, "_WAITS_S", (0.0,))
+    monkeypatch.setattr(arrival, "_WAITS_S", (0.0,))
     with running_hub() as server:
         monkeypatch.setenv(hub.ENDPOINT_VARIABLE, server.endpoint)
         server.add(tiny)

@@ -15,7 +15,7 @@ from qtpy.QtWidgets import QFileDialog, QMessageBox
 from napari_sa2va._tests.hub_server import FIRST, running_hub
 from napari_sa2va._tests.tiny_checkpoint import write_tiny
 from napari_sa2va.gui.dock import SentenceDock
-from napari_sa2va.models import fetching, hub, jobs, store, zoo
+from napari_sa2va.models import arrival, hub, jobs, store, zoo
 
 # The machine may be busy with other things.
 WAIT_MS = 120_000
@@ -35,7 +35,7 @@ def server(tiny, tmp_path, monkeypatch):
     monkeypatch.setattr(huggingface_hub.constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
     monkeypatch.delenv("HF_TOKEN", raising=False)
     monkeypatch.setenv(store.HOME_VARIABLE, str(tmp_path / "home"))
-    monkeypatch.setattr(fetching, "_WAITS_S", (0.0,))
+    monkeypatch.setattr(arrival, "_WAITS_S", (0.0,))
     with running_hub() as server:
         monkeypatch.setenv(hub.ENDPOINT_VARIABLE, server.endpoint)
         server.add(tiny)
@@ -134,7 +134,7 @@ def test_a_download_is_cancelled_and_goes_on(dock, window, qtbot, server, monkey
     monkeypatch.setattr(hub, "_PIECE", 50_000)
     monkeypatch.setattr(jobs, "_TICK_S", 0.0)
     held, threads = threading.Event(), set()
-    real = fetching.hub.read
+    real = hub.read
 
     def slow(*arguments):
         for number, piece in enumerate(real(*arguments)):
@@ -143,7 +143,7 @@ def test_a_download_is_cancelled_and_goes_on(dock, window, qtbot, server, monkey
                 held.wait(WAIT_MS / 1000)
             yield piece
 
-    monkeypatch.setattr(fetching.hub, "read", slow)
+    monkeypatch.setattr(hub, "read", slow)
     window.select(NAME)
     qtbot.mouseClick(window.download_button, Qt.MouseButton.LeftButton)
     begun = "Downloading model.safetensors: "
@@ -223,7 +223,7 @@ def test_a_dock_that_goes_stops_the_download(dock, window, qtbot, monkeypatch):
     monkeypatch.setattr(hub, "_PIECE", 50_000)
     held = threading.Event()
     ended = threading.Event()
-    real = fetching.hub.read
+    real = hub.read
 
     def slow(*arguments):
         try:
@@ -233,7 +233,7 @@ def test_a_dock_that_goes_stops_the_download(dock, window, qtbot, monkeypatch):
         finally:
             ended.set()
 
-    monkeypatch.setattr(fetching.hub, "read", slow)
+    monkeypatch.setattr(hub, "read", slow)
     window.select(NAME)
     qtbot.mouseClick(window.download_button, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: "Downloading" in window.stage.text(), timeout=WAIT_MS)

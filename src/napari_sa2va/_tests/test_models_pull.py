@@ -16,7 +16,7 @@ import pytest
 from napari_sa2va._tests.hub_server import FIRST, HUB_ID, SECOND, Hub, running_hub
 from napari_sa2va._tests.tiny_checkpoint import write_tiny
 from napari_sa2va.core.errors import CheckpointError, DownloadError, ModelError, RequestError
-from napari_sa2va.models import fetching, importing, store, zoo
+from napari_sa2va.models import arrival, fetching, importing, store, zoo
 from napari_sa2va.models import hub as hub_room
 from napari_sa2va.models.checking import verify
 from napari_sa2va.models.fetching import pull
@@ -43,7 +43,7 @@ def hub(tiny, tmp_path, monkeypatch):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv(store.HOME_VARIABLE, str(tmp_path / "home"))
     monkeypatch.setattr(hub_room, "_PIECE", PIECE)
-    monkeypatch.setattr(fetching, "_WAITS_S", (0.0, 0.0))
+    monkeypatch.setattr(arrival, "_WAITS_S", (0.0, 0.0))
     with running_hub() as hub:
         monkeypatch.setenv(hub_room.ENDPOINT_VARIABLE, hub.endpoint)
         hub.add(tiny)

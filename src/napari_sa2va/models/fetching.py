@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import errno
 import shutil
-import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from napari_sa2va.core.errors import (
     WrongBytes,
 )
 from napari_sa2va.models import hub, store
+from napari_sa2va.models.arrival import Arrival
 from napari_sa2va.models.catalogue import ModelEntry, named
 from napari_sa2va.models.checking import verify
 from napari_sa2va.models.digests import Digests, Expected, digest
@@ -35,10 +35,6 @@ from napari_sa2va.models.jobs import Job, Meter, gigabytes
 from napari_sa2va.models.sa2va.checkpoint import read_json
 from napari_sa2va.models.store import FileFacts, Manifest
 
-# How long to wait, in seconds, when a connection broke without a byte having come since.
-_WAITS_S = (1.0, 2.0, 4.0, 8.0)
-# So that a download can be stopped while it waits.
-_TICK_S = 0.2
 # No file of a model begins with a dot.
 _PLAN, _PART = ".plan", ".part"
 _DISK_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
@@ -348,29 +344,10 @@ class _Pull:
         hub.refuse_offline(file.name)
         self._begin()
         part = self._part(file.name)
-        part.touch()
-        if part.stat().st_size > file.size:
-            part.write_bytes(b"")
-        here = Digests(file)
-        if part.stat().st_size:
-            here = yield from digest(part, file, meter)
-        arriving = _Arriving(part, file, here)
-        broken = 0
-        while arriving.digests.size < file.size:
-            before, lost = arriving.digests.size, None
-            try:
-                yield from self._read_on(arriving, meter)
-            except hub.ConnectionLost as error:
-                lost = error
-            except hub.EndsBefore:
-                break
-            if arriving.digests.size >= file.size:
-                break
-            broken = 0 if arriving.digests.size > before else broken + 1
-            if broken > len(_WAITS_S):
-                raise self._cut_off(arriving) from lost
-            yield from _wait(_WAITS_S[max(broken - 1, 0)], file, meter)
-        complaint = arriving.digests.complaint()
+        arrival = Arrival(part, file, self.entry.hub_id, self.revision, self.endpoint)
+        digests = yield from arrival.run(meter)
+        self.num_fetched += arrival.num_fetched
+        complaint = digests.complaint()
         if complaint:
             part.unlink()
             self.wrong[file.name] = complaint
@@ -378,34 +355,7 @@ class _Pull:
             return None
         part.replace(self.begun / file.name)
         self.moving.add(file.name)
-        return arriving.digests
-
-    def _read_on(self, arriving: _Arriving, meter: Meter) -> Job[None]:
-        """Append what comes until the connection ends."""
-        file = arriving.file
-        stream = hub.read(
-            self.entry.hub_id, file.name, self.revision, arriving.digests.size, self.endpoint
-        )
-        with closing(stream), arriving.part.open("ab") as out:
-            for position, piece in stream:
-                if position != arriving.digests.size:  # the other side began anew
-                    meter.done -= arriving.digests.size
-                    out.truncate(0)
-                    arriving.digests = Digests(file)
-                out.write(piece)
-                arriving.digests.take(piece)
-                self.num_fetched += len(piece)
-                yield meter.step("Downloading", file.name, len(piece))
-                if arriving.digests.size > file.size:
-                    return  # it does not end where it should: no need to see how far it goes
-
-    def _cut_off(self, arriving: _Arriving) -> DownloadError:
-        here, whole = arriving.digests.size, arriving.file.size
-        return DownloadError(
-            f"The connection broke again and again at {arriving.file.name}, of which "
-            f"{gigabytes(here)} of {gigabytes(whole)} are here.",
-            "Check the network and try again: the download goes on from there.",
-        )
+        return digests
 
     # -- the folder it is put together in ------------------------------------------------------
 
@@ -445,22 +395,5 @@ class _Pull:
         return replace(self.entry, folder=self.target, place="store", revision=manifest.revision)
 
 
-@dataclass
-class _Arriving:
-    """A file of which some bytes are here."""
-
-    part: Path
-    file: Expected
-    digests: Digests
-
-
 def _has_size(path: Path, size: int) -> bool:
     return path.is_file() and path.stat().st_size == size
-
-
-def _wait(seconds: float, file: Expected, meter: Meter) -> Job[None]:
-    """Give the network time; whoever runs the job can stop it meanwhile."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        yield meter.step("Waiting for", file.name)
-        time.sleep(min(_TICK_S, seconds))
