@@ -10,6 +10,7 @@ import tifffile
 
 from napari_sa2va._tests.fakes import FakeModel, FakeTracker, colour_clip
 from napari_sa2va.cli.main import main
+from napari_sa2va.core.errors import ModelError
 from napari_sa2va.pipeline import loaded
 from napari_sa2va.pipeline.record import RunRecord
 
@@ -222,3 +223,13 @@ def test_ctrl_c_before_the_first_answer_stops_at_once(movie, tmp_path, monkeypat
     assert main(["segment", str(movie), "the red one", "-o", str(out)]) == 130
     assert not out.exists()
     assert json.loads((tmp_path / "out.json").read_text())["finished"] == "cancelled"
+
+
+def test_a_run_whose_model_cannot_be_had_leaves_no_file_in_the_way(movie, tmp_path, monkeypatch):
+    def load(settings):
+        raise ModelError("It is not here.", "Get it.")
+
+    monkeypatch.setattr(loaded, "load", load)
+    out = tmp_path / "out.tif"
+    assert main(["segment", str(movie), "the red one", "-o", str(out)]) == 2
+    assert list(tmp_path.glob("out.*")) == []

@@ -125,10 +125,10 @@ def test_regions_can_be_asked_about_in_own_words(movie, model):
     [
         (["describe", "--region", "1,2,3"], "has 3 numbers"),
         (["describe", "--region", "0,0,99,99"], "no rectangle inside"),
-        (["describe", "--region", "5,5", "--frame", "99"], "outside the clip"),
+        (["describe", "--region", "5,5", "--frame", "99"], "There is no frame"),
         (["ask", "How many?", "--answer", "a", "--answer", "b"], "2 answers were given"),
         (["ask", " "], "empty"),
-        (["caption", "--frame", "8"], "outside the clip"),
+        (["caption", "--frame", "8"], "There is no frame"),
     ],
 )
 def test_bad_requests_say_what_is_wrong(movie, arguments, message, capsys):
@@ -154,9 +154,9 @@ def test_bad_requests_say_what_is_wrong(movie, arguments, message, capsys):
         (["caption", "--answer", ""], "given answer is empty"),
         (["ask", "How many?", " "], "empty"),
         (["ask", "How many?", "--view", "picture"], "5 were chosen"),
-        (["ask", "How many?", "--frame", "8"], "outside the clip"),
+        (["ask", "How many?", "--frame", "8"], "There is no frame"),
         (["describe", "-r", "3,4", "--question", " "], "empty"),
-        (["describe", "-r", "MASKS", "--frame", "99"], "outside the clip"),
+        (["describe", "-r", "MASKS", "--frame", "99"], "There is no frame"),
         (["describe", "-r", "NAN", "--frame", "2"], "no whole numbers"),
         (["describe", "-r", "HALF", "--frame", "2"], "no whole numbers"),
     ],
@@ -235,3 +235,18 @@ def test_the_preset_decides_how_masks_travel(movie, tmp_path):
     settings = json.loads((tmp_path / "out.json").read_text())["settings"]
     assert settings["preset"] == "sa2va"
     assert settings["tracking"]["prompt_with"] == "language"
+
+
+def test_the_record_tells_the_answer_that_a_phrase_is_taken_from(movie, tmp_path, model, capsys):
+    out = tmp_path / "out.ome.tif"
+    answer = "<p> a blue thing </p> [SEG] and <p> a red one </p> [SEG]."
+    assert main(["caption", str(movie), "--answer", answer, "-o", str(out)]) == 0
+    record = json.loads((tmp_path / "out.json").read_text())
+    assert [o["answer"] for o in record["objects"]] == ["a blue thing and a red one."] * 2
+    assert record["key_frames_rule"] == "as given"
+
+
+def test_a_region_that_is_not_marked_is_told(movie, capsys):
+    arguments = ["describe", str(movie), "-r", "2,3,9,12", "--question", "Is region2 round?"]
+    assert main(arguments) == 0
+    assert "speaks of region2, but 1 are marked" in capsys.readouterr().err

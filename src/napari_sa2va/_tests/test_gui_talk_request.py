@@ -64,7 +64,10 @@ def test_every_region_is_described_and_all_their_masks_are_drawn_together(model,
     messages = list(Talker(model)(asked, CancelToken()))
     replied = [m for m in messages if isinstance(m, Replied)]
     # What points at nothing is said at once, the rest when it can be drawn.
-    assert [r.reply.text for r in replied] == ["Dark.", "region2: A red one. region3: A blue."]
+    assert [r.reply.text for r in replied] == [
+        "region1: Dark.",
+        "region2: A red one. region3: A blue.",
+    ]
     (_, together) = replied
     words = [together.reply.text[p.start : p.stop] for p in together.reply.phrases]
     assert words == ["A red one", "A blue"]

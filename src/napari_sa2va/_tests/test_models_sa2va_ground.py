@@ -9,6 +9,7 @@ import torch
 from napari_sa2va._tests.tiny_checkpoint import IM_END_ID, SEG_ID, tiny_config, write_tiny
 from napari_sa2va.core.errors import MemoryShortage, RequestError
 from napari_sa2va.core.grounding import Grounding
+from napari_sa2va.models.sa2va.drafts import Drafts
 from napari_sa2va.models.sa2va.model import Sa2VA
 
 TEXT = "<image>\nPlease segment the bright cell."
@@ -34,6 +35,7 @@ def script(monkeypatch, model, ids):
         return scores
 
     monkeypatch.setattr(model._reader, "logits", logits)
+    monkeypatch.setattr(model, "_drafts", Drafts())  # one token at a time
 
 
 def say(monkeypatch, model, answer):
@@ -168,9 +170,11 @@ def test_frames_may_differ_in_size_in_nothing_but_pixels(model):
     assert model.ground(frames, TEXT, "No.").num_frames == 2
 
 
-def test_no_frame_is_refused(model):
-    with pytest.raises(RequestError, match="no frame"):
-        model.look([])
+def test_without_a_frame_the_prompt_is_the_text_alone(model):
+    grounding = model.ground_seen(model.look([]), "Hello?", "Hello.<|im_end|>")
+    prompt = model.tokenizer.decode(grounding.prompt_ids)
+    assert prompt == "<|im_start|>user\nHello?<|im_end|>\n<|im_start|>assistant\n"
+    assert grounding.num_frames == 0
 
 
 def test_image_mode_takes_one_frame(model, frames):

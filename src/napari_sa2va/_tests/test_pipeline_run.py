@@ -361,3 +361,13 @@ def test_a_given_answer_that_ends_in_seg_still_has_its_mask():
     events, model = events_of("the red one", answers="Sure, [SEG]")
     assert [call[2] for call in model.calls if call[0] == "ground"] == ["Sure, [SEG]."]
     assert events[-1].record.any_found
+
+
+def test_an_object_that_is_pointed_at_and_has_no_pixel_is_told():
+    dim = np.zeros((6, 16, 20, 3), np.uint8)
+    dim[:, 0, 0] = 9
+    events, _ = events_of("the red one", clip=open_clip(dim))
+    told = [e.message for e in events if isinstance(e, Note)]
+    assert told == ["'the red one' has no mask on any frame, although it was pointed at."]
+    events, _ = events_of("the red one", clip=colour_clip(6))
+    assert not [e for e in events if isinstance(e, Note)]

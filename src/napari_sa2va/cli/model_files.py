@@ -111,6 +111,7 @@ def remove(name: str, yes: bool) -> int:
         raise RequestError(
             f"{name} is a folder outside the folder of models.", "Delete it by hand."
         )
+    store.check_removable(entry.name)
     if not yes:
         click.confirm(f"Delete {entry.name} from {store.folder_in_store(entry.name)}?", abort=True)
     freed, left = store.remove(entry.name)

@@ -62,7 +62,10 @@ def run_to_files(
             record = sink.record
             if record is not None:
                 done = record.finished == "done" or sink.frames_done > 0
-                outputs.write(clip, list(sink.masklets.values()) if done else [], record)
+                # What failed before anything was found leaves no file in the way of the next try.
+                told = any(entry.answer for entry in record.objects)
+                if done or told or record.finished != "failed":
+                    outputs.write(clip, list(sink.masklets.values()) if done else [], record)
     assert record is not None  # the first event carries it
     if record.finished == "cancelled":
         click.echo(

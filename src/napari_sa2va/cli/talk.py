@@ -43,7 +43,11 @@ def talk_flags(command: Callable[..., Any]) -> Callable[..., Any]:
         )
     ):  # fmt: skip
         command = option(command)
-    return preset_flag(output_flags("nothing is written")(clip_flags(command)))
+    return preset_flag(
+        output_flags("nothing is written, or beside --overlay INPUT's name with _labels.ome.tif")(
+            clip_flags(command)
+        )
+    )
 
 
 def add_settings_flags(command: click.Command, *without: str) -> None:
@@ -86,10 +90,12 @@ def chosen_frame(clip: Clip, frame: int | None) -> int:
     RequestError
         If the clip has no such frame.
     """
-    from napari_sa2va.sampling.manual import Manual
-
-    chosen = clip.num_frames // 2 if frame is None else frame
-    return Manual(frames=(chosen,))(clip.num_frames).frames[0]
+    if frame is not None and frame >= clip.num_frames:
+        raise RequestError(
+            f"There is no frame {frame}: the clip has frames 0 to {clip.num_frames - 1}.",
+            "Give --frame another number.",
+        )
+    return clip.num_frames // 2 if frame is None else frame
 
 
 def checked_outputs(

@@ -105,6 +105,11 @@ def read_reply(
     return Reply(question, Exchange(asked, grounding.answer), text, phrases, notes, history)
 
 
+def plain_text(answer: str) -> str:
+    """An answer as people read it, without marks and special tokens."""
+    return _plain(answer)[0]
+
+
 def _plain(answer: str) -> tuple[str, list[tuple[int, int]], list[tuple[int, int]]]:
     """Plain text, spans of marked phrases, and spans of the words that lead to each `[SEG]`.
 

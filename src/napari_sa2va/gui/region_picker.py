@@ -30,8 +30,8 @@ class RegionPicker(ElidingCombo):
         self._layers: list[Labels | Shapes | Points] = []
         self.setAccessibleName("Regions")
         self.setToolTip(
-            "A layer of labels, shapes or points whose regions questions may call region1, "
-            "region2 ..."
+            "A layer of labels or shapes whose regions questions may call region1, region2 ..., or "
+            "of points, which all click on one region."
         )
         self.addItem(_NONE)
         self.watch()

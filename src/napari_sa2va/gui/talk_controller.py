@@ -16,8 +16,8 @@ from napari_sa2va.pipeline.events import Fetching, Finished, FrameMasks, Note
 class TalkView(Protocol):
     """What the controller needs of the panel. Every method is called on the GUI's thread."""
 
-    def show_question(self, text: str) -> None:
-        """Add what the user asked."""
+    def show_question(self, text: str, anew: bool) -> None:
+        """Add what the user asked, and whether what was said before it is not heard any more."""
 
     def show_reply(self, number: int, reply: Reply) -> None:
         """Add an answer, its phrases as links to the objects of answer `number`."""
@@ -67,6 +67,7 @@ class TalkController:
         self._opened: Message | None = None
         self._busy = False
         self._is_drawing = False
+        self._subject: tuple[Any, ...] | None = None
         self.sinks: dict[int, Any] = {}
 
     @property
@@ -81,7 +82,9 @@ class TalkController:
         self._question += 1
         number = self._question
         self._busy, self._is_drawing = True, False
-        self._view.show_question(request.text)
+        alone = request.task != "say"  # captions and descriptions hear nothing
+        self._view.show_question(request.text, alone or request.subject != self._subject)
+        self._subject = request.subject
         self._view.set_busy(True)
         self._view.show_stage("Looking …")
         self._handle = self._start(request, lambda message: self._take(number, request, message))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 
-from qtpy.QtCore import QUrl, Signal
+from qtpy.QtCore import QTimer, QUrl, Signal
 from qtpy.QtWidgets import (
     QHBoxLayout,
     QLabel,
@@ -36,8 +36,8 @@ class TalkPanel(QWidget):
         self.transcript.setOpenLinks(False)
         self.transcript.setAccessibleName("Conversation")
         self.transcript.setPlaceholderText(
-            "Ask about the picture, or name what to segment. Click a coloured phrase in an answer "
-            "to select its label."
+            "Ask about the picture,\nor name what to segment.\n\nClick a coloured phrase in an\n"
+            "answer to select its label."
         )
         self.transcript.anchorClicked.connect(self._follow)
         self.line = QLineEdit()
@@ -73,14 +73,15 @@ class TalkPanel(QWidget):
         layout.addWidget(self.message)
         self.set_busy(False)
 
-    def show_question(self, text: str) -> None:
+    def show_question(self, text: str, anew: bool) -> None:
         self.message.hide()
+        if anew and not self.transcript.document().isEmpty():
+            self.transcript.append("<p><i>What was said above is not heard from here on.</i></p>")
         self.transcript.append(f"<p><b>You:</b> {html.escape(text)}</p>")
 
     def show_reply(self, number: int, reply: Reply) -> None:
         self.transcript.append(f"<p><b>Model:</b> {_linked(number, reply)}</p>")
-        bar = self.transcript.verticalScrollBar()
-        bar.setValue(bar.maximum())
+        self._scroll_down()
 
     def set_busy(self, busy: bool) -> None:
         for widget in (self.line, self.ask_button, self.restart_button):
@@ -97,6 +98,12 @@ class TalkPanel(QWidget):
 
     def show_error(self, message: str, hint: str, details: str = "") -> None:
         self.message.show_error(message, hint, details)
+        # The message takes room from the transcript, but only when it is laid out.
+        QTimer.singleShot(0, self, self._scroll_down)
+
+    def _scroll_down(self) -> None:
+        bar = self.transcript.verticalScrollBar()
+        bar.setValue(bar.maximum())
 
     def _ask(self) -> None:
         text = " ".join(self.line.text().split())

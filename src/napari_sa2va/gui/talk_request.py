@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from napari_sa2va.core.cancel import CancelToken
 from napari_sa2va.core.errors import ModelError
 from napari_sa2va.core.prompt import Prompt, PromptSet
-from napari_sa2va.core.reply import Phrase, Reply
+from napari_sa2va.core.reply import Reply
 from napari_sa2va.gui.request import Failed, Opened, Request
 from napari_sa2va.pipeline.conversation import Conversation
 from napari_sa2va.pipeline.events import Event
@@ -144,12 +144,12 @@ class Talker:
     def _say(self, request: TalkRequest, clip: Clip, cancel: CancelToken) -> Iterator[TalkMessage]:
         try:
             talk, notes = self._conversation(request, clip, cancel)
-            held: dict[int, Reply] = {}  # from the first that points on: drawn together, at last
-            for number, reply in enumerate(_answers(talk, request, cancel), 1):
+            held: list[Reply] = []  # from the first that points on: drawn together, at last
+            for reply in _answers(talk, request, cancel):
                 if cancel.cancelled:
                     break
                 if held or reply.phrases:
-                    held[number] = reply
+                    held.append(reply)
                     continue
                 yield Replied(reply, None, notes)
                 notes = ()
@@ -159,10 +159,9 @@ class Talker:
         if not held:
             yield Silent()
             return
-        replies = tuple(held.values())
-        yield Replied(_joined(held), talk.prompts(*replies), notes)
+        yield Replied(_joined(held), talk.prompts(*held), notes)
         yield from talk.run_replies(
-            replies, request.settings, through_movie=request.through_movie, cancel=cancel
+            held, request.settings, through_movie=request.through_movie, cancel=cancel
         )
 
     def _conversation(
@@ -198,22 +197,23 @@ def _answers(talk: Conversation, request: TalkRequest, cancel: CancelToken) -> I
     elif request.task == "describe":
         for number in range(1, len(talk.regions) + 1):
             talk.forget()  # each region is described for itself, as in training
-            yield talk.describe(number, should_stop=should_stop)
+            yield _behind(f"region{number}: ", talk.describe(number, should_stop=should_stop))
     else:
         yield talk.say(request.text, should_stop=should_stop)
 
 
-def _joined(replies: Mapping[int, Reply]) -> Reply:
-    """Descriptions by the number of their region as one, its phrases numbered as they are drawn."""
-    *_, last = replies.values()
-    if len(replies) == 1:
+def _behind(words: str, reply: Reply) -> Reply:
+    """An answer with words in front of it."""
+    shift = len(words)
+    phrases = tuple(replace(p, start=p.start + shift, stop=p.stop + shift) for p in reply.phrases)
+    return replace(reply, text=words + reply.text, phrases=phrases)
+
+
+def _joined(replies: Sequence[Reply]) -> Reply:
+    """Answers as one, its phrases numbered as they are drawn."""
+    *before, last = replies
+    if not before:
         return last
-    text = ""
-    phrases: list[Phrase] = []
-    for number, reply in replies.items():
-        text += f"{' ' if text else ''}region{number}: "
-        shift = len(text)
-        phrases += [replace(p, start=p.start + shift, stop=p.stop + shift) for p in reply.phrases]
-        text += reply.text
-    notes = tuple(note for reply in replies.values() for note in reply.notes)
-    return replace(last, text=text, phrases=tuple(phrases), notes=notes)
+    first = _joined(before)
+    last = _behind(f"{first.text} ", last)
+    return replace(last, phrases=(*first.phrases, *last.phrases), notes=(*first.notes, *last.notes))

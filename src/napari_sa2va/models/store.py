@@ -344,10 +344,9 @@ def remove(name: str) -> tuple[int, list[str]]:
     ModelError
         If there is no such model in the store, or it was put there by hand.
     """
+    check_removable(name)
     target, begun = folder_in_store(name), pull_folder(name)
     manifest = read_manifest(target)
-    if manifest is None and not begun.is_dir():
-        _refuse_to_remove(name, target)
     with locked(name):
         freed, left = clear(begun), []
         if manifest is not None:
@@ -362,7 +361,17 @@ def remove(name: str) -> tuple[int, list[str]]:
     return freed, left
 
 
-def _refuse_to_remove(name: str, target: Path) -> None:
+def check_removable(name: str) -> None:
+    """Refuse what `remove` would refuse.
+
+    Raises
+    ------
+    ModelError
+        If there is no such model in the store, or it was put there by hand.
+    """
+    target = folder_in_store(name)
+    if read_manifest(target) is not None or pull_folder(name).is_dir():
+        return
     if target.is_dir():
         raise ModelError(
             f"{target} has no {MANIFEST}, so it was put there by hand.",

@@ -9,6 +9,7 @@ out, and what it said is among the notes.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
     from napari_sa2va.models.sa2va.seen import Seen
 
 T = TypeVar("T")
+
+_REGION = re.compile(r"\bregion ?(\d{1,4})\b", re.IGNORECASE)
 
 
 class Conversation:
@@ -301,6 +304,7 @@ class Conversation:
             )
 
         grounding, notes = self._finished(self._footing.attempt("ground", ground), should_stop)
+        notes = (*notes, *self._unknown_regions(question))
         reply = read_reply(question, asked, grounding, tuple(self.history))
         reply = replace(reply, notes=(*notes, *reply.notes))
         if not (should_stop is not None and should_stop()):  # half an answer is no history
@@ -324,6 +328,14 @@ class Conversation:
     ) -> tuple[T, tuple[str, ...]]:
         self._footing.should_stop = should_stop or (lambda: False)
         return outcome(steps)
+
+    def _unknown_regions(self, question: str) -> Iterator[str]:
+        for number in sorted({int(n) for n in _REGION.findall(question)}):
+            if not 1 <= number <= len(self.regions):
+                yield (
+                    f"The question speaks of region{number}, but {len(self.regions)} are marked: "
+                    "the answer is made up."
+                )
 
     def _small_regions(self) -> Iterator[str]:
         from napari_sa2va.models.sa2va.regions import FEWEST_CELLS

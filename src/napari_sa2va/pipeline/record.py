@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from napari_sa2va.core import rle
 from napari_sa2va.core.prompt import Prompt
+from napari_sa2va.core.reply import plain_text
 from napari_sa2va.pipeline.events import Note
 from napari_sa2va.settings import RunSettings
 
@@ -115,6 +116,7 @@ class RunRecord(BaseModel):
                     text=p.text,
                     marked=_marks(p),
                     origin=p.origin,
+                    **_answer_before(p),
                 )
                 for p in plan.prompts
             ],
@@ -134,6 +136,15 @@ class RunRecord(BaseModel):
     def any_found(self) -> bool:
         """Whether at least one object has a pixel on at least one frame."""
         return any(o.frames_present for o in self.objects)
+
+
+def _answer_before(prompt: Prompt) -> dict[str, str]:
+    """The answer that a phrase is taken from, by field; nothing for a sentence or marks."""
+    exchanges = (prompt.origin or {}).get("exchanges")
+    if not exchanges:
+        return {}
+    raw = exchanges[-1][1]
+    return {"answer": plain_text(raw), "raw_answer": raw}
 
 
 def _marks(prompt: Prompt) -> dict[str, Any] | None:

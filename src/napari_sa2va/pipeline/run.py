@@ -260,3 +260,9 @@ def _draw(
             for object_id, mask, score in zip(object_ids, masks, scores, strict=True):
                 record.of(object_id).count_frame(t, mask, float(score))
             yield FrameMasks(t, object_ids, masks, scores)
+    for entry in record.objects:
+        if entry.found and entry.frames_done and not entry.frames_present:
+            yield record.note(
+                f"{entry.name!r} has no mask on any frame, although it was pointed at.",
+                "Look at the key frames' scores, and try other words or key frames.",
+            )

@@ -18,4 +18,4 @@ class Manual(Sampling):
     )
 
     def __call__(self, num_frames: int) -> KeyFrames:
-        return KeyFrames.of(self.frames, num_frames, "named by the user")
+        return KeyFrames.of(self.frames, num_frames, "as given")

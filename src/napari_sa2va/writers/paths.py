@@ -57,7 +57,8 @@ def _check_place(path: Path, overwrite: bool) -> None:
         raise OutputError(f"{path} is a folder.", "Give the name of a file in it.")
     if path.exists() and not overwrite:
         raise OutputError(
-            f"{path} is there already.", "Choose another name, or allow it to be overwritten."
+            f"{path} is there already.",
+            "Choose another name, or allow it to be overwritten (--overwrite).",
         )
 
 
