@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 IMAGES = Path(__file__).parent / "images"
 SENTENCES = ("the red cell", "the large yellow cell", "the green cell")  # the last is not there
-QUESTIONS = ("How many cells are there?", "the red cell")
+QUESTIONS = ("Where is the blue cell?", "the red cell")  # nano answers these rightly, not all
 SIZE = (1366, 768)
 FRAME = 8  # on show in the picture of the whole window
 HOLD_AT = 10  # frames done in the picture of a run on its way
