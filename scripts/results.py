@@ -25,11 +25,11 @@ MARKED = re.compile(r"(<!-- result: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL
 # Name -> command. They run in the repository's root, with the environment's programs first.
 COMMANDS = {
     "generated": "napari-sa2va evaluate --movies 100",
-    "generated-seed-21": "napari-sa2va evaluate --movies 100 --seed 21",
-    "generated-seed-22": "napari-sa2va evaluate --movies 100 --seed 22",
+    "generated-seed-23": "napari-sa2va evaluate --movies 100 --seed 23",
+    "generated-seed-24": "napari-sa2va evaluate --movies 100 --seed 24",
     "tasks": "napari-sa2va evaluate --data tasks --movies 100",
-    "tasks-seed-21": "napari-sa2va evaluate --data tasks --movies 100 --seed 21",
-    "tasks-seed-22": "napari-sa2va evaluate --data tasks --movies 100 --seed 22",
+    "tasks-seed-23": "napari-sa2va evaluate --data tasks --movies 100 --seed 23",
+    "tasks-seed-24": "napari-sa2va evaluate --data tasks --movies 100 --seed 24",
     "generated-sa2va": "napari-sa2va evaluate --movies 100 --preset sa2va",
     "generated-lii": "napari-sa2va evaluate --movies 100 --preset sa2va-lii",
     "real": "napari-sa2va evaluate --data real",
