@@ -85,6 +85,7 @@ def test_a_folder_goes_by_a_name_of_the_catalogue_when_asked(mine, home):
     entry = take_in(mine, "sa2va-4b")
     assert zoo.find("ByteDance/Sa2VA-4B").folder == home / "sa2va-4b"
     assert entry.hub_id == zoo.find("sa2va-4b").hub_id == "", "nothing says that it is that one"
+    assert (zoo.find("sa2va-4b").base, zoo.find("sa2va-4b").licence) == ("", "not stated")
 
 
 @pytest.mark.parametrize(

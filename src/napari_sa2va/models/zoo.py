@@ -43,8 +43,10 @@ def _located(entry: ModelEntry) -> ModelEntry:
     entry = replace(entry, folder=folder, place=place, revision=revision)
     if manifest is None:
         return entry
-    # What the model's page said goes before what is known here. Whose the weights are is nothing
-    # that their name would tell: anybody may have given it to them.
+    if not manifest.hub_id:
+        # Whose the weights are is nothing that their name would tell: anybody may have given it.
+        return replace(entry, hub_id="", base="", licence=manifest.licence or "not stated")
+    # What the model's page said goes before what is known here.
     return replace(entry, hub_id=manifest.hub_id, licence=manifest.licence or entry.licence)
 
 
