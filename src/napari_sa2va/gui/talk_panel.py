@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 
+from qtpy.compat import isalive
 from qtpy.QtCore import QTimer, QUrl, Signal
 from qtpy.QtWidgets import (
     QHBoxLayout,
@@ -99,9 +100,11 @@ class TalkPanel(QWidget):
     def show_error(self, message: str, hint: str, details: str = "") -> None:
         self.message.show_error(message, hint, details)
         # The message takes room from the transcript, but only when it is laid out.
-        QTimer.singleShot(0, self, self._scroll_down)
+        QTimer.singleShot(0, self._scroll_down)
 
     def _scroll_down(self) -> None:
+        if not isalive(self):
+            return
         bar = self.transcript.verticalScrollBar()
         bar.setValue(bar.maximum())
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -84,7 +84,10 @@ def open_stream(path: str | Path, stream: int) -> tuple[InputContainer, VideoStr
     import av
 
     try:
-        container = av.open(str(path), metadata_errors="ignore")
+        # Before version 19 PyAV gives up on a file whose title is not in UTF-8, unless told not to.
+        is_old = int(av.__version__.partition(".")[0]) < 19
+        more: dict[str, Any] = {"metadata_errors": "ignore"} if is_old else {}
+        container = av.open(str(path), "r", **more)
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise ClipError(
             f"{path} cannot be read as a movie ({_reason(error)}).",
