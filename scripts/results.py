@@ -37,6 +37,8 @@ COMMANDS = {
     "precision": "python benchmarks/precision.py",
     "segment": "python benchmarks/segment_command.py",
     "memory": "python benchmarks/memory.py",
+    "quantised": "python benchmarks/quantised.py",
+    "vision-tokens": "python benchmarks/vision_tokens.py",
     "answers": "python benchmarks/answers.py",
 }
 
