@@ -10,12 +10,15 @@ import re
 from dataclasses import dataclass, field
 
 import numpy as np
+import pytest
 import torch
 
 from napari_sa2va.core.clip import Clip
 from napari_sa2va.core.exchange import Exchange
+from napari_sa2va.models import device as devices
 from napari_sa2va.models.formats import Formats
 from napari_sa2va.models.sa2va.seen import Seen
+from napari_sa2va.pipeline import loaded
 
 COLOURS = {"red": 0, "green": 1, "blue": 2}
 
@@ -30,6 +33,16 @@ def colour_clip(num_frames: int = 6, size: tuple[int, int] = (16, 20)) -> Clip:
             y = 1 + 5 * channel
             frames[t, y : y + 4, t : t + 4, channel] = 200
     return open_clip(frames, axes="TYXS", name="colours")
+
+
+def pretend_gpu(monkeypatch: pytest.MonkeyPatch, model: FakeModel) -> None:
+    """Let runs load this network themselves, on a device that is not the CPU and has room."""
+    model.device = torch.device("meta")
+    monkeypatch.setattr(loaded, "load", lambda settings: model)
+    monkeypatch.setattr(
+        devices, "pick_device", lambda name: torch.device("meta" if name == "auto" else name)
+    )
+    monkeypatch.setattr(devices, "free_memory", lambda device: 10**9)
 
 
 def _colours_in(text: str) -> list[int]:

@@ -16,6 +16,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
+import huggingface_hub.constants
+import pytest
+
+from napari_sa2va.models import arrival, hub, store
+
 HUB_ID = "ByteDance/Sa2VA-1B"
 FIRST, SECOND = "1" * 40, "2" * 40
 
@@ -104,6 +109,23 @@ def running_hub() -> Iterator[Hub]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+@contextmanager
+def machine_and_hub(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Hub]:
+    """A machine without any model, and a hub that has one and need not be waited for."""
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(huggingface_hub.constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
+    for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(store.HOME_VARIABLE, str(tmp_path / "home"))
+    monkeypatch.setattr(arrival, "_WAITS_S", (0.0, 0.0))
+    with running_hub() as server:
+        monkeypatch.setenv(hub.ENDPOINT_VARIABLE, server.endpoint)
+        server.add(checkpoint)
+        yield server
 
 
 class _Server(ThreadingHTTPServer):

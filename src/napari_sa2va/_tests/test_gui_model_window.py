@@ -6,16 +6,15 @@ import shutil
 import threading
 from pathlib import Path
 
-import huggingface_hub.constants
 import numpy as np
 import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog, QMessageBox
 
-from napari_sa2va._tests.hub_server import FIRST, running_hub
+from napari_sa2va._tests.hub_server import FIRST, machine_and_hub
 from napari_sa2va._tests.tiny_checkpoint import write_tiny
 from napari_sa2va.gui.dock import SentenceDock
-from napari_sa2va.models import arrival, hub, jobs, store, zoo
+from napari_sa2va.models import hub, jobs, zoo
 
 # The machine may be busy with other things.
 WAIT_MS = 120_000
@@ -31,14 +30,7 @@ def tiny(tmp_path_factory) -> Path:
 @pytest.fixture(autouse=True)
 def server(tiny, tmp_path, monkeypatch):
     """A machine without any model, and a hub that has one."""
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(huggingface_hub.constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
-    monkeypatch.delenv("HF_TOKEN", raising=False)
-    monkeypatch.setenv(store.HOME_VARIABLE, str(tmp_path / "home"))
-    monkeypatch.setattr(arrival, "_WAITS_S", (0.0,))
-    with running_hub() as server:
-        monkeypatch.setenv(hub.ENDPOINT_VARIABLE, server.endpoint)
-        server.add(tiny)
+    with machine_and_hub(tiny, tmp_path, monkeypatch) as server:
         yield server
 
 

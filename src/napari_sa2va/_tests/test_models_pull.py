@@ -13,10 +13,10 @@ import huggingface_hub
 import huggingface_hub.constants
 import pytest
 
-from napari_sa2va._tests.hub_server import FIRST, HUB_ID, SECOND, Hub, running_hub
+from napari_sa2va._tests.hub_server import FIRST, HUB_ID, SECOND, Hub, machine_and_hub
 from napari_sa2va._tests.tiny_checkpoint import write_tiny
 from napari_sa2va.core.errors import CheckpointError, DownloadError, ModelError, RequestError
-from napari_sa2va.models import arrival, fetching, importing, store, zoo
+from napari_sa2va.models import fetching, importing, store, zoo
 from napari_sa2va.models import hub as hub_room
 from napari_sa2va.models.checking import verify
 from napari_sa2va.models.fetching import pull
@@ -37,16 +37,8 @@ def tiny(tmp_path_factory) -> Path:
 @pytest.fixture
 def hub(tiny, tmp_path, monkeypatch):
     """A machine without any model, whose hub has one, in small pieces and without waits."""
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(huggingface_hub.constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
-    for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HTTP_PROXY", "http_proxy", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv(store.HOME_VARIABLE, str(tmp_path / "home"))
     monkeypatch.setattr(hub_room, "_PIECE", PIECE)
-    monkeypatch.setattr(arrival, "_WAITS_S", (0.0, 0.0))
-    with running_hub() as hub:
-        monkeypatch.setenv(hub_room.ENDPOINT_VARIABLE, hub.endpoint)
-        hub.add(tiny)
+    with machine_and_hub(tiny, tmp_path, monkeypatch) as hub:
         yield hub
 
 

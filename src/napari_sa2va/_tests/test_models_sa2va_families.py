@@ -8,17 +8,14 @@ from napari_sa2va._tests.tiny_checkpoint import (
     INTERNLM2,
     QWEN_CONFIGS,
     SIX_BILLION_KIND,
-    preprocessor_of,
+    hollow_model,
     tiny_config,
     tiny_qwen_config,
-    tokenizer_folder,
 )
 from napari_sa2va.core.errors import CheckpointError
 from napari_sa2va.models.sa2va import qwen_vl
 from napari_sa2va.models.sa2va.families import FAMILIES, family_of
 from napari_sa2va.models.sa2va.loading import Hollow
-from napari_sa2va.models.sa2va.model import Sa2VA
-from napari_sa2va.models.sa2va.tokenizer import Tokenizer
 
 INTERNVL_CODE = {"AutoModel": "modeling_sa2va_chat.Sa2VAChatModel"}
 QWEN_CODE = {"AutoModel": "modeling_sa2va_qwen.Sa2VAChatModelQwen"}
@@ -59,13 +56,7 @@ def test_a_published_checkpoint_is_built_as_what_it_is(name, both):
     config, family, language, template = PUBLISHED[name]
     assert config["model_type"] == "sa2va_chat"  # all of them: it tells nothing
     assert family_of(config).name == family
-    with Hollow():
-        model = Sa2VA(
-            config,
-            Tokenizer.load(tokenizer_folder(config)),
-            original_decoder=both,
-            preprocessor=preprocessor_of(config),
-        )
+    model = hollow_model(config, both=both)
     assert type(model.mllm.model.language_model).__name__ == language
     assert model._reader.template.name == template
     assert (model.original_decoder is not None) == both

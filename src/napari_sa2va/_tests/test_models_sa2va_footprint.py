@@ -8,9 +8,7 @@ import pytest
 import torch
 
 from napari_sa2va._tests.tiny_checkpoint import (
-    INTERNLM2,
-    QWEN_CONFIGS,
-    tiny_config,
+    FAMILY_CONFIGS,
     tiny_qwen_config,
     write_tiny,
 )
@@ -19,11 +17,6 @@ from napari_sa2va.models.sa2va.checkpoint import Checkpoint
 from napari_sa2va.models.sa2va.footprint import Ask, predict
 from napari_sa2va.models.sa2va.model import Sa2VA
 
-CONFIGS = {
-    "InternVL": tiny_config(),
-    "InternVL with InternLM2": tiny_config(language=INTERNLM2, template="internlm2_chat"),
-    **{kind: tiny_qwen_config(kind) for kind in QWEN_CONFIGS},
-}
 FORMATS = {
     "float32": {},
     "bfloat16": {"dtype": "bfloat16"},
@@ -33,9 +26,9 @@ FORMATS = {
 }
 
 
-@pytest.fixture(scope="module", params=CONFIGS)
+@pytest.fixture(scope="module", params=FAMILY_CONFIGS)
 def folder(request, tmp_path_factory):
-    return write_tiny(tmp_path_factory.mktemp("tiny"), CONFIGS[request.param])
+    return write_tiny(tmp_path_factory.mktemp("tiny"), FAMILY_CONFIGS[request.param])
 
 
 @pytest.mark.parametrize("formats", FORMATS)

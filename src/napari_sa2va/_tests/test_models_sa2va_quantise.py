@@ -12,10 +12,7 @@ from torch import nn
 
 import napari_sa2va
 from napari_sa2va._tests.tiny_checkpoint import (
-    INTERNLM2,
-    QWEN_CONFIGS,
-    tiny_config,
-    tiny_qwen_config,
+    FAMILY_CONFIGS,
     write_tiny,
 )
 from napari_sa2va.core.errors import CheckpointError, ModelError
@@ -24,11 +21,6 @@ from napari_sa2va.models.sa2va import quantise
 from napari_sa2va.models.sa2va.model import Sa2VA
 from napari_sa2va.models.sa2va.quantise import Int4Linear, Int8Linear, PackedLinear
 
-CONFIGS = {
-    "InternVL": tiny_config(),
-    "InternVL with InternLM2": tiny_config(language=INTERNLM2, template="internlm2_chat"),
-    **{kind: tiny_qwen_config(kind) for kind in QWEN_CONFIGS},
-}
 NANO_FOLDER = Path(napari_sa2va.__file__).parent / "models" / "nano"
 FRAMES = [np.random.default_rng(t).integers(0, 255, (40, 60, 3), np.uint8) for t in range(2)]
 
@@ -41,9 +33,9 @@ def packed_layers(model):
     return {n: m for n, m in model.named_modules() if isinstance(m, PackedLinear)}
 
 
-@pytest.fixture(scope="module", params=CONFIGS)
+@pytest.fixture(scope="module", params=FAMILY_CONFIGS)
 def folder(request, tmp_path_factory):
-    return write_tiny(tmp_path_factory.mktemp("tiny"), CONFIGS[request.param])
+    return write_tiny(tmp_path_factory.mktemp("tiny"), FAMILY_CONFIGS[request.param])
 
 
 @pytest.mark.parametrize(("kind", "layer"), [("int8", Int8Linear), ("int4", Int4Linear)])

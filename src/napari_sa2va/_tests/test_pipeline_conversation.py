@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from napari_sa2va._tests.fakes import FakeModel, FakeTracker, colour_clip
+from napari_sa2va._tests.fakes import FakeModel, FakeTracker, colour_clip, pretend_gpu
 from napari_sa2va.core.errors import MemoryShortage, RequestError
 from napari_sa2va.core.prompt import Point, Prompt, PromptSet
-from napari_sa2va.models import device as devices
 from napari_sa2va.pipeline import loaded
 from napari_sa2va.pipeline.conversation import Conversation, converse
 from napari_sa2va.pipeline.record import RunRecord
@@ -217,12 +216,7 @@ def test_a_picture_has_a_caption_without_a_frame_being_named(model):
 @pytest.fixture
 def on_gpu(monkeypatch, model):
     """The model is one that conversations load themselves, on a device that is not the CPU."""
-    model.device = torch.device("meta")
-    monkeypatch.setattr(loaded, "load", lambda settings: model)
-    monkeypatch.setattr(
-        devices, "pick_device", lambda name: torch.device("meta" if name == "auto" else name)
-    )
-    monkeypatch.setattr(devices, "free_memory", lambda device: 10**9)
+    pretend_gpu(monkeypatch, model)
     return model
 
 

@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from napari_sa2va._tests.fakes import FakeModel, FakeTracker, colour_clip
+from napari_sa2va._tests.fakes import FakeModel, FakeTracker, colour_clip, pretend_gpu
 from napari_sa2va.core.errors import MemoryShortage
 from napari_sa2va.core.prompt import Point, Prompt, PromptSet
-from napari_sa2va.models import device as devices
 from napari_sa2va.models.formats import Formats
 from napari_sa2va.pipeline import loaded
 from napari_sa2va.pipeline.events import Answered, Finished, FrameMasks, KeyMasks, Note
@@ -107,7 +106,7 @@ class Failing:
 def model(monkeypatch):
     """A network that a run loads itself, on a device that is not the CPU."""
     fake = FakeModel()
-    fake.device = torch.device("meta")
+    pretend_gpu(monkeypatch, fake)
     choices = []
 
     def load(settings):
@@ -117,13 +116,7 @@ def model(monkeypatch):
     fake.choices, fake.kept = choices, []
     monkeypatch.setattr(loaded, "load", load)
     monkeypatch.setattr(loaded, "keep", lambda settings, network: fake.kept.append(settings))
-    monkeypatch.setattr(devices, "pick_device", lambda name: torch.device(_plain(name)))
-    monkeypatch.setattr(devices, "free_memory", lambda device: 10**9)
     return fake
-
-
-def _plain(name):
-    return "meta" if name == "auto" else name
 
 
 def play(texts, *, name="sa2va-i", model=None, memory=None, clip=None, **kwargs):

@@ -11,11 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-from napari_sa2va._tests.fakes import FakeModel, FakeTracker, colour_clip
+from napari_sa2va._tests.fakes import FakeModel, FakeTracker, colour_clip, pretend_gpu
 from napari_sa2va.core.cancel import CancelToken
 from napari_sa2va.core.errors import MemoryShortage, ModelError
 from napari_sa2va.core.prompt import PromptSet
-from napari_sa2va.models import device as devices
 from napari_sa2va.models.sam2.tracker import Tracker
 from napari_sa2va.pipeline import loaded
 from napari_sa2va.pipeline.conversation import Conversation
@@ -105,12 +104,7 @@ def test_a_queue_does_not_keep_its_network_alive():
 def model(monkeypatch):
     """A network that both runs load, on a device that is not the CPU."""
     fake = FakeModel()
-    fake.device = torch.device("meta")
-    monkeypatch.setattr(loaded, "load", lambda settings: fake)
-    monkeypatch.setattr(
-        devices, "pick_device", lambda name: torch.device("meta" if name == "auto" else name)
-    )
-    monkeypatch.setattr(devices, "free_memory", lambda device: 10**9)
+    pretend_gpu(monkeypatch, fake)
     return fake
 
 

@@ -9,11 +9,14 @@ import copy
 import json
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_sa2va._tests.golden_cases import FOLDER, golden_tensor
+
+if TYPE_CHECKING:
+    from napari_sa2va.models.sa2va.model import Sa2VA
 
 SALT = "tiny"
 SEG_ID, IM_END_ID, CONTEXT_ID = 262, 258, 261
@@ -162,6 +165,29 @@ def tiny_qwen_config(
     return config
 
 
+# One of every way in which a language model and a vision tower are put together.
+FAMILY_CONFIGS = {
+    "InternVL": tiny_config(),
+    "InternVL with InternLM2": tiny_config(language=INTERNLM2, template="internlm2_chat"),
+    **{kind: tiny_qwen_config(kind) for kind in QWEN_CONFIGS},
+}
+
+
+def hollow_model(config: dict[str, Any], *, both: bool = False) -> Sa2VA:
+    """The network of a configuration, without weights; `both` adds the original decoder."""
+    from napari_sa2va.models.sa2va.loading import Hollow
+    from napari_sa2va.models.sa2va.model import Sa2VA
+    from napari_sa2va.models.sa2va.tokenizer import Tokenizer
+
+    with Hollow():
+        return Sa2VA(
+            config,
+            Tokenizer.load(tokenizer_folder(config)),
+            original_decoder=both,
+            preprocessor=preprocessor_of(config),
+        )
+
+
 def preprocessor_of(config: dict[str, Any]) -> dict[str, Any]:
     """The preprocessor_config.json that belongs to a configuration; empty outside Qwen-VL."""
     if "text_config" not in config:
@@ -188,17 +214,7 @@ def copy_tokenizer(folder: Path, config: dict[str, Any] = CONFIG) -> None:
 
 def tiny_tensors(config: dict[str, Any], *, both: bool = False) -> dict[str, np.ndarray]:
     """Random weights by published name; `both` adds the original decoder (Sa2VA-i layout)."""
-    from napari_sa2va.models.sa2va.loading import Hollow
-    from napari_sa2va.models.sa2va.model import Sa2VA
-    from napari_sa2va.models.sa2va.tokenizer import Tokenizer
-
-    with Hollow():
-        hollow = Sa2VA(
-            config,
-            Tokenizer.load(tokenizer_folder(config)),
-            original_decoder=both,
-            preprocessor=preprocessor_of(config),
-        )
+    hollow = hollow_model(config, both=both)
     native = {name: tuple(tensor.shape) for name, tensor in hollow.tensors().items()}
     shapes = hollow.key_map.published_shapes(native)
     return {name: golden_tensor(name, list(shape), SALT) for name, shape in shapes.items()}

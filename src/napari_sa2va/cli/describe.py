@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from itertools import zip_longest
 from pathlib import Path
@@ -72,7 +73,7 @@ def describe(
     clip = open_input(input_path, values)
     chosen = chosen_frame(clip, frame)
     marks = [mark for text in regions for mark in _marks(text, chosen, clip)]
-    marks = [_numbered(mark, number) for number, mark in enumerate(marks, 1)]
+    marks = [replace(mark, object_id=number) for number, mark in enumerate(marks, 1)]
     if question is None:
         check_answers(answer, len(marks), "region")
     else:
@@ -149,9 +150,3 @@ def _is_whole(labels: np.ndarray) -> bool:
     if labels.dtype.kind in "biu":
         return True
     return bool(np.isfinite(labels).all() and (labels == np.round(labels)).all())
-
-
-def _numbered(mark: Prompt, number: int) -> Prompt:
-    from dataclasses import replace
-
-    return replace(mark, object_id=number)

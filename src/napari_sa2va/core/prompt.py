@@ -10,7 +10,8 @@ import numpy as np
 
 from napari_sa2va.core.errors import RequestError
 
-_WRITTEN_OUT = "<image>"
+# Where the pictures belong in a prompt that was written out for the model.
+IMAGE = "<image>"
 
 
 @dataclass(frozen=True)
@@ -131,6 +132,6 @@ class PromptSet:
                 )
             name = " ".join(sentence.split())
             # A prompt written out for the model is taken to the letter, line breaks included.
-            text = sentence if _WRITTEN_OUT in sentence else name
+            text = sentence if IMAGE in sentence else name
             prompts.append(Prompt(object_id=number, name=name, text=text))
         return cls(tuple(prompts))

@@ -36,6 +36,12 @@ _REST_WORDS: dict[Rest, str] = {
 }
 
 
+def list_events(viewer: Viewer) -> tuple[Any, ...]:
+    """What tells that the viewer's layers are other ones, or in another order."""
+    events = viewer.layers.events
+    return events.inserted, events.removed, events.reordered
+
+
 class LayerPicker(QWidget):
     """Follows the viewer's image layers.
 
@@ -79,16 +85,14 @@ class LayerPicker(QWidget):
     def watch(self) -> None:
         """Follow the viewer from now on."""
         self.unwatch()
-        events = self._viewer.layers.events
-        for event in (events.inserted, events.removed, events.reordered):
+        for event in list_events(self._viewer):
             event.connect(self._refill)
         self._viewer.dims.events.current_step.connect(self._describe)
         self._refill()
 
     def unwatch(self) -> None:
         """Hear nothing more of the viewer."""
-        events = self._viewer.layers.events
-        for event in (events.inserted, events.removed, events.reordered):
+        for event in list_events(self._viewer):
             event.disconnect(self._refill)
         self._viewer.dims.events.current_step.disconnect(self._describe)
         for layer in self._layers:

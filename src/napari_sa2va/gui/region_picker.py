@@ -8,6 +8,7 @@ from qtpy.compat import isalive
 from qtpy.QtWidgets import QWidget
 
 from napari_sa2va.gui.eliding import ElidingCombo
+from napari_sa2va.gui.layer_picker import list_events
 
 if TYPE_CHECKING:
     from napari.layers import Labels, Points, Shapes
@@ -39,15 +40,13 @@ class RegionPicker(ElidingCombo):
     def watch(self) -> None:
         """Follow the viewer from now on."""
         self.unwatch()
-        events = self._viewer.layers.events
-        for event in (events.inserted, events.removed, events.reordered):
+        for event in list_events(self._viewer):
             event.connect(self._refill)
         self._refill()
 
     def unwatch(self) -> None:
         """Hear nothing more of the viewer."""
-        events = self._viewer.layers.events
-        for event in (events.inserted, events.removed, events.reordered):
+        for event in list_events(self._viewer):
             event.disconnect(self._refill)
         self._forget_layers()
 

@@ -295,7 +295,7 @@ def _headers() -> dict[str, str]:
 # -- what can go wrong -------------------------------------------------------------------------
 
 
-def refuse_offline(what: str, *, even_if_allowed: bool = False) -> None:
+def refuse_offline(what: str) -> None:
     """Refuse to touch the network if that is not allowed.
 
     Raises
@@ -303,11 +303,15 @@ def refuse_offline(what: str, *, even_if_allowed: bool = False) -> None:
     ModelError
         If it is not.
     """
-    if even_if_allowed or is_offline():
-        raise ModelError(
-            f"{what} is not on this machine, and offline mode keeps it from being downloaded.",
-            f"Unset {' and '.join(_OFFLINE_VARIABLES[:2])}, or leave --offline out. {_BY_HAND}",
-        )
+    if is_offline():
+        raise _kept_offline(what)
+
+
+def _kept_offline(what: str) -> ModelError:
+    return ModelError(
+        f"{what} is not on this machine, and offline mode keeps it from being downloaded.",
+        f"Unset {' and '.join(_OFFLINE_VARIABLES[:2])}, or leave --offline out. {_BY_HAND}",
+    )
 
 
 @contextmanager
@@ -319,8 +323,8 @@ def _answering(hub_id: str, revision: str, endpoint: str) -> Iterator[None]:
     page = page_of(hub_id, endpoint)
     try:
         yield
-    except errors.OfflineModeIsEnabled:
-        refuse_offline(hub_id, even_if_allowed=True)
+    except errors.OfflineModeIsEnabled as error:
+        raise _kept_offline(hub_id) from error
     except errors.GatedRepoError as error:
         raise _gated(hub_id, page, has_token=bool(get_token())) from error
     except errors.RevisionNotFoundError as error:

@@ -13,6 +13,7 @@ from time import monotonic
 from typing import TypeVar
 
 T = TypeVar("T")
+Step = TypeVar("Step")
 
 # More often, nobody can read it.
 _TICK_S = 0.1
@@ -52,12 +53,12 @@ class Progress:
 Job = Generator[Progress, None, T]
 
 
-def outcome(job: Job[T], show: Callable[[Progress], None] = lambda progress: None) -> T:
-    """Run a job to its end.
+def outcome(job: Generator[Step, None, T], show: Callable[[Step], object] = lambda step: None) -> T:
+    """Run a job, or any generator that returns something, to its end.
 
     Parameters
     ----------
-    job : generator of Progress
+    job : generator
     show : callable
         Called with every step.
 

@@ -20,12 +20,13 @@ from napari_sa2va.core.errors import RequestError
 from napari_sa2va.core.exchange import Exchange
 from napari_sa2va.core.prompt import Prompt, PromptSet
 from napari_sa2va.core.reply import Reply, read_reply
+from napari_sa2va.models.jobs import outcome
 from napari_sa2va.pipeline.events import Event, Note
-from napari_sa2va.pipeline.footing import Footing, outcome
+from napari_sa2va.pipeline.footing import Footing
 from napari_sa2va.pipeline.record import Clock, RunRecord
 from napari_sa2va.pipeline.regions import region_mask
 from napari_sa2va.pipeline.resolve import check_marks, mode_of
-from napari_sa2va.pipeline.run import MOST_TILES, run
+from napari_sa2va.pipeline.run import run
 from napari_sa2va.pipeline.segment import Result, collect, with_model
 from napari_sa2va.presets import DEFAULT_PRESET
 from napari_sa2va.presets import preset as preset_named
@@ -320,14 +321,15 @@ class Conversation:
             return model.look([self.clip.rgb(t) for t in self.frames], self.mode, self.regions)
 
         yield from self._footing.load()
-        together = len(self.frames) if self.mode == "video" else MOST_TILES
-        return (yield from self._footing.attempt("look", look, together=together))
+        return (yield from self._footing.look(look, mode=self.mode, num_frames=len(self.frames)))
 
     def _finished(
         self, steps: Generator[Note, None, T], should_stop: Callable[[], bool] | None
     ) -> tuple[T, tuple[str, ...]]:
         self._footing.should_stop = should_stop or (lambda: False)
-        return outcome(steps)
+        notes: list[Note] = []
+        done = outcome(steps, notes.append)
+        return done, tuple(f"{note.message} {note.hint}".rstrip() for note in notes)
 
     def _unknown_regions(self, question: str) -> Iterator[str]:
         for number in sorted({int(n) for n in _REGION.findall(question)}):

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from napari_sa2va.models.formats import Formats
     from napari_sa2va.models.sa2va.model import Sa2VA
+    from napari_sa2va.models.sa2va.prompt_format import Mode
     from napari_sa2va.models.sam2.tracker import Tracker
 
 T = TypeVar("T")
@@ -170,6 +171,15 @@ class Footing:
         self._drawing = True
         if self._offloads and self._standing.memory.offload_language:
             self._settled = False
+
+    def look(
+        self, work: Callable[[], T], *, mode: Mode, num_frames: int
+    ) -> Generator[Note, None, T]:
+        """`attempt` to show the network frames; a single picture is cut into tiles."""
+        from napari_sa2va.models.sa2va.tiles import MAX_TILES
+
+        together = num_frames if mode == "video" else MAX_TILES + 1  # with the overview
+        return (yield from self.attempt("look", work, together=together))
 
     def attempt(
         self,
@@ -362,15 +372,3 @@ def _require_room_on_cpu(model: Sa2VA) -> None:
     cpu = torch.device("cpu")
     # What is offloaded is there already.
     require_memory(model.nbytes_outside(cpu), cpu, what=f"{model.name} on the CPU")
-
-
-def outcome(steps: Generator[Note, None, T]) -> tuple[T, tuple[str, ...]]:
-    """Run steps to their end: what they return, and their notes in words."""
-    notes: list[str] = []
-    while True:
-        try:
-            note = next(steps)
-        except StopIteration as end:
-            result: T = end.value
-            return result, tuple(notes)
-        notes.append(f"{note.message} {note.hint}".rstrip())

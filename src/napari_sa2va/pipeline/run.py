@@ -35,9 +35,6 @@ from napari_sa2va.settings import RunSettings
 if TYPE_CHECKING:
     from napari_sa2va.models.sa2va.model import Sa2VA
 
-# Of a single picture, the overview included.
-MOST_TILES = 13
-
 
 def run(
     clip: Clip,
@@ -175,10 +172,10 @@ def _ground(
     from napari_sa2va.models.sa2va.wording import question_for
 
     model, frames = footing.model, plan.key_frames.frames
-    seen = yield from footing.attempt(
-        "look",
+    seen = yield from footing.look(
         lambda: model.look([clip.rgb(t) for t in frames], plan.mode),
-        together=len(frames) if plan.mode == "video" else MOST_TILES,
+        mode=plan.mode,
+        num_frames=len(frames),
     )
     for prompt, answer in zip(plan.spoken, plan.answers, strict=True):
         if cancel.cancelled:

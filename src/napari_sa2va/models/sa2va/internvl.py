@@ -25,7 +25,7 @@ from napari_sa2va.models.sa2va.prompt_format import (
     template_named,
 )
 from napari_sa2va.models.sa2va.published_config import part, rope_parameters
-from napari_sa2va.models.sa2va.reader import PICTURES_AT_ONCE
+from napari_sa2va.models.sa2va.reader import PICTURES_AT_ONCE, Reader
 from napari_sa2va.models.sa2va.regions import region_cells
 from napari_sa2va.models.sa2va.seen import Seen
 
@@ -253,7 +253,7 @@ def tokens_per_tile(config: Mapping[str, Any]) -> int:
     return int(grid) ** 2
 
 
-class InternVLReader:
+class InternVLReader(Reader):
     """How a model of this family looks at pictures and reads a prompt.
 
     Parameters
@@ -365,15 +365,6 @@ class InternVLReader:
             text, history, seen.token_counts, region_counts=seen.region_counts
         )
         return self._tokenizer.encode(prompt, start=True)
-
-    @property
-    def stop(self) -> str:
-        """The text that ends an answer."""
-        return self.template.stops[0]
-
-    def is_finished(self, answer: str) -> bool:
-        """Whether the decoded answer, as it is so far, ends with a stop text of the template."""
-        return self.template.is_finished(answer)
 
     def embed(self, ids: Sequence[int], seen: Seen) -> torch.Tensor:
         """Input embeddings with the vision tokens in their places: (P, H)."""

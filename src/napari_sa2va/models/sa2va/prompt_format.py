@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from napari_sa2va.core.errors import CheckpointError, RequestError
+from napari_sa2va.core.prompt import IMAGE
 
 if TYPE_CHECKING:
     from napari_sa2va.core.exchange import Exchange
 
-IMAGE = "<image>"
 IMAGE_START, IMAGE_END, IMAGE_CONTEXT = "<img>", "</img>", "<IMG_CONTEXT>"
 QWEN_START, QWEN_END, QWEN_PAD = "<|vision_start|>", "<|vision_end|>", "<|image_pad|>"
 _PLACEHOLDERS = (

@@ -15,6 +15,7 @@ from napari_sa2va.models.sa2va.prompt_format import QWEN_END, QWEN_PAD, QWEN_STA
 from napari_sa2va.models.sa2va.qwen_pictures import PatchLayout, packed
 from napari_sa2va.models.sa2va.qwen_prompt import READINGS, TEMPLATE
 from napari_sa2va.models.sa2va.qwen_vl import hidden_size, system_text, vision_sizes
+from napari_sa2va.models.sa2va.reader import Reader
 from napari_sa2va.models.sa2va.seen import Seen
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from napari_sa2va.models.sa2va.tokenizer import Tokenizer
 
 
-class QwenVLReader:
+class QwenVLReader(Reader):
     """How a model of this family looks at pictures and reads a prompt.
 
     Parameters
@@ -137,15 +138,6 @@ class QwenVLReader:
         """Tokens of the whole prompt, picture placeholders included, up to the coming answer."""
         prompt = self._reading.conversation(text, history, seen.token_counts, system=self._system)
         return self._tokenizer.encode(prompt, start=True)
-
-    @property
-    def stop(self) -> str:
-        """The text that ends an answer."""
-        return self.template.stops[0]
-
-    def is_finished(self, answer: str) -> bool:
-        """Whether the decoded answer, as it is so far, ends with a stop text of the template."""
-        return self.template.is_finished(answer)
 
     def read(self, ids: Sequence[int], seen: Seen, cache: Cache | None = None) -> torch.Tensor:
         """Last hidden states, after the final norm, of a prompt: (P, H). Fills the cache."""

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from transformers import Cache
 
     from napari_sa2va.core.exchange import Exchange
-    from napari_sa2va.models.sa2va.prompt_format import Mode
+    from napari_sa2va.models.sa2va.prompt_format import ChatTemplate, Mode
     from napari_sa2va.models.sa2va.seen import Seen
 
 
@@ -24,16 +24,22 @@ class Reader(Protocol):
 
     Attributes
     ----------
-    stop : str
-        The text that ends an answer.
+    template : ChatTemplate
     pictures_at_once : int
         Pictures that go through the vision tower together. Bounds its memory, not its result.
     """
 
+    template: ChatTemplate
     pictures_at_once: int
 
     @property
-    def stop(self) -> str: ...
+    def stop(self) -> str:
+        """The text that ends an answer."""
+        return self.template.stops[0]
+
+    def is_finished(self, answer: str) -> bool:
+        """Whether the decoded answer, as it is so far, ends with a stop text of the template."""
+        return self.template.is_finished(answer)
 
     def look(
         self, frames: Sequence[np.ndarray], mode: Mode, regions: Sequence[np.ndarray] = ()
@@ -56,9 +62,6 @@ class Reader(Protocol):
 
     def prompt_ids(self, text: str, seen: Seen, history: Sequence[Exchange] = ()) -> list[int]:
         """Tokens of the whole prompt, picture placeholders included, up to the coming answer."""
-
-    def is_finished(self, answer: str) -> bool:
-        """Whether the decoded answer, as it is so far, ends with a stop text of the family."""
 
     def read(self, ids: Sequence[int], seen: Seen, cache: Cache | None = None) -> torch.Tensor:
         """Last hidden states, after the final norm, of a prompt: (P, H). Fills the cache."""

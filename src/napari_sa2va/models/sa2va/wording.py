@@ -10,7 +10,8 @@ import re
 from typing import Literal
 
 from napari_sa2va.core.errors import RequestError
-from napari_sa2va.models.sa2va.prompt_format import IMAGE, Mode
+from napari_sa2va.core.prompt import IMAGE
+from napari_sa2va.models.sa2va.prompt_format import Mode
 
 Task = Literal["segment", "ask", "caption", "describe"]
 
