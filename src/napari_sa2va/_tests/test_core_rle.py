@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -47,3 +49,38 @@ def test_a_damaged_code_is_refused(mask, extra):
 def test_only_planes_are_masks():
     with pytest.raises(ShapeMismatch, match=r"\(2, 2, 2\)"):
         rle.encode(np.zeros((2, 2, 2), dtype=bool))
+
+
+same_size = array_shapes(min_dims=2, max_dims=2, max_side=6).flatmap(
+    lambda shape: st.tuples(arrays(bool, shape), arrays(bool, shape))
+)
+
+
+@given(same_size)
+def test_masks_are_combined_without_decoding(pair):
+    a, b = pair
+    codes = rle.encode(a), rle.encode(b)
+    assert rle.overlap(*codes) == np.count_nonzero(a & b)
+    # Codes are unique, so that comparing them compares the masks.
+    assert rle.same(rle.union(codes), rle.encode(a | b))
+    assert rle.same(rle.difference(*codes), rle.encode(a & ~b))
+    assert rle.same(*codes) == np.array_equal(a, b)
+
+
+@given(masks)
+def test_a_code_goes_through_json(mask):
+    code = rle.encode(mask)
+    assert rle.same(rle.from_json(json.loads(json.dumps(rle.to_json(code)))), code)
+
+
+def test_an_empty_code_is_that_of_an_empty_mask():
+    assert rle.same(rle.empty(3, 4), rle.encode(np.zeros((3, 4), bool)))
+
+
+def test_damaged_json_and_masks_of_other_sizes_are_refused():
+    with pytest.raises(ShapeMismatch, match="5 px"):
+        rle.from_json({"size": [2, 2], "counts": [3, 2]})
+    with pytest.raises(ShapeMismatch, match=r"\[2, 2\] and \[2, 3\]"):
+        rle.overlap(rle.empty(2, 2), rle.empty(2, 3))
+    with pytest.raises(ShapeMismatch):
+        rle.union([rle.empty(2, 2), rle.empty(2, 3)])

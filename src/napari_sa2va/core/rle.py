@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypedDict
 
 import numpy as np
@@ -66,3 +67,112 @@ def decode(code: Rle) -> np.ndarray:
 def area(code: Rle) -> int:
     """Return the number of foreground pixels."""
     return int(np.sum(code["counts"][1::2]))
+
+
+def empty(height: int, width: int) -> Rle:
+    """Return the code of a mask without a pixel."""
+    return {"size": [height, width], "counts": np.array([height * width], np.uint32)}
+
+
+def same(a: Rle, b: Rle) -> bool:
+    """Whether two codes are of the same mask; codes made by `encode` are unique."""
+    return a is b or (a["size"] == b["size"] and np.array_equal(a["counts"], b["counts"]))
+
+
+def overlap(a: Rle, b: Rle) -> int:
+    """Number of pixels in both masks, without decoding them.
+
+    Raises
+    ------
+    ShapeMismatch
+        If the masks differ in size.
+    """
+    _require_same_size(a, b)
+    # At every end of a run of either mask: how much of each mask lies before it.
+    ends = np.union1d(_ends(a), _ends(b))
+    lengths = np.diff(ends, prepend=0)
+    return int(lengths[_is_set(a, ends) & _is_set(b, ends)].sum())
+
+
+def union(codes: Sequence[Rle]) -> Rle:
+    """The pixels that are in any of the masks, of which there is at least one.
+
+    Raises
+    ------
+    ShapeMismatch
+        If the masks differ in size.
+    """
+    return _combine(codes, np.logical_or)
+
+
+def difference(a: Rle, b: Rle) -> Rle:
+    """The pixels that are in `a` and not in `b`.
+
+    Raises
+    ------
+    ShapeMismatch
+        If the masks differ in size.
+    """
+    return _combine((a, b), lambda first, second: first & ~second)
+
+
+def to_json(code: Rle) -> dict[str, list[int]]:
+    """The code as JSON types, as COCO's uncompressed form has them."""
+    return {"size": list(code["size"]), "counts": code["counts"].tolist()}
+
+
+def from_json(data: Mapping[str, Sequence[int]]) -> Rle:
+    """Read what `to_json` wrote.
+
+    Raises
+    ------
+    ShapeMismatch
+        If the runs do not add up to the size.
+    """
+    height, width = (int(n) for n in data["size"])
+    counts = np.asarray(data["counts"], dtype=np.uint32)
+    if int(counts.sum(dtype=np.int64)) != height * width:
+        raise ShapeMismatch(
+            f"Runs add up to {counts.sum(dtype=np.int64)} px, but the mask has "
+            f"{height} x {width} px.",
+            "The code is damaged.",
+        )
+    return {"size": [height, width], "counts": counts}
+
+
+def _combine(codes: Sequence[Rle], rule: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Rle:
+    for code in codes[1:]:
+        _require_same_size(codes[0], code)
+    ends = _ends(codes[0])
+    for code in codes[1:]:
+        ends = np.union1d(ends, _ends(code))
+    inside = _is_set(codes[0], ends)
+    for code in codes[1:]:
+        inside = rule(inside, _is_set(code, ends))
+    # Neighbours that are alike are one run.
+    last = np.append(inside[1:] != inside[:-1], True) if len(inside) else inside
+    counts = np.diff(ends[last], prepend=0)
+    if len(inside) and inside[0]:
+        counts = np.concatenate(([0], counts))
+    return {"size": list(codes[0]["size"]), "counts": counts.astype(np.uint32)}
+
+
+def _ends(code: Rle) -> np.ndarray:
+    """Where runs end, int64, rising; runs of length 0 left out."""
+    counts = np.asarray(code["counts"], dtype=np.int64)
+    return np.cumsum(counts)[counts > 0]
+
+
+def _is_set(code: Rle, ends: np.ndarray) -> np.ndarray:
+    """Whether the pixel before each position is foreground."""
+    bounds = np.cumsum(np.asarray(code["counts"], dtype=np.int64))
+    inside: np.ndarray = np.searchsorted(bounds, ends, side="left") % 2 == 1
+    return inside
+
+
+def _require_same_size(a: Rle, b: Rle) -> None:
+    if a["size"] != b["size"]:
+        raise ShapeMismatch(
+            f"Masks of {a['size']} and {b['size']} px (y, x) cannot be compared.",
+            "Take masks of the same clip.",
+        )
