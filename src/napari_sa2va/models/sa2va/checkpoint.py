@@ -76,7 +76,7 @@ class Checkpoint:
         """
         folder = Path(folder)
         config = read_json(folder / "config.json")
-        return cls(folder, config, dict(read_headers(folder)), _preprocessor(folder))
+        return cls(folder, config, dict(read_headers(folder)), read_preprocessor(folder))
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -102,7 +102,7 @@ def read_json(path: Path) -> dict[str, Any]:
     return fields
 
 
-def _preprocessor(folder: Path) -> dict[str, Any]:
+def read_preprocessor(folder: Path) -> dict[str, Any]:
     """How the vision tower takes pictures; newer exports have it as a part of another file."""
     if (folder / _PREPROCESSOR).is_file():
         return read_json(folder / _PREPROCESSOR)

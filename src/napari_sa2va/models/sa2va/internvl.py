@@ -16,6 +16,7 @@ import torch
 from napari_sa2va.core.errors import CheckpointError, RequestError
 from napari_sa2va.models.sa2va import tiles
 from napari_sa2va.models.sa2va.keymap import GroupedQkv, Rule, Stacked
+from napari_sa2va.models.sa2va.pictures import Squares
 from napari_sa2va.models.sa2va.prompt_format import (
     IMAGE_CONTEXT,
     IMAGE_END,
@@ -24,7 +25,7 @@ from napari_sa2va.models.sa2va.prompt_format import (
     Mode,
     template_named,
 )
-from napari_sa2va.models.sa2va.published_config import part, rope_parameters
+from napari_sa2va.models.sa2va.published_config import is_internvl, part, rope_parameters
 from napari_sa2va.models.sa2va.reader import PICTURES_AT_ONCE, Reader
 from napari_sa2va.models.sa2va.regions import region_cells
 from napari_sa2va.models.sa2va.seen import Seen
@@ -45,7 +46,7 @@ _VISION_FIELDS: dict[str, tuple[str, Any]] = {
     "num_hidden_layers": ("num_hidden_layers", 48),
     "num_attention_heads": ("num_attention_heads", 25),
     "num_channels": ("num_channels", 3),
-    "image_size": ("image_size", 224),
+    "image_size": ("image_size", tiles.DEFAULT_SIDE),
     "patch_size": ("patch_size", 14),
     "hidden_act": ("hidden_act", "gelu"),
     "layer_norm_eps": ("layer_norm_eps", 1e-6),
@@ -73,7 +74,7 @@ _DEFAULT_ROPE_THETA = 10000.0
 
 def recognises(config: Mapping[str, Any]) -> bool:
     """Whether a config.json is of this family."""
-    return "llm_config" in config and "vision_config" in config
+    return is_internvl(config)
 
 
 def hidden_size(config: Mapping[str, Any]) -> int:
@@ -235,18 +236,14 @@ def _internlm2_rules(text: Mapping[str, Any]) -> tuple[Rule, ...]:
     )
 
 
-def tile_side(config: Mapping[str, Any]) -> int:
-    """Side of a tile in px."""
-    return int(config.get("force_image_size") or _vision(config, "image_size"))
-
-
 def tokens_per_tile(config: Mapping[str, Any]) -> int:
     """Vision tokens of one tile: its patches, after the pixel shuffle."""
     patch = int(_vision(config, "patch_size"))
-    grid = tile_side(config) // patch * float(config.get("downsample_ratio", 0.5))
+    side = tiles.tile_side(config)
+    grid = side // patch * float(config.get("downsample_ratio", 0.5))
     if grid != int(grid) or grid < 1:
         raise CheckpointError(
-            f"config.json gives tiles of {tile_side(config)} px in patches of {patch} px, which "
+            f"config.json gives tiles of {side} px in patches of {patch} px, which "
             f"does not divide evenly.",
             "Correct force_image_size, patch_size or downsample_ratio.",
         )
@@ -280,7 +277,7 @@ class InternVLReader(Reader):
         self.pictures_at_once = PICTURES_AT_ONCE
         self._mllm = mllm
         self._tokenizer = tokenizer
-        self._side = tile_side(config)
+        self._pictures = Squares(tiles.tile_side(config))
         self._tokens = tokens_per_tile(config)
         self._width = hidden_size(config)
         # Order of the vision tokens: row by row (v2), or column by column (v1).
@@ -325,12 +322,9 @@ class InternVLReader(Reader):
             )
         if not len(frames):
             return Seen(torch.zeros((0, self._width), device=self._device), (), 0)
-        if mode == "image":
-            pictures = tiles.image_tiles(frames[0], self._side)
-            counts = [self._tokens * len(pictures)]
-        else:
-            pictures = np.stack([tiles.frame_tile(frame, self._side) for frame in frames])
-            counts = [self._tokens] * len(frames)
+        shown = [self._pictures(frame, mode, len(frames)) for frame in frames]
+        counts = [self._tokens * len(one.pixels) for one in shown]
+        pictures = np.stack([tiles.normalised(tile) for one in shown for tile in one.pixels])
         tokens = torch.cat(
             [
                 self.encode(torch.from_numpy(pictures[first : first + self.pictures_at_once]))

@@ -12,6 +12,16 @@ from napari_sa2va.core.errors import CheckpointError
 _ROTARY_KINDS = {"mrope": "default", "su": "longrope"}
 
 
+def is_internvl(config: Mapping[str, Any]) -> bool:
+    """Whether a config.json is of the InternVL family."""
+    return "llm_config" in config and "vision_config" in config
+
+
+def is_qwen_vl(config: Mapping[str, Any]) -> bool:
+    """Whether a config.json is of the Qwen-VL family."""
+    return "text_config" in config and "vision_config" in config and "llm_config" not in config
+
+
 def part(config: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     """A nested configuration.
 

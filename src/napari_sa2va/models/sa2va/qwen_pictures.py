@@ -155,6 +155,37 @@ def fitted(image: Image, step: int, limits: PixelLimits, resample: int) -> Image
     return image.resize((width, height), resample)
 
 
+def resized(
+    frame: np.ndarray,
+    step: int,
+    limits: PixelLimits,
+    *,
+    resample: int = PatchLayout.resample,
+    first: tuple[int, PixelLimits] | None = None,
+) -> np.ndarray:
+    """One picture in the size that a tower takes, before normalisation.
+
+    Parameters
+    ----------
+    frame : ndarray of uint8, shape (Y, X, 3)
+    step : int
+        Sides are multiples of it, in px.
+    limits : PixelLimits
+    resample : int
+        A filter, by PIL's number.
+    first : (step in px, PixelLimits), optional
+        An earlier resize, bicubic, that the published code does besides.
+
+    Returns
+    -------
+    ndarray of uint8, shape (Y', X', 3)
+    """
+    image = picture(frame)
+    if first is not None:
+        image = fitted(image, *first, resample=PatchLayout.resample)
+    return np.asarray(fitted(image, step, limits, resample))
+
+
 def packed(
     frame: np.ndarray,
     layout: PatchLayout,
@@ -162,15 +193,20 @@ def packed(
     *,
     first: tuple[int, PixelLimits] | None = None,
 ) -> tuple[np.ndarray, tuple[int, int, int]]:
-    """One picture as rows of patches.
+    """One picture, `resized`, as rows of patches; see `in_patches`."""
+    return in_patches(
+        resized(frame, layout.step, limits, resample=layout.resample, first=first), layout
+    )
+
+
+def in_patches(pixels: np.ndarray, layout: PatchLayout) -> tuple[np.ndarray, tuple[int, int, int]]:
+    """A picture of the right size, normalised, as rows of patches.
 
     Parameters
     ----------
-    frame : ndarray of uint8, shape (Y, X, 3)
+    pixels : ndarray of uint8, shape (Y, X, 3)
+        Sides are multiples of the layout's step.
     layout : PatchLayout
-    limits : PixelLimits
-    first : (step in px, PixelLimits), optional
-        An earlier resize, bicubic, that the published code does besides.
 
     Returns
     -------
@@ -179,17 +215,13 @@ def packed(
     grid : (int, int, int)
         Patches in time, y and x, of which n is the product.
     """
-    image = picture(frame)
-    if first is not None:
-        image = fitted(image, *first, resample=PatchLayout.resample)
-    image = fitted(image, layout.step, limits, layout.resample)
     mean, std = np.asarray(layout.mean, np.float32), np.asarray(layout.std, np.float32)
-    values = (np.asarray(image, np.float64) * layout.scale).astype(np.float32)
-    pixels = (values - mean) / std  # (Y, X, 3)
+    values = (np.asarray(pixels, np.float64) * layout.scale).astype(np.float32)
+    colours = (values - mean) / std  # (Y, X, 3)
     side, merge = layout.side, layout.merge
-    rows, columns = image.height // side, image.width // side
+    rows, columns = pixels.shape[0] // side, pixels.shape[1] // side
     # (token y, patch y, px y, token x, patch x, px x, colour)
-    cut = pixels.reshape(rows // merge, merge, side, columns // merge, merge, side, -1)
+    cut = colours.reshape(rows // merge, merge, side, columns // merge, merge, side, -1)
     # (token y, token x, patch y, patch x, colour, 1, px y, px x)
     ordered = cut.transpose(0, 3, 1, 4, 6, 2, 5)[:, :, :, :, :, None]
     patches = np.repeat(ordered, layout.frames, axis=5).reshape(rows * columns, -1)

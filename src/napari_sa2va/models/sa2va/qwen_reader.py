@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from napari_sa2va.core.errors import RequestError
+from napari_sa2va.models.sa2va.pictures import Fitted
 from napari_sa2va.models.sa2va.prompt_format import QWEN_END, QWEN_PAD, QWEN_START, Mode
-from napari_sa2va.models.sa2va.qwen_pictures import PatchLayout, packed
+from napari_sa2va.models.sa2va.qwen_pictures import PatchLayout, in_patches
 from napari_sa2va.models.sa2va.qwen_prompt import READINGS, TEMPLATE
 from napari_sa2va.models.sa2va.qwen_vl import hidden_size, system_text, vision_sizes
 from napari_sa2va.models.sa2va.reader import Reader
@@ -57,6 +58,7 @@ class QwenVLReader(Reader):
         self._width = hidden_size(config)
         self._layout = PatchLayout.published(preprocessor, vision_sizes(config))
         self._reading = READINGS[reading]
+        self._pictures = Fitted(self._layout.step, self._layout.resample, self._reading)
         self._system = system_text(config, tokenizer.chat_template)
         self._pad = tokenizer.id_of(QWEN_PAD)
         for token in (QWEN_START, QWEN_END):
@@ -116,8 +118,8 @@ class QwenVLReader(Reader):
         grid : Tensor of int64, shape (1, 3)
             Patches in time, y and x.
         """
-        limits = self._reading.limits(num_pictures)
-        rows, grid = packed(frame, self._layout, limits, first=self._reading.resized_before)
+        shown = self._pictures(frame, "video", num_pictures)
+        rows, grid = in_patches(shown.pixels[0], self._layout)
         return torch.from_numpy(rows), torch.tensor([grid])
 
     def _encoded(

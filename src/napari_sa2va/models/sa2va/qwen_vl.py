@@ -13,7 +13,7 @@ from typing import Any
 
 from napari_sa2va.core.errors import CheckpointError
 from napari_sa2va.models.sa2va.keymap import Rule
-from napari_sa2va.models.sa2va.published_config import part, rope_parameters
+from napari_sa2va.models.sa2va.published_config import is_qwen_vl, part, rope_parameters
 
 NAME = "qwen-vl"
 
@@ -92,7 +92,7 @@ _THIRD = _Generation(
 
 def recognises(config: Mapping[str, Any]) -> bool:
     """Whether a config.json is of this family."""
-    return "text_config" in config and "vision_config" in config and "llm_config" not in config
+    return is_qwen_vl(config)
 
 
 def hidden_size(config: Mapping[str, Any]) -> int:

@@ -5,11 +5,13 @@ PIL's bicubic is antialiased; torch's without antialiasing gives visibly differe
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_sa2va.core.errors import ShapeMismatch
+from napari_sa2va.models.sa2va.published_config import part
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -20,6 +22,57 @@ STD = (0.229, 0.224, 0.225)
 
 # The reference fixes this whatever config.json says.
 MAX_TILES = 12
+
+# What a config.json means that does not say how large the tower's pictures are.
+DEFAULT_SIDE = 224
+
+
+def tile_side(config: Mapping[str, Any]) -> int:
+    """Side of a tile in px, from a published config.json."""
+    stated = part(config, "vision_config").get("image_size", DEFAULT_SIDE)
+    return int(config.get("force_image_size") or stated)
+
+
+def squashed(frame: np.ndarray, side: int) -> np.ndarray:
+    """One frame of a video as one tile before normalisation; its aspect ratio is given up.
+
+    Parameters
+    ----------
+    frame : ndarray of uint8, shape (Y, X, 3)
+    side : int
+        Side of the tile in px.
+
+    Returns
+    -------
+    ndarray of uint8, shape (side, side, 3)
+    """
+    return np.asarray(picture(frame).resize((side, side), _bicubic()))
+
+
+def cut(frame: np.ndarray, side: int) -> list[np.ndarray]:
+    """A single image as a grid of tiles before normalisation, row by row.
+
+    Returns
+    -------
+    list of ndarray of uint8, shape (side, side, 3)
+        The cells of its `best_grid`, and then the whole as one more tile if there are several.
+    """
+    image = picture(frame)
+    columns, rows = best_grid(image.width, image.height, side)
+    spread = np.asarray(image.resize((side * columns, side * rows), _bicubic()))
+    tiles = [
+        spread[y * side : (y + 1) * side, x * side : (x + 1) * side]
+        for y in range(rows)
+        for x in range(columns)
+    ]
+    return [*tiles, squashed(frame, side)] if len(tiles) > 1 else tiles
+
+
+def normalised(tile: np.ndarray) -> np.ndarray:
+    """What the tower computes with: uint8 (side, side, 3) -> float32 (3, side, side)."""
+    mean, std = np.asarray(MEAN, np.float32), np.asarray(STD, np.float32)
+    pixels = (np.asarray(tile, np.float32) / np.float32(255) - mean) / std
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1), np.float32)
 
 
 def frame_tile(frame: np.ndarray, side: int) -> np.ndarray:
@@ -35,7 +88,7 @@ def frame_tile(frame: np.ndarray, side: int) -> np.ndarray:
     -------
     ndarray of float32, shape (3, side, side)
     """
-    return _normalised(_squashed(picture(frame), side))
+    return normalised(squashed(frame, side))
 
 
 def image_tiles(frame: np.ndarray, side: int) -> np.ndarray:
@@ -46,17 +99,7 @@ def image_tiles(frame: np.ndarray, side: int) -> np.ndarray:
     ndarray of float32, shape (n, 3, side, side)
         n is the number of grid cells, plus one for the thumbnail if there are several.
     """
-    image = picture(frame)
-    columns, rows = best_grid(image.width, image.height, side)
-    spread = image.resize((side * columns, side * rows), _bicubic())
-    tiles = [
-        _normalised(spread.crop((x * side, y * side, (x + 1) * side, (y + 1) * side)))
-        for y in range(rows)
-        for x in range(columns)
-    ]
-    if len(tiles) > 1:
-        tiles.append(_normalised(_squashed(image, side)))
-    return np.stack(tiles)
+    return np.stack([normalised(tile) for tile in cut(frame, side)])
 
 
 def best_grid(width: int, height: int, side: int, max_tiles: int = MAX_TILES) -> tuple[int, int]:
@@ -101,17 +144,7 @@ def picture(frame: np.ndarray) -> Image:
     return Pil.fromarray(np.ascontiguousarray(frame))
 
 
-def _squashed(image: Image, side: int) -> Image:
-    return image.resize((side, side), _bicubic())
-
-
 def _bicubic() -> int:
     from PIL import Image as Pil
 
     return Pil.Resampling.BICUBIC
-
-
-def _normalised(image: Image) -> np.ndarray:
-    mean, std = np.asarray(MEAN, np.float32), np.asarray(STD, np.float32)
-    pixels = (np.asarray(image, np.float32) / np.float32(255) - mean) / std
-    return np.ascontiguousarray(pixels.transpose(2, 0, 1), np.float32)
