@@ -1,0 +1,18 @@
+"""What holds for every test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from napari_sa2va.core.user_files import FOLDER_VARIABLE
+
+
+@pytest.fixture(autouse=True)
+def _files_of_nobody(tmp_path_factory: pytest.TempPathFactory, monkeypatch) -> Path:
+    """Keep the user's own preferences, prompts and speeds out of the tests, and the tests' out of
+    them."""
+    folder = tmp_path_factory.mktemp("config")
+    monkeypatch.setenv(FOLDER_VARIABLE, str(folder))
+    return folder
