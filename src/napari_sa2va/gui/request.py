@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_sa2va.core.cancel import CancelToken
 from napari_sa2va.core.errors import RequestError, Sa2vaError
-from napari_sa2va.core.prompt import PromptSet
+from napari_sa2va.core.prompt import IMAGE, Prompt, PromptSet
 from napari_sa2va.pipeline.events import Event
 from napari_sa2va.settings import RunSettings
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from napari_sa2va.core.recording import Recording
     from napari_sa2va.gui.placement import Placement
     from napari_sa2va.models.sa2va.model import Sa2VA
+
+_MOST_WORDS = 3  # of a name
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,19 +93,52 @@ def sentences_in(text: str) -> list[str]:
 
 
 def prompts_in(text: str) -> PromptSet:
-    """One object per line of a text, numbered from 1.
+    """One object per line of a text, numbered from 1, with the name that may stand before it.
 
     Raises
     ------
     RequestError
         If there is no sentence.
     """
-    sentences = sentences_in(text)
-    if not sentences:
+    lines = sentences_in(text)
+    if not lines:
         raise RequestError(
             "There is no sentence yet.", "Type what to find, for example: the bright cell."
         )
-    return PromptSet.from_texts(sentences)
+    named = [name_and_sentence(line) for line in lines]
+    return PromptSet(
+        tuple(
+            Prompt(object_id=number, name=name, text=sentence)
+            for number, (name, sentence) in enumerate(named, start=1)
+        )
+    )
+
+
+def name_and_sentence(line: str) -> tuple[str, str]:
+    """What an object is called, and the sentence that asks for it.
+
+    A name is at most three words before a colon. Without one the sentence is the name, too.
+
+    Examples
+    --------
+    >>> name_and_sentence("nucleus: the round bright thing")
+    ('nucleus', 'the round bright thing')
+    >>> name_and_sentence("the cell that divides at 10:30")
+    ('the cell that divides at 10:30', 'the cell that divides at 10:30')
+    """
+    before, _, after = line.partition(":")
+    name, sentence = before.strip(), after.strip()
+    is_address = after.startswith(("/", "\\"))
+    is_number = before[-1:].isdigit() and after[:1].isdigit()
+    if (
+        IMAGE in line
+        or is_address
+        or is_number
+        or not sentence
+        or not 1 <= len(name.split()) <= _MOST_WORDS
+    ):
+        return line, line
+    return name, sentence
 
 
 def messages_of(

@@ -26,7 +26,8 @@ class SentenceEdit(QTextEdit):
         self.setAccessibleName("Sentences")
         self.setToolTip(
             "Say what to find, one object per line. Each line becomes one label with its own "
-            "colour and name.\nCtrl+Enter runs."
+            "colour and name.\nA name of up to three words may stand before a colon: "
+            "nucleus: the round bright thing.\nCtrl+Enter runs."
         )
         self.setViewportMargins(_MARGIN_PX, 0, 0, 0)
         self._margin = _Margin(self)
