@@ -36,10 +36,12 @@ _LETTERS = {
     "x": "X",
     "column": "X",
 }
+_MOST_CHANNELS = 8  # an unnamed axis that is longer holds no channels
 _WORDS = {"T": "time", "Z": "z", "C": "channel", "Y": "y", "X": "x"}
 
-Rest = Literal["view", "max", "mean", "colors"]
-"""What becomes of an axis that does not play: the plane in view, a projection, or colours."""
+Rest = Literal["view", "max", "mean", "colors", "every"]
+"""What becomes of an axis that does not play: the plane in view, a projection, colours, or every
+plane, each of which is then followed on its own."""
 
 
 @dataclass(frozen=True)
@@ -65,10 +67,18 @@ class Axis:
 
     @property
     def rests(self) -> tuple[Rest, ...]:
-        """What can become of this axis if it does not play."""
-        if self.letter == "C" and 2 <= self.size <= 3:
-            return ("colors", "view", "max", "mean")
-        return ("view", "max", "mean") if self.size > 1 else ("view",)
+        """What can become of this axis if it does not play; the first by default."""
+        if self.size < 2:
+            return ("view",)
+        if self.letter == "C":
+            if self.size <= 3:
+                return ("colors", "view", "max", "mean")
+            return ("view", "max", "mean", "colors")
+        if self.letter == "T":
+            return ("view", "max", "mean")
+        if not self.letter and self.size <= _MOST_CHANNELS:
+            return ("view", "max", "mean", "every", "colors")
+        return ("view", "max", "mean", "every")
 
 
 @dataclass(frozen=True)
@@ -114,6 +124,12 @@ class AxisChoice:
     plays: int | None
     rests: dict[int, Rest] = field(default_factory=dict)
     view: tuple[int, ...] = ()
+
+    @property
+    def every(self) -> int | None:
+        """Dim of which every plane is followed on its own; None if there is no such dim."""
+        dims = [dim for dim, how in self.rests.items() if how == "every" and dim != self.plays]
+        return dims[0] if dims else None
 
     def position(self, dim: int) -> int:
         """Plane in view of a dim; 0 where the viewer said nothing."""
@@ -285,11 +301,14 @@ def clip_arguments(layer: Any, axes: LayerAxes, choice: AxisChoice) -> dict[str,
 
 
 def planes_in_view(axes: LayerAxes, choice: AxisChoice) -> dict[int, int]:
-    """The dims of which only the plane in view is taken, and where that plane is."""
+    """The dims of which one plane is looked at, and where that plane is.
+
+    Of an axis whose every plane is followed, marks are made on the plane in view.
+    """
     return {
         dim: min(max(choice.position(dim), 0), axes.shape[dim] - 1)
         for dim, how in _resting(axes, choice)
-        if how == "view"
+        if how in ("view", "every")
     }
 
 
@@ -302,17 +321,22 @@ def _letters(axes: LayerAxes, choice: AxisChoice) -> tuple[list[str], tuple[slic
     letters = [""] * len(axes.shape)
     index: list[slice | int] = [slice(None)] * len(axes.shape)
     letters[axes.y], letters[axes.x] = "Y", "X"
-    projected = [dim for dim, how in _resting(axes, choice) if how in ("max", "mean")]
-    if len(projected) > 1:
-        names = " and ".join(axes.axis(dim).word for dim in projected)
-        raise AxesError(f"{names} cannot both be projected.", "Use the plane in view for one.")
+    for hows, what in (
+        (("max", "mean"), "projected"),
+        (("colors",), "shown as colours"),
+        (("every",), "followed plane by plane"),
+    ):
+        dims = [dim for dim, how in _resting(axes, choice) if how in hows]
+        if len(dims) > 1:
+            names = " and ".join(axes.axis(dim).word for dim in dims)
+            raise AxesError(f"{names} cannot both be {what}.", "Use the plane in view for one.")
     for dim, how in _resting(axes, choice):
-        if how != "view":
+        if how not in ("view", "every"):
             letters[dim] = "C" if how == "colors" else "Z"
     for dim, position in planes_in_view(axes, choice).items():
         index[dim] = position
     if choice.plays is not None:
-        plays_z = axes.axis(choice.plays).letter == "Z" and not projected
+        plays_z = axes.axis(choice.plays).letter == "Z" and "Z" not in letters
         letters[choice.plays] = "Z" if plays_z else "T"
     return letters, tuple(index)
 

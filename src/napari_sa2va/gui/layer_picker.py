@@ -33,6 +33,7 @@ _REST_WORDS: dict[Rest, str] = {
     "max": "brightest of all planes",
     "mean": "mean of all planes",
     "colors": "as red, green, blue",
+    "every": "every plane on its own",
 }
 
 
@@ -48,13 +49,18 @@ class LayerPicker(QWidget):
     Parameters
     ----------
     viewer : napari.Viewer
+    every_plane : bool
+        Whether whoever asks can follow every plane of a stack on its own.
     """
 
     changed = Signal()
 
-    def __init__(self, viewer: Viewer, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, viewer: Viewer, parent: QWidget | None = None, *, every_plane: bool = False
+    ) -> None:
         super().__init__(parent)
         self._viewer = viewer
+        self._every_plane = every_plane
         self._layers: list[Image] = []
         self._axes: LayerAxes | None = None
         self._rests: dict[int, ElidingCombo] = {}
@@ -227,6 +233,8 @@ class LayerPicker(QWidget):
                 continue
             combo = ElidingCombo()
             for rest in axis.rests:
+                if rest == "every" and (choice.plays is None or not self._every_plane):
+                    continue
                 combo.addItem(_REST_WORDS[rest], rest)
             combo.setCurrentIndex(combo.findData(choice.rests.get(axis.dim, axis.rests[0])))
             combo.setToolTip(f"What becomes of {axis.word}, which has {axis.size} positions.")
