@@ -1,0 +1,82 @@
+"""Sentences are asked of the clip; each becomes an object on every frame."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
+
+from pydantic import Field
+
+from napari_sa2va.core import rle
+from napari_sa2va.core.errors import RequestError
+from napari_sa2va.core.params import Params
+from napari_sa2va.core.prompt import Prompt, PromptSet
+from napari_sa2va.pipeline.events import Answered, FrameMasks, KeyMasks
+from napari_sa2va.project.cells import Card, Cell
+from napari_sa2va.project.change import Edit
+from napari_sa2va.project.state import State
+from napari_sa2va.project.steps.base import ModelStep, Work
+from napari_sa2va.settings import RunSettings
+
+
+class Sentence(Params):
+    """One object that is asked for."""
+
+    object_id: int = Field(ge=1)
+    name: str
+    text: str = Field(min_length=1)
+
+
+class Run(ModelStep):
+    """Find what sentences name, through the whole clip."""
+
+    kind: Literal["run"] = "run"
+    sentences: tuple[Sentence, ...] = Field(min_length=1)
+    settings: RunSettings
+    begin_near: int = Field(-1, description="Frame in view when it began; -1 if none was.")
+
+    @property
+    def title(self) -> str:
+        first, *more = self.sentences
+        return f"Find {first.name!r}" + (f" and {len(more)} more" if more else "")
+
+    def prepare(self, edit: Edit) -> None:
+        for sentence in self.sentences:
+            if sentence.object_id < edit.state.next_id:
+                raise RequestError(
+                    f"The id {sentence.object_id} has been used.",
+                    f"The next is {edit.state.next_id}.",
+                )
+            card = Card.new(sentence.object_id, sentence.name, sentence.text)
+            edit.card(sentence.object_id, card)
+
+    def work(self, state: State) -> Work:
+        prompts = [Prompt(s.object_id, s.name, s.text) for s in self.sentences]
+        near = self.begin_near if self.begin_near >= 0 else None
+        return Work(PromptSet(tuple(prompts)), self.settings, near)
+
+    def hear(self, edit: Edit, answered: Answered) -> None:
+        card = edit.state.cards.get(answered.object_id)
+        if card is None:  # it was taken away while the run went on
+            return
+        card = replace(card, answer=answered.answer, found=answered.found)
+        edit.card(answered.object_id, card)
+        if not answered.found:
+            nothing = Cell(rle.empty(*edit.state.shape[1:]), 0.0, "model")
+            for t in range(edit.state.num_frames):
+                edit.offer(answered.object_id, t, nothing)
+
+    def take(self, edit: Edit, event: FrameMasks, cells: Sequence[Cell]) -> None:
+        for object_id, cell in zip(event.object_ids, cells, strict=True):
+            if object_id not in edit.state.cards:
+                continue
+            there = edit.state.cell(object_id, event.frame)
+            # A person may have put right what the run comes to only now.
+            if there.corrected:
+                continue
+            if isinstance(event, KeyMasks):
+                if not there.final:
+                    edit.offer(object_id, event.frame, replace(cell, origin="key"))
+            else:
+                edit.offer(object_id, event.frame, cell)

@@ -1,0 +1,100 @@
+"""One object turns out to be several: its connected parts become objects of their own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+from scipy import ndimage
+
+from napari_sa2va.core import rle
+from napari_sa2va.core.errors import RequestError
+from napari_sa2va.project.cells import Card
+from napari_sa2va.project.change import Edit
+from napari_sa2va.project.steps.base import EditStep
+from napari_sa2va.project.steps.remove import refuse_locked
+
+_TOUCHING = np.ones((3, 3), bool)  # diagonal neighbours are connected
+
+
+class Split(EditStep):
+    """Split an object into its connected parts on one frame, followed from there to both ends.
+
+    The largest part keeps the id; the others get `new_ids`, the largest first. On the frames before
+    and after, each connected piece goes to the part that it overlaps most on the frame before (or
+    after) it, or else to the part that is nearest.
+    """
+
+    kind: Literal["split"] = "split"
+    object_id: int
+    frame: int
+    new_ids: tuple[int, ...]
+
+    @property
+    def title(self) -> str:
+        return f"Split into {len(self.new_ids) + 1} parts"
+
+    def apply(self, edit: Edit) -> None:
+        state = edit.state
+        refuse_locked(edit, self.object_id, "split")
+        start, count = ndimage.label(state.mask(self.object_id, self.frame), _TOUCHING)
+        if count != len(self.new_ids) + 1 or count < 2:
+            raise RequestError(
+                f"{state.card(self.object_id).name!r} has {count} connected parts on frame "
+                f"{self.frame}, not {len(self.new_ids) + 1}.",
+                "Choose a frame on which the parts are apart, or paint a gap between them.",
+            )
+        sizes = np.bincount(start.ravel(), minlength=count + 1)[1:]
+        order = np.argsort(-sizes, kind="stable")
+        rank = np.zeros(count + 1, np.intp)
+        rank[order + 1] = np.arange(1, count + 1)
+        parts = rank[start]  # 0 background, 1 the largest part, 2 the next ...
+        card = state.card(self.object_id)
+        for number, object_id in enumerate(self.new_ids, 2):
+            new = Card.new(object_id, f"{card.name} {number}")
+            edit.card(object_id, replace(new, text=card.text, answer=card.answer))
+        self._write(edit, self.frame, parts)
+        for frames in (range(self.frame + 1, state.num_frames), range(self.frame - 1, -1, -1)):
+            before = parts
+            for t in frames:
+                code = state.cell(self.object_id, t).code
+                if code is None:
+                    continue
+                here = _follow(rle.decode(code), before)
+                self._write(edit, t, here)
+                # Where nothing is left, the parts are looked for where they were last.
+                before = here if here.any() else before
+
+    def _write(self, edit: Edit, t: int, parts: np.ndarray) -> None:
+        cell = edit.state.cell(self.object_id, t)
+        for number, object_id in enumerate((self.object_id, *self.new_ids), 1):
+            edit.put(object_id, t, replace(cell, code=rle.encode(parts == number)))
+
+
+def parts_on(mask: np.ndarray) -> int:
+    """Number of connected parts of a mask, bool (Y, X)."""
+    return int(ndimage.label(mask, _TOUCHING)[1])
+
+
+def _follow(mask: np.ndarray, before: np.ndarray) -> np.ndarray:
+    """Give every pixel of a mask the number of a part of the frame before, intp (Y, X)."""
+    pieces, count = ndimage.label(mask, _TOUCHING)
+    numbers = np.zeros(mask.shape, np.intp)
+    nearest: np.ndarray | None = None
+    for piece in range(1, count + 1):
+        here = pieces == piece
+        under = np.unique(before[here & (before > 0)])
+        if len(under) == 1:
+            numbers[here] = under[0]
+            continue
+        if nearest is None:
+            at = ndimage.distance_transform_edt(
+                before == 0, return_distances=False, return_indices=True
+            )
+            nearest = before[tuple(at)]
+        if len(under):  # parts that touch on this frame: every pixel to the one that is nearest
+            numbers[here] = nearest[here]
+        else:
+            numbers[here] = np.bincount(nearest[here]).argmax()
+    return numbers
