@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from napari_sa2va.core.user_files import FOLDER_VARIABLE
+
+# Read when napari is imported, which no test has done yet: its settings are kept in no file then.
+os.environ["NAPARI_CONFIG"] = ""
 
 
 @pytest.fixture(autouse=True)
