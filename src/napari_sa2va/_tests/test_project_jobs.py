@@ -8,12 +8,15 @@ import numpy as np
 import pytest
 
 from napari_sa2va._tests.fakes import FakeModel, colour_clip
+from napari_sa2va._tests.test_pipeline_planes import NUM_FRAMES as STACK_FRAMES
+from napari_sa2va._tests.test_pipeline_planes import PLANES, across, clip_of, stack
 from napari_sa2va._tests.test_project_steps import picture_of
 from napari_sa2va.core import rle
 from napari_sa2va.core.cancel import CancelToken
 from napari_sa2va.core.errors import RequestError
 from napari_sa2va.presets import preset
 from napari_sa2va.project import Drawn, Job, LockedFrame, Project
+from napari_sa2va.project.footage import Footage
 from napari_sa2va.project.steps.absent import Absent
 from napari_sa2va.project.steps.base import ModelStep
 from napari_sa2va.project.steps.carry import Carry
@@ -43,7 +46,7 @@ def drive(project: Project, step: ModelStep, *, stop_after: int | None = None, m
     """Do a model step from its beginning to its end, or until so many masks were taken."""
     job = project.begin(step)
     cancel = CancelToken()
-    for message in job.events(project.clip, cancel, model or FakeModel()):
+    for message in job.events(project.footage, cancel, model or FakeModel()):
         job.take(message)
         if job.masks_taken == stop_after:
             cancel.cancel()
@@ -153,7 +156,7 @@ def test_a_run_without_an_answer_leaves_nothing_behind():
     job = project.begin(ask("the red one"))
     cancel = CancelToken()
     cancel.cancel()
-    for message in job.events(project.clip, cancel, FakeModel()):
+    for message in job.events(project.footage, cancel, FakeModel()):
         job.take(message)
     assert project.end(job, complete=False) is None
     assert project.state.cards == {}
@@ -270,14 +273,14 @@ def test_there_is_one_job_at_a_time_and_it_is_not_undone_half_way():
         project.begin(ask("the blue one", first_id=2))
     with pytest.raises(RequestError, match="on its way"):
         project.undo()
-    for message in job.events(project.clip, None, FakeModel()):
+    for message in job.events(project.footage, None, FakeModel()):
         job.take(message)
     project.end(job, complete=True)
     assert project.undo() is not None
 
 
 def messages(job: Job, project: Project) -> Iterator:
-    yield from job.events(project.clip, None, FakeModel())
+    yield from job.events(project.footage, None, FakeModel())
 
 
 def test_what_a_person_paints_while_a_run_goes_on_stays_and_is_undone_first():
@@ -327,3 +330,52 @@ def test_doing_the_steps_again_gives_the_same_masks():
         else:
             again.do(step)
     assert picture_of(again.state) == picture_of(project.state)
+
+
+def test_only_the_region_is_looked_at_and_its_masks_lie_in_the_whole_frame():
+    project = fresh()
+    drive(project, ask("the red one", "the blue one", region=(0, 0, 8, 20)))
+    np.testing.assert_array_equal(masks(project, 1), truth(0))
+    assert not masks(project, 2).any()  # it lies below the region
+    project = fresh()
+    model = FakeModel()
+    step = Click(
+        object_id=1, name="x", frame=2, points=((7.0, 3.0, True),), region=(5, 1, 12, 20),
+        settings=SETTINGS,
+    )  # fmt: skip
+    drive(project, step, model=model)
+    assert ("prompt_points", 2, 1, [[2.0, 2.0]], None) in model.calls
+    expected = truth(1)[2].copy()
+    expected[:, 0] = False
+    np.testing.assert_array_equal(project.state.mask(1, 2), expected)
+
+
+def stack_project() -> Project:
+    clip = clip_of(0)
+    project = Project((PLANES * STACK_FRAMES, clip.height, clip.width), PLANES)
+    project.footage = Footage(PLANES, clip_of, across)
+    return project
+
+
+def test_of_several_planes_each_has_its_own_frames_and_one_id():
+    project = stack_project()
+    drive(project, ask("the red one", begin_near=STACK_FRAMES + 1))
+    red = stack()[..., 0] > 100  # (T, Z, Y, X)
+    for z in range(PLANES):
+        for t in range(STACK_FRAMES):
+            mask = project.state.mask(1, z * STACK_FRAMES + t)
+            np.testing.assert_array_equal(mask, red[t, z])
+    # A click, another sentence and a carry act on the plane of their frame.
+    before = {f: project.state.cell(1, f) for f in range(project.state.num_frames)}
+    frame = STACK_FRAMES + 2
+    drive(project, Reword(object_id=1, frame=frame, text="the blue one", settings=SETTINGS))
+    blue = stack()[..., 2] > 100
+    np.testing.assert_array_equal(project.state.mask(1, frame), blue[2, 1])
+    span = Span(first=frame, last=frame + 1)
+    drive(project, Carry(conditions={1: (frame,)}, span=span, settings=SETTINGS))
+    np.testing.assert_array_equal(project.state.mask(1, frame + 1), blue[3, 1])
+    untouched = [f for f in before if f not in (frame, frame + 1)]
+    assert all(project.state.cell(1, f) is before[f] for f in untouched)
+    with pytest.raises(RequestError, match="two planes"):
+        across_planes = Span(first=frame, last=frame + 3)
+        project.begin(Carry(conditions={1: (frame,)}, span=across_planes, settings=SETTINGS))

@@ -7,16 +7,19 @@ every message on the thread that owns the state. On one thread, as in a replay, 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from napari_sa2va.core import rle
 from napari_sa2va.core.cancel import CancelToken
-from napari_sa2va.core.clip import Clip
+from napari_sa2va.core.prompt import PromptSet
+from napari_sa2va.core.region_box import Box, prompt_inside
 from napari_sa2va.pipeline.events import Answered, Event, FrameMasks, Planned
+from napari_sa2va.pipeline.planes import run_planes
 from napari_sa2va.pipeline.run import run
 from napari_sa2va.project.cells import Cell
 from napari_sa2va.project.change import Change, Edit
+from napari_sa2va.project.footage import Footage
 from napari_sa2va.project.history import History
 from napari_sa2va.project.state import State
 from napari_sa2va.project.steps.base import ModelStep
@@ -33,6 +36,7 @@ class Drawn:
     Attributes
     ----------
     event : FrameMasks
+        With the frame counted over all planes; its masks are of the region that was looked at.
     cells : tuple of Cell
         Those of ``event.object_ids``.
     """
@@ -91,13 +95,13 @@ class Job:
         return self._taken
 
     def events(
-        self, clip: Clip, cancel: CancelToken | None = None, model: Sa2VA | None = None
+        self, footage: Footage, cancel: CancelToken | None = None, model: Sa2VA | None = None
     ) -> Iterator[JobMessage]:
         """Let the network work; on any thread.
 
         Parameters
         ----------
-        clip : Clip
+        footage : Footage
         cancel : CancelToken, optional
         model : Sa2VA, optional
             A network that is already loaded.
@@ -107,21 +111,47 @@ class Job:
         Sa2vaError
             See `napari_sa2va.pipeline.run.run`. Whoever takes the messages still has to `end`.
         """
+        work, region = self.work, self._step.region
+        box = None if region is None else Box(*region)
+        size = self._edit.state.shape[1:]
+        for event in self._run(footage, box, cancel, model):
+            if not isinstance(event, FrameMasks):
+                yield event
+                continue
+            shift = work.plane * self._edit.state.frames_per_plane
+            masks = event.masks if box is None else [box.paste(m, *size) for m in event.masks]
+            pairs = zip(masks, event.scores, strict=True)
+            cells = tuple(Cell(rle.encode(mask), float(score), "model") for mask, score in pairs)
+            frame = event.frame if work.through_planes else event.frame + shift
+            yield Drawn(replace(event, frame=frame), cells)
+
+    def _run(
+        self, footage: Footage, box: Box | None, cancel: CancelToken | None, model: Sa2VA | None
+    ) -> Iterator[Event]:
         work = self.work
-        for event in run(
-            clip,
-            work.prompts,
+        prompts = work.prompts
+        if box is not None:
+            prompts = PromptSet(tuple(prompt_inside(p, box) for p in prompts))
+            footage = footage.crop(box)
+        if work.through_planes:
+            return run_planes(
+                footage.clip_of,
+                footage.across,
+                footage.planes,
+                prompts,
+                work.settings,
+                begin_at=(work.plane, work.begin_near or 0),
+                model=model,
+                cancel=cancel,
+            )
+        return run(
+            footage.clip_of(work.plane),
+            prompts,
             work.settings,
             model=model,
             cancel=cancel,
             begin_near=work.begin_near,
-        ):
-            if isinstance(event, FrameMasks):
-                pairs = zip(event.masks, event.scores, strict=True)
-                cells = (Cell(rle.encode(mask), float(score), "model") for mask, score in pairs)
-                yield Drawn(event, tuple(cells))
-            else:
-                yield event
+        )
 
     def take(self, message: JobMessage) -> None:
         """Take one message; on the thread that owns the state."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from napari_sa2va.core.clip import Clip
-from napari_sa2va.core.errors import RequestError
+from napari_sa2va.core.errors import ClipError, RequestError
 from napari_sa2va.core.masklet import Masklet
 from napari_sa2va.project.change import Change, Edit
+from napari_sa2va.project.footage import Footage
 from napari_sa2va.project.history import History
 from napari_sa2va.project.job import Job
 from napari_sa2va.project.state import State
@@ -23,12 +24,13 @@ class Project:
     ----------
     shape : tuple of int
         (T, Y, X), see `State`.
-    clip : Clip, optional
+    planes : int
+        How many planes are followed each on its own.
 
     Attributes
     ----------
-    clip : Clip or None
-        Needed by whoever runs a job.
+    footage : Footage or None
+        The pixels, once they are known. Needed by whoever runs a job or measures.
     state : State
     history : History
     records : list of dict
@@ -42,16 +44,31 @@ class Project:
     >>> project.undo()
     """
 
-    def __init__(self, shape: tuple[int, int, int], clip: Clip | None = None) -> None:
-        self.clip = clip
-        self.state = State(shape)
+    def __init__(self, shape: tuple[int, int, int], planes: int = 1) -> None:
+        self.footage: Footage | None = None
+        self.state = State(shape, planes)
         self.history = History(self.state)
         self.records: list[dict[str, Any]] = []
 
     @classmethod
     def of(cls, clip: Clip) -> Project:
         """A project on a clip, with nothing in it yet."""
-        return cls((clip.num_frames, clip.height, clip.width), clip)
+        project = cls((clip.num_frames, clip.height, clip.width))
+        project.footage = Footage.of(clip)
+        return project
+
+    @property
+    def clip(self) -> Clip:
+        """The clip, of several planes the first.
+
+        Raises
+        ------
+        ClipError
+            If the pixels are not at hand.
+        """
+        if self.footage is None:
+            raise ClipError("The pixels of this project are not at hand.", "Open its movie.")
+        return self.footage.first
 
     @property
     def steps(self) -> list[Step]:

@@ -20,6 +20,8 @@ class State:
     shape : tuple of int
         (T, Y, X). Where several planes are followed each on its own, T counts the frames of all
         of them, one plane after the other.
+    planes : int
+        How many planes that are.
 
     Attributes
     ----------
@@ -29,8 +31,9 @@ class State:
         Frames that a person has looked through.
     """
 
-    def __init__(self, shape: tuple[int, int, int]) -> None:
+    def __init__(self, shape: tuple[int, int, int], planes: int = 1) -> None:
         self.shape = shape
+        self.planes = planes
         self.cards: dict[int, Card] = {}
         self.reviewed: set[int] = set()
         self._cells: dict[int, list[Cell]] = {}
@@ -39,6 +42,15 @@ class State:
     def num_frames(self) -> int:
         """Number of frames."""
         return self.shape[0]
+
+    @property
+    def frames_per_plane(self) -> int:
+        """Number of frames that play."""
+        return self.shape[0] // self.planes
+
+    def plane_of(self, frame: int) -> int:
+        """The plane that a frame belongs to."""
+        return frame // self.frames_per_plane
 
     @property
     def next_id(self) -> int:

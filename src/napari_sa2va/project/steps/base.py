@@ -81,15 +81,21 @@ class Work:
     Attributes
     ----------
     prompts : PromptSet
-        Frames and positions are those of the clip.
+        Frames are those of the plane, positions those of the whole frame.
     settings : RunSettings
     begin_near : int or None
         Frame in view, which is drawn first where the order is free.
+    plane : int
+        The plane whose clip that is.
+    through_planes : bool
+        Whether what is found there is carried to all other planes.
     """
 
     prompts: PromptSet
     settings: RunSettings
     begin_near: int | None = None
+    plane: int = 0
+    through_planes: bool = False
 
 
 class ModelStep(Step):
@@ -100,9 +106,12 @@ class ModelStep(Step):
     masks_taken : int
         How many events with masks were taken before it was stopped; -1 if it came to its end. It
         is written when the step has ended, so that replaying stops there too.
+    region : tuple of int or None
+        Rows and columns (y0, x0, y1, x1) that are looked at, ends not included; None is all.
     """
 
     masks_taken: int = -1
+    region: tuple[int, int, int, int] | None = None
 
     def prepare(self, edit: Edit) -> None:
         """Make what has to be there before the first mask comes, such as new objects."""

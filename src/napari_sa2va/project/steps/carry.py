@@ -51,24 +51,34 @@ class Carry(ModelStep):
 
     def work(self, state: State) -> Work:
         self.span.frames(state)
+        plane = state.plane_of(self.span.first)
+        begin = plane * state.frames_per_plane
         prompts = []
         for object_id, frames in self.conditions.items():
             card, found = state.card(object_id), False
+            for t in (*frames, self.span.last):
+                if state.plane_of(t) != plane:
+                    raise RequestError(
+                        f"Frames {self.span.first} and {t} lie in two planes.",
+                        "Carry masks within one plane.",
+                    )
             for t in frames:
                 mask = state.mask(object_id, t)
                 found = found or bool(mask.any())
-                prompts.append(Prompt(object_id, card.name, frame=t, mask=mask))
+                prompts.append(Prompt(object_id, card.name, frame=t - begin, mask=mask))
             if not found:
                 raise RequestError(
                     f"{card.name!r} has no mask that could be carried.",
                     "Paint, click or ask for it on a frame first.",
                 )
         way = Range(
-            first_frame=self.span.first, last_frame=self.span.last, direction=self.direction
+            first_frame=self.span.first - begin,
+            last_frame=self.span.last - begin,
+            direction=self.direction,
         )
         tracking = self.settings.tracking.model_copy(update={"propagation": way})
         settings = self.settings.model_copy(update={"tracking": tracking})
-        return Work(PromptSet(tuple(prompts)), settings)
+        return Work(PromptSet(tuple(prompts)), settings, plane=plane)
 
     def take(self, edit: Edit, event: FrameMasks, cells: Sequence[Cell]) -> None:
         if isinstance(event, KeyMasks):
@@ -104,8 +114,9 @@ def conditions_of(state: State, object_id: int, span: Span, here: int | None) ->
     ranked: list[int] = []
     if here is not None and state.cell(object_id, here).code is not None:
         ranked.append(here)
+    plane = state.plane_of(span.first)
     for wanted in ({"corrected": True}, {"locked": True}):
-        frames = state.frames_where(object_id, **wanted)
+        frames = [t for t in state.frames_where(object_id, **wanted) if state.plane_of(t) == plane]
         ranked += sorted(frames, key=lambda t: max(span.first - t, t - span.last, 0))
     return tuple(sorted(list(dict.fromkeys(ranked))[:MOST_CONDITIONS]))
 
@@ -117,7 +128,7 @@ def continue_run(run: Run, state: State) -> Carry | None:
     corrected or locked since, and the last masks before the gap.
     """
     direction = run.settings.tracking.propagation.kind
-    if direction not in get_args(Direction):
+    if direction not in get_args(Direction) or state.planes > 1:
         return None
     conditions: dict[int, tuple[int, ...]] = {}
     missing: set[int] = set()
@@ -154,4 +165,5 @@ def continue_run(run: Run, state: State) -> Carry | None:
         direction=direction,
         only_missing=True,
         settings=run.settings,
+        region=run.region,
     )

@@ -47,12 +47,13 @@ class Click(ModelStep):
         prompt = Prompt(
             self.object_id,
             state.card(self.object_id).name,
-            frame=self.frame,
+            frame=self.frame % state.frames_per_plane,
             points=tuple(Point(*p) for p in self.points),
             box=self.box,
             mask=mask if mask is not None and mask.any() else None,
         )
-        return Work(PromptSet((prompt,)), only_here(self.settings))
+        plane = state.plane_of(self.frame)
+        return Work(PromptSet((prompt,)), only_here(self.settings), plane=plane)
 
     def take(self, edit: Edit, event: FrameMasks, cells: Sequence[Cell]) -> None:
         for object_id, cell in zip(event.object_ids, cells, strict=True):

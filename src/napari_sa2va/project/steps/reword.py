@@ -43,9 +43,9 @@ class Reword(ModelStep):
         state.check_frame(self.frame)
         prompt = Prompt(self.object_id, state.card(self.object_id).name, self.text)
         settings = only_here(self.settings).model_copy(
-            update={"sampling": Manual(frames=(self.frame,))}
+            update={"sampling": Manual(frames=(self.frame % state.frames_per_plane,))}
         )
-        return Work(PromptSet((prompt,)), settings)
+        return Work(PromptSet((prompt,)), settings, plane=state.plane_of(self.frame))
 
     def hear(self, edit: Edit, answered: Answered) -> None:
         card = edit.state.cards.get(answered.object_id)

@@ -29,7 +29,11 @@ class Sentence(Params):
 
 
 class Run(ModelStep):
-    """Find what sentences name, through the whole clip."""
+    """Find what sentences name, through the whole clip.
+
+    Of several planes, the sentences are asked of the one in view, and what is found there is carried
+    to the others.
+    """
 
     kind: Literal["run"] = "run"
     sentences: tuple[Sentence, ...] = Field(min_length=1)
@@ -53,8 +57,14 @@ class Run(ModelStep):
 
     def work(self, state: State) -> Work:
         prompts = [Prompt(s.object_id, s.name, s.text) for s in self.sentences]
-        near = self.begin_near if self.begin_near >= 0 else None
-        return Work(PromptSet(tuple(prompts)), self.settings, near)
+        plane, near = divmod(max(self.begin_near, 0), state.frames_per_plane)
+        return Work(
+            PromptSet(tuple(prompts)),
+            self.settings,
+            near if self.begin_near >= 0 else None,
+            plane,
+            through_planes=state.planes > 1,
+        )
 
     def hear(self, edit: Edit, answered: Answered) -> None:
         card = edit.state.cards.get(answered.object_id)
