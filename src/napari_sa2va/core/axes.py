@@ -33,7 +33,7 @@ class Arranged:
     Attributes
     ----------
     frames : dask.array.Array, shape (T, Y, X) or (T, Y, X, C)
-        One chunk per frame, native dtype, C from 2 to 3.
+        Native dtype, C from 2 on. A chunk holds no more than one frame, and all its channels.
     time_axis : str or None
         Letter of the axis that plays, None for a single picture.
     z : int, str or None
@@ -147,6 +147,7 @@ def arrange(
     time: str | None = None,
     z: int | str | None = None,
     channels: ChannelRequest | None = None,
+    many: bool = False,
 ) -> Arranged:
     """Bring a recording into the order (T, Y, X) or (T, Y, X, C), lazily.
 
@@ -160,6 +161,8 @@ def arrange(
     channels : int, str or sequence of them, optional
         One to three positions from 0 or names; shown as red, green and blue in this order, one
         alone as grey. By default all, if there are at most three.
+    many : bool
+        Whether there may be more than three channels, because each will be given a colour.
 
     Returns
     -------
@@ -182,15 +185,16 @@ def arrange(
                 "Cut out one time point first.",
             )
         data, axes = _drop(data, axes, "T", 0)
-    data, axes, taken, names, is_color = _take_channels(recording, data, axes, channels)
+    data, axes, taken, names, is_color = _take_channels(recording, data, axes, channels, many)
     if play is None:
         data, axes = data[np.newaxis], "T" + axes
         play_letter = "T"
     else:
         play_letter = play
     order = play_letter + "YX" + ("C" if "C" in axes else "")
-    frames = data.transpose([axes.index(a) for a in order])
-    frames = frames.rechunk((1, *frames.shape[1:]))
+    frames = data.transpose(tuple(axes.index(a) for a in order))
+    # Rows and columns stay in the chunks of the source: a region then reads only what it touches.
+    frames = frames.rechunk({0: 1, 3: -1} if frames.ndim == 4 else {0: 1})
     return Arranged(frames, play, z_taken, taken, names, is_color)
 
 
@@ -270,7 +274,11 @@ def _project_block(block: np.ndarray, axis: int, how: str) -> np.ndarray:
 
 
 def _take_channels(
-    recording: Recording, data: da.Array, axes: str, channels: ChannelRequest | None
+    recording: Recording,
+    data: da.Array,
+    axes: str,
+    channels: ChannelRequest | None,
+    many: bool,
 ) -> tuple[da.Array, str, tuple[int, ...] | None, tuple[str, ...], bool]:
     if "C" in axes and "S" in axes:
         if recording.size("C") > 1:
@@ -294,13 +302,13 @@ def _take_channels(
     if channels is None:
         # Grey + alpha and colour + alpha: alpha is no light, so it is not shown.
         taken = tuple(range({2: 1, 4: 3}.get(count, count) if is_color else count))
-        if len(taken) > 3:
+        if len(taken) > 3 and not many:
             raise AxesError(
                 f"Which of {count} channels? The recording has {_listed(names)}.",
                 "Choose one to three; they are shown as red, green and blue.",
             )
     else:
-        taken = _positions(channels, names, count)
+        taken = _positions(channels, names, count, many)
         is_color = is_color and taken == (0, 1, 2)
     position = axes.index(letter)
     if len(taken) == 1:
@@ -330,11 +338,14 @@ def _as_list(channels: ChannelRequest) -> list[int | str]:
     return list(channels)
 
 
-def _positions(channels: ChannelRequest, names: tuple[str, ...], count: int) -> tuple[int, ...]:
+def _positions(
+    channels: ChannelRequest, names: tuple[str, ...], count: int, many: bool
+) -> tuple[int, ...]:
     wanted = _as_list(channels)
-    if not 1 <= len(wanted) <= 3:
+    if not wanted or (len(wanted) > 3 and not many):
+        how = "one or more" if many else "one to three"
         raise AxesError(
-            f"{len(wanted)} channels were asked for.", "Choose one to three of: " + _listed(names)
+            f"{len(wanted)} channels were asked for.", f"Choose {how} of: " + _listed(names)
         )
     lowered = [name.lower() for name in names]
     found = []

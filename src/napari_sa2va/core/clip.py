@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_sa2va.core.axes import ChannelRequest, arrange
 from napari_sa2va.core.errors import ClipError, RequestError
-from napari_sa2va.core.intensity import Limits, check_finite, check_limits, find_limits, to_uint8
+from napari_sa2va.core.intensity import (
+    Limits,
+    check_finite,
+    check_limits,
+    find_limits,
+    is_fixed,
+    to_uint8,
+)
+from napari_sa2va.core.region_box import Box, as_box
+from napari_sa2va.core.tints import ColorRequest, blend, table_of, tints_of
 
 if TYPE_CHECKING:
     import dask.array as da
@@ -24,8 +33,10 @@ class Clip:
 
     Attributes
     ----------
-    frames : dask.array.Array, shape (T, Y, X) or (T, Y, X, C), C <= 3
-        Pixels in their own dtype, one chunk per frame.
+    frames : dask.array.Array, shape (T, Y, X) or (T, Y, X, C)
+        Pixels in their own dtype, one frame per chunk, or several chunks per frame where the source
+        keeps it so: of a clip that is cropped, only those that the region touches are read. C is at
+        most 3, or more with tints.
     limits : tuple of (float, float), one pair per channel
         Values that become 0 and 255, the same in all frames.
     name : str
@@ -48,6 +59,11 @@ class Clip:
         Their names.
     variable_rate : bool
         Whether the time between frames varies; `frame_interval_s` is then its median.
+    tints : tuple of str
+        Colours of the channels, one each (see `napari_sa2va.core.tints`), which are added up. Empty:
+        one channel is grey, two or three are red, green (and blue).
+    box : Box or None
+        The part of the frames of the source that this clip is of; None for all.
     notes : tuple of str
         What a person should know about how the clip was read.
     opened_with : mapping
@@ -66,18 +82,27 @@ class Clip:
     channels: tuple[int, ...] | None = None
     channel_names: tuple[str, ...] = ()
     variable_rate: bool = False
+    tints: tuple[str, ...] = ()
+    box: Box | None = None
     notes: tuple[str, ...] = ()
     opened_with: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         shape = self.frames.shape
-        if len(shape) not in (3, 4) or (len(shape) == 4 and not 1 <= shape[3] <= 3):
+        if len(shape) not in (3, 4) or (len(shape) == 4 and shape[3] > 3 and not self.tints):
             raise ClipError(
-                f"A clip is (T, Y, X) or (T, Y, X, C) with C <= 3, not {shape}.",
+                f"A clip is (T, Y, X) or (T, Y, X, C) with C <= 3, or more with colours, not {shape}.",
                 "Use open_clip, which brings axes in order.",
             )
         if 0 in shape:
             raise ClipError(f"The clip {self.name!r} is empty: its shape is {shape}.")
+        if self.tints and len(self.tints) != self.num_channels:
+            raise ClipError(
+                f"There are {len(self.tints)} tints for {self.num_channels} channel(s).",
+                "Give one for each, or none.",
+            )
+        for tint in self.tints:
+            table_of(tint)
         limits = self.limits or ((0.0, 255.0) if self.frames.dtype == np.uint8 else (0.0, 1.0))
         object.__setattr__(self, "limits", check_limits(limits, self.num_channels))
 
@@ -98,7 +123,7 @@ class Clip:
 
     @property
     def num_channels(self) -> int:
-        """1 for grey, else 2 or 3."""
+        """1 for grey, else 2 or 3; with tints any number."""
         return int(self.frames.shape[3]) if self.frames.ndim == 4 else 1
 
     def frame(self, t: int) -> np.ndarray:
@@ -125,7 +150,7 @@ class Clip:
                 f"There is no frame {t} in a clip of {self.num_frames} frames.",
                 f"Choose 0 to {self.num_frames - 1}.",
             )
-        # One chunk is one task: a scheduler's threads would only cost.
+        # A frame is one task, or few: a scheduler's threads would only cost.
         return np.asarray(self.frames[int(t)].compute(scheduler="synchronous"))
 
     def rgb(self, t: int) -> np.ndarray:
@@ -139,8 +164,9 @@ class Clip:
         Returns
         -------
         ndarray of uint8, shape (Y, X, 3)
-            Grey is repeated three times; two or three channels are red, green (and blue). 8-bit
-            data come out unchanged unless limits were given.
+            Grey is repeated three times; two or three channels are red, green (and blue). Tinted
+            channels are in their colours, added up. 8-bit data come out unchanged unless limits or
+            colours were given.
 
         Raises
         ------
@@ -151,6 +177,9 @@ class Clip:
         check_finite(frame, t)
         if frame.ndim == 2:
             frame = frame[:, :, np.newaxis]
+        if self.tints:
+            pairs = enumerate(self.limits)
+            return blend([to_uint8(frame[..., c], pair) for c, pair in pairs], self.tints)
         if len(set(self.limits)) == 1:
             scaled = to_uint8(frame, self.limits[0])
         else:
@@ -162,6 +191,37 @@ class Clip:
         if scaled.shape[2] == 2:
             rgb[..., :2] = scaled
         return rgb
+
+    def crop(self, y0: int, x0: int, y1: int, x1: int) -> Clip:
+        """The same clip, of a part of every frame; nothing is read.
+
+        Parameters
+        ----------
+        y0, x0 : int
+            First row and column, in px of this clip.
+        y1, x1 : int
+            Behind the last row and column.
+
+        Returns
+        -------
+        Clip
+            With the limits of this one, so that the part looks as it does in the whole. Its `box`
+            says where it lies in the source's frames, also if this clip was cropped before.
+
+        Raises
+        ------
+        RequestError
+            If nothing lies inside, or a part lies outside the frames.
+        """
+        part = Box(y0, x0, y1, x1)
+        part.check_inside(self.height, self.width)
+        inside = f"Only {part.describe()} of {self.height} × {self.width} px are looked at."
+        return replace(
+            self,
+            frames=self.frames[:, y0:y1, x0:x1],
+            box=part if self.box is None else part.within(self.box),
+            notes=(*self.notes, inside),
+        )
 
     def describe(self) -> dict[str, object]:
         """What the run record says of the clip; JSON types only."""
@@ -177,6 +237,8 @@ class Clip:
             "channels": list(self.channels) if self.channels is not None else None,
             "channel_names": list(self.channel_names),
             "limits": [list(pair) for pair in self.limits],
+            "tints": list(self.tints) or None,
+            "box": self.box.to_json() if self.box else None,
             "pixel_size_um": list(self.pixel_size_um) if self.pixel_size_um else None,
             "z_step_um": self.z_step_um,
             "frame_interval_s": self.frame_interval_s,
@@ -192,6 +254,8 @@ def make_clip(
     z: int | str | None = None,
     channels: ChannelRequest | None = None,
     limits: Limits | Sequence[Limits] | None = None,
+    colors: ColorRequest | Sequence[ColorRequest] | None = None,
+    box: Box | Sequence[int] | None = None,
     name: str | None = None,
 ) -> Clip:
     """Choose what plays of a recording and fix its limits; reads at most 16 frames.
@@ -200,10 +264,17 @@ def make_clip(
     ----------
     recording : Recording
     time, z, channels
-        See `napari_sa2va.core.axes.arrange`.
+        See `napari_sa2va.core.axes.arrange`. With `colors`, there may be any number of channels.
     limits : pair or sequence of pairs, optional
         Values that become 0 and 255, for all channels or for each. By default 8-bit data keep
         their values and others take percentiles 0.1 and 99.9 of a sample of frames.
+    colors : str, ndarray or sequence of them, optional
+        The colour of every channel: a name, "#rrggbb", a table of shape (256, 3), or a tint as
+        `Clip.describe` tells it. The channels are added up. By default one channel is grey, and
+        two or three are red, green (and blue).
+    box : Box or four numbers, optional
+        Rows and columns y0, x0, y1, x1 to look at, in px. Limits are those of whole frames, unless
+        they need no look at the pixels; then nothing outside is read.
     name : str, optional
         Instead of the recording's own name.
 
@@ -216,34 +287,45 @@ def make_clip(
     AxesError, PixelError, ClipError
         If the request does not fit the recording, or there is nothing to see in it. Only a movie
         whose sample shows one single value is read further than 16 frames, to be sure.
+    RequestError
+        If a colour is not known or there is not one per channel, or the box does not fit.
     """
     if 0 in recording.data.shape:
         raise ClipError(
             f"{recording.source or recording.name} is empty: {recording.describe()}.",
             "A clip needs at least one frame.",
         )
-    arranged = arrange(recording, time=time, z=z, channels=channels)
-    frames = arranged.frames
-    facts = {
-        "name": name or recording.name,
-        "source": recording.source,
-        "pixel_size_um": recording.pixel_size_um,
-        "z_step_um": recording.z_step_um,
-        "frame_interval_s": recording.frame_interval_s if arranged.time_axis == "T" else None,
-        "time_axis": arranged.time_axis,
-        "z": arranged.z,
-        "channels": arranged.channels,
-        "channel_names": arranged.channel_names,
-        "variable_rate": recording.variable_rate,
-        "notes": recording.notes,
-    }
-    raw = Clip(frames, limits=(0.0, 1.0), **facts)  # type: ignore[arg-type]
+    arranged = arrange(recording, time=time, z=z, channels=channels, many=colors is not None)
+    num_channels = arranged.frames.shape[3] if arranged.frames.ndim == 4 else 1
+    if colors is not None and arranged.is_color:
+        raise RequestError(
+            "Colours were asked for, but these are RGB pictures, which have their own.",
+            "Leave colors out, or choose one of the samples as a channel.",
+        )
+    whole = Clip(
+        arranged.frames,
+        limits=((0.0, 1.0),) * num_channels,
+        name=name or recording.name,
+        source=recording.source,
+        pixel_size_um=recording.pixel_size_um,
+        z_step_um=recording.z_step_um,
+        frame_interval_s=recording.frame_interval_s if arranged.time_axis == "T" else None,
+        time_axis=arranged.time_axis,
+        z=arranged.z,
+        channels=arranged.channels,
+        channel_names=arranged.channel_names,
+        variable_rate=recording.variable_rate,
+        tints=() if colors is None else tints_of(colors, num_channels),
+        notes=recording.notes,
+    )
+    clip = whole if box is None else whole.crop(*as_box(box).to_json())
+    seen = clip if limits is not None or is_fixed(arranged.frames.dtype) else whole
     found = find_limits(
-        raw.frame,
-        raw.num_frames,
-        frames.dtype,
-        num_channels=raw.num_channels,
+        seen.frame,
+        seen.num_frames,
+        arranged.frames.dtype,
+        num_channels=num_channels,
         is_color=arranged.is_color,
         given=limits,
     )
-    return Clip(frames, limits=found, **facts)  # type: ignore[arg-type]
+    return replace(clip, limits=found)

@@ -113,6 +113,11 @@ def find_limits(
     return tuple(_percentiles(sample[:, c], low, high) for c in range(num_channels))
 
 
+def is_fixed(dtype: np.dtype) -> bool:
+    """Whether pixels of this dtype keep their values, so that no limits are measured."""
+    return _fixed(dtype, 1) is not None
+
+
 def _fixed(dtype: np.dtype, num_channels: int) -> tuple[Limits, ...] | None:
     if dtype == np.uint8:
         return ((0.0, 255.0),) * num_channels

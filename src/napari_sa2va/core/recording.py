@@ -19,7 +19,7 @@ class Recording:
     Attributes
     ----------
     data : dask.array.Array
-        Pixels in the file's own dtype, one plane per chunk.
+        Pixels in the file's own dtype. A chunk holds no more than one plane.
     axes : str
         One letter per dimension of `data`, out of "TZCYXS" (S: red, green, blue samples).
     name : str

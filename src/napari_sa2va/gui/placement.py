@@ -125,7 +125,7 @@ class Placement:
             If there is no such frame.
         """
         z, t = self._apart(f)
-        at = {"T": t, "Z": z, "Y": slice(None), "X": slice(None), "1": 0}
+        at: dict[str, int | slice] = {"T": t, "Z": z, "Y": slice(None), "X": slice(None), "1": 0}
         return tuple(at[letter] for letter in self.dims)
 
     def to_layer(self, plane: np.ndarray) -> np.ndarray:

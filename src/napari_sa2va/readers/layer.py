@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
-
-import numpy as np
 
 from napari_sa2va.core.axes import KNOWN_AXES, check_axes, guess_axes
 from napari_sa2va.core.errors import AxesError, ClipError
@@ -15,6 +14,8 @@ from napari_sa2va.core.recording import Recording
 
 if TYPE_CHECKING:
     import dask.array as da
+
+_SMALLEST_TILE = 256
 
 
 def from_array(
@@ -59,18 +60,40 @@ def from_array(
 
 
 def plane_chunks(data: Any, axes: str) -> da.Array:
-    """An array cut into one chunk per plane; letters other than Y, X and S count planes."""
+    """An array cut into planes; letters other than Y, X and S count planes.
+
+    Planes that the source keeps in several chunks stay so: a part of one is read without the rest.
+    """
+    return lazily(data, [dim for dim, axis in enumerate(axes) if axis in "YXS"])
+
+
+def lazily(data: Any, frame_dims: Collection[int]) -> da.Array:
+    """An array as a dask array whose chunks hold no more than one frame.
+
+    Parameters
+    ----------
+    data : ndarray, dask.array.Array, zarr.Array or anything with shape, dtype and slicing
+    frame_dims : collection of int
+        Dims of rows, columns and colour samples; along all others a chunk has the length 1.
+    """
     import dask.array as da
 
-    chunks = tuple(-1 if axis in "YXS" else 1 for axis in axes)
-    if isinstance(data, da.Array):
-        return data.rechunk(chunks)
     if 0 in data.shape:
         return da.zeros(data.shape, dtype=data.dtype)
+    if isinstance(data, da.Array):
+        return data.rechunk({dim: 1 for dim in range(data.ndim) if dim not in frame_dims})
+    kept = getattr(data, "chunks", None) or data.shape  # of zarr and HDF5
+    chunks = tuple(
+        _tile(int(kept[dim]), int(size)) if dim in frame_dims else 1
+        for dim, size in enumerate(data.shape)
+    )
     # A unique name, because dask would hash all pixels for one.
-    if isinstance(data, np.ndarray):
-        return da.from_array(data, chunks=chunks, name=f"array-{uuid4().hex}")
-    return da.from_array(data, name=f"array-{uuid4().hex}").rechunk(chunks)
+    return da.from_array(data, chunks=chunks, name=f"array-{uuid4().hex}")
+
+
+def _tile(chunk: int, size: int) -> int:
+    """Whole chunks of the source, so many that a frame is not made of thousands of tasks."""
+    return min(chunk * -(-_SMALLEST_TILE // chunk), size)
 
 
 def from_layer(layer: Any, axes: str | None = None) -> Recording:
@@ -99,7 +122,7 @@ def from_layer(layer: Any, axes: str | None = None) -> Recording:
             f"Layer {layer.name!r}: {error.message}",
             "Name its axes (layer.axis_labels, for example t, z, y, x).",
         ) from error
-    return replace(recording, **_physical_facts(layer, recording.axes))
+    return replace(recording, **physical_facts(layer, recording.axes))
 
 
 def _axes_of_labels(labels: tuple[str, ...], rgb: bool) -> str | None:
@@ -109,7 +132,21 @@ def _axes_of_labels(labels: tuple[str, ...], rgb: bool) -> str | None:
     return letters + ("S" if rgb and "S" not in letters else "") if known else None
 
 
-def _physical_facts(layer: Any, axes: str) -> dict[str, Any]:
+def physical_facts(layer: Any, axes: str) -> dict[str, Any]:
+    """Sizes of a layer's pixels and steps, as keyword arguments of `Recording`.
+
+    Parameters
+    ----------
+    layer : anything with `scale` and `units`
+    axes : str
+        One letter per dim, with or without S.
+
+    Returns
+    -------
+    dict
+        `pixel_size_um`, `z_step_um` and `frame_interval_s`, each None where the unit is no length or
+        time; empty where scale or units do not fit the axes.
+    """
     spatial = axes.replace("S", "")
     units = [str(u) for u in getattr(layer, "units", None) or ()]
     scale = [float(s) for s in getattr(layer, "scale", ())]

@@ -15,6 +15,8 @@ from napari_sa2va.core.clip import Clip, make_clip
 from napari_sa2va.core.errors import ClipError, RequestError
 from napari_sa2va.core.intensity import Limits
 from napari_sa2va.core.recording import Recording
+from napari_sa2va.core.region_box import Box, as_box
+from napari_sa2va.core.tints import ColorRequest
 from napari_sa2va.readers import READERS
 from napari_sa2va.readers.layer import from_array
 
@@ -27,6 +29,8 @@ def open_clip(
     z: int | str | None = None,
     channels: ChannelRequest | None = None,
     limits: Limits | Sequence[Limits] | None = None,
+    colors: ColorRequest | Sequence[ColorRequest] | None = None,
+    box: Box | Sequence[int] | None = None,
     rgb: bool | None = None,
     series: int | str | None = None,
     name: str | None = None,
@@ -47,10 +51,15 @@ def open_clip(
         Plane from 0, or a projection; must be given if there are both T and several z planes.
     channels : int, str or sequence of them, optional
         One to three positions or names, shown as red, green, blue; one alone is grey. Must be
-        given if there are more than three.
+        given if there are more than three. With `colors`, any number, and all by default.
     limits : (lower, upper) or one pair per channel, optional
         Values that become black and full brightness in all frames. By default 8-bit data keep
         their values and other data take percentiles 0.1 and 99.9 over a sample of 16 frames.
+    colors : str, ndarray or sequence of them, optional
+        The colour of every channel: a name such as "green" or "magenta", "#rrggbb", or a table of
+        shape (256, 3) that turns brightness into RGB. Channels are added up.
+    box : Box or four numbers, optional
+        Rows and columns y0, x0, y1, x1 to look at, in px; nothing else of a frame is in the clip.
     rgb : bool, optional
         Whether the last axis (or the channel axis) holds colour samples.
     series : int or str, optional
@@ -65,7 +74,7 @@ def open_clip(
     Raises
     ------
     RequestError
-        If the path is an empty text.
+        If the path is an empty text, a colour is not known, or the box does not fit.
     ClipError
         If the file is missing, unknown, truncated or empty.
     AxesError
@@ -89,10 +98,16 @@ def open_clip(
     else:
         recording = from_array(path_or_array, axes, rgb=rgb)
         recording = relabel(recording, None, rgb)
-    clip = make_clip(recording, time=time, z=z, channels=channels, limits=limits, name=name)
+    clip = make_clip(
+        recording, time=time, z=z, channels=channels, limits=limits, colors=colors, box=box,
+        name=name,
+    )  # fmt: skip
     asked = {
         "axes": axes, "time": time, "z": z, "channels": channels, "limits": limits, "rgb": rgb,
         "series": series,
+        # Tables of colours would be long: the clip has them as short texts.
+        "colors": clip.tints or None,
+        "box": None if box is None else as_box(box).to_json(),
     }  # fmt: skip
     return replace(clip, opened_with={k: _plain(v) for k, v in asked.items() if v is not None})
 
