@@ -1,6 +1,7 @@
-"""How good masks are: region similarity J, contour accuracy F, and their summaries."""
+"""How good masks are: region similarity J, contour accuracy F, Dice, and their summaries."""
 
 from napari_sa2va.metrics.boundary import boundary_f, contour
+from napari_sa2va.metrics.dice import dice
 from napari_sa2va.metrics.region import region_j
 from napari_sa2va.metrics.summary import VideoScore, decay, recall, score_video
 
@@ -9,6 +10,7 @@ __all__ = [
     "boundary_f",
     "contour",
     "decay",
+    "dice",
     "recall",
     "region_j",
     "score_video",
