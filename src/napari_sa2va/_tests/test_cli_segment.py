@@ -12,6 +12,7 @@ from napari_sa2va._tests.fakes import FakeModel, FakeTracker, colour_clip
 from napari_sa2va.cli.main import main
 from napari_sa2va.core.errors import ModelError
 from napari_sa2va.pipeline import loaded
+from napari_sa2va.pipeline.rates import kind_of, rates_of
 from napari_sa2va.pipeline.record import RunRecord
 
 
@@ -58,6 +59,13 @@ def test_a_sentence_becomes_labels_a_record_and_an_overlay(movie, tmp_path, caps
     printed = capsys.readouterr()
     assert "1. the red one: on 8 of 8 frames" in printed.out
     assert "out.json" in printed.out
+
+
+def test_a_run_of_the_command_line_teaches_how_fast_the_next_will_be(movie, tmp_path):
+    assert main(["segment", str(movie), "the red one", "-q", "-o", str(tmp_path / "cells")]) == 0
+    record = RunRecord.model_validate(json.loads((tmp_path / "cells.json").read_text()))
+    (pace,) = rates_of(kind_of(record.model_name, record.device, record.formats)).paces
+    assert pace.look_s == pytest.approx(record.timings_s["look"])
 
 
 def test_a_name_without_an_ending_gets_one_and_the_record_the_same_name(movie, tmp_path):

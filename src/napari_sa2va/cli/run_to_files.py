@@ -45,13 +45,14 @@ def run_to_files(
     """
     from napari_sa2va.cli.progress import RunProgress
     from napari_sa2va.pipeline.events import Answered, FrameMasks
+    from napari_sa2va.pipeline.rates import learning
     from napari_sa2va.pipeline.sinks import MaskletSink
 
     sink = MaskletSink(clip, prompts)
     with ctrl_c_cancels() as stop:
         try:
             with RunProgress(quiet=quiet) as progress:
-                for event in events_of(stop.token):
+                for event in learning(events_of(stop.token)):
                     sink.take(event)
                     progress.show(event)
                     # Before the first answer there is nothing to keep: Ctrl-C stops at once.

@@ -16,7 +16,7 @@ from napari_sa2va.models.catalogue import KNOWN, ModelEntry, hub_name
 from napari_sa2va.models.formats import Dtype, Formats
 from napari_sa2va.models.jobs import Progress, outcome
 from napari_sa2va.models.sa2va.checkpoint import Checkpoint
-from napari_sa2va.models.sa2va.footprint import Ask, predict
+from napari_sa2va.models.sa2va.footprint import Ask, Footprint, predict
 from napari_sa2va.models.store import HOME_VARIABLE
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "KNOWN",
     "ModelEntry",
     "find",
+    "footprint_of",
     "known_models",
     "memory_needed",
     "resolve",
@@ -150,10 +151,15 @@ def memory_needed(
     """
     if not isinstance(formats, Formats):
         formats = Formats(language=formats, vision=formats)
+    return footprint_of(entry, formats, ask).peak
+
+
+def footprint_of(entry: ModelEntry, formats: Formats, ask: Ask | None = None) -> Footprint:
+    """The same in more detail: bytes of each part and at each step."""
     if entry.folder is None:
-        return predict({}, None, formats, ask, num_parameters=entry.num_parameters).peak
+        return predict({}, None, formats, ask, num_parameters=entry.num_parameters)
     checkpoint = Checkpoint.open(entry.folder)
-    return predict(checkpoint.config, checkpoint.tensors, formats, ask).peak
+    return predict(checkpoint.config, checkpoint.tensors, formats, ask)
 
 
 def _may_be_hub_id(name: str) -> bool:

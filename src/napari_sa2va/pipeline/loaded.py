@@ -59,6 +59,12 @@ def load(settings: ModelSettings) -> Sa2VA:
         return network
 
 
+def is_loaded(settings: ModelSettings) -> bool:
+    """Whether `load` would hand over a network that is there already."""
+    kept = _kept
+    return kept is not None and kept[0] == settings
+
+
 def fetch(name: str) -> Job[None]:
     """Download a model that is not on this machine, so that `load` finds it.
 

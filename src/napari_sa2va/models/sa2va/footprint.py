@@ -180,7 +180,7 @@ def predict(
 def _looking(config: Sizes, formats: Formats, ask: Ask) -> tuple[int, int]:
     """The vision tower at its widest, and the vision tokens that stay."""
     tower = _tower(config)
-    patches, tokens = _per_picture(config, ask)
+    patches, tokens = per_picture(config, ask)
     # Qwen-VL's towers take one picture after the other.
     together = min(ask.num_key_frames, 1 if _is_qwen(config) else ask.pictures_at_once)
     width, inner = tower["hidden_size"], tower["intermediate_size"]
@@ -196,7 +196,7 @@ def _grounding(config: Sizes, formats: Formats, ask: Ask) -> int:
     """The language model while it reads the prompt, with all keys and values of the conversation."""
     text = _language(config)
     width, inner = text["hidden_size"], text["intermediate_size"]
-    _, tokens = _per_picture(config, ask)
+    _, tokens = per_picture(config, ask)
     length = ask.num_key_frames * tokens + _WORDS + ask.new_tokens
     kept = 2 * text["num_hidden_layers"] * _key_width(config)
     unpacked = width * inner if formats.quantise_language != "none" else 0
@@ -207,7 +207,7 @@ def _grounding(config: Sizes, formats: Formats, ask: Ask) -> int:
 
 def _tracking(config: Sizes, formats: Formats, ask: Ask) -> int:
     """SAM 2: encoding one frame, then attending to the memories of as many objects as go together."""
-    sam2 = _sam2(config)
+    sam2 = sam2_sizes(config)
     side, width = sam2["image_size"], sam2["hidden_dim"]
     fine, top = (side // 4) ** 2, (side // 16) ** 2  # positions of the two finest scales
     half = 1 if formats.sam2 == "float32" else 2
@@ -245,7 +245,8 @@ def _language(config: Sizes) -> dict[str, int]:
     return _numbers(config.get("llm_config") or config.get("text_config") or config, _LANGUAGE)
 
 
-def _sam2(config: Sizes) -> dict[str, int]:
+def sam2_sizes(config: Sizes) -> dict[str, int]:
+    """Sizes of SAM 2, those of Hiera-L where the configuration says nothing."""
     return _numbers(config.get("sam2_config"), _SAM2)
 
 
@@ -269,7 +270,7 @@ def _key_width(config: Sizes) -> int:
     return found["num_key_value_heads"] * found["head_dim"]
 
 
-def _per_picture(config: Sizes, ask: Ask) -> tuple[int, int]:
+def per_picture(config: Sizes, ask: Ask) -> tuple[int, int]:
     """Patches and vision tokens of one key frame."""
     tower = _tower(config)
     if not _is_qwen(config):
@@ -306,7 +307,7 @@ def _shapes(config: Sizes) -> Iterator[tuple[str, Shape]]:
         yield f"{layers}.{n}.norms", (2 * width,)
     for name in ("embed_tokens", "lm_head"):
         yield name, (text["vocab_size"], width)
-    yield "text_hidden_fcs", (width + _sam2(config)["hidden_dim"], width)
+    yield "text_hidden_fcs", (width + sam2_sizes(config)["hidden_dim"], width)
 
     deep, wide = tower["hidden_size"], tower["intermediate_size"]
     if not qwen:
