@@ -6,6 +6,7 @@ from napari_sa2va.cli.flags import apply_flags, settings_flags
 from napari_sa2va.core.errors import RequestError
 from napari_sa2va.presets import preset
 from napari_sa2va.propagation.both import Both
+from napari_sa2va.propagation.range import Range
 from napari_sa2va.sampling.interval import Interval
 from napari_sa2va.sampling.manual import Manual
 from napari_sa2va.sampling.uniform import Uniform
@@ -56,6 +57,15 @@ def test_a_new_rule_keeps_the_number_of_key_frames_and_takes_its_own_parameters(
     assert apply(num_key_frames=9).sampling == Uniform(num_key_frames=9)
     assert apply(sampling="interval", interval=4).sampling == Interval(num_key_frames=5, interval=4)
     assert apply(sampling="manual", frames=(3, 7)).sampling == Manual(frames=(3, 7))
+
+
+def test_a_range_is_named_by_its_first_and_last_frame():
+    settings = apply(propagation="range", from_frame=40, to_frame=60, direction="backward")
+    assert settings.tracking.propagation == Range(
+        first_frame=40, last_frame=60, direction="backward"
+    )
+    with pytest.raises(RequestError, match=r"--from-frame was given.*'forward'"):
+        apply(from_frame=40)
 
 
 def test_a_parameter_of_another_rule_is_refused_and_not_ignored():

@@ -42,6 +42,8 @@ _NAMES = {
     "sampling.start": "first-frame",
     "sampling.stop": "last-frame",
     "sampling.frames": "frames",
+    "tracking.propagation.first_frame": "from-frame",
+    "tracking.propagation.last_frame": "to-frame",
 }
 
 

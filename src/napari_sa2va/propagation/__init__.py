@@ -11,9 +11,12 @@ from napari_sa2va.propagation.base import Pass, Propagation
 from napari_sa2va.propagation.both import Both
 from napari_sa2va.propagation.forward import Forward
 from napari_sa2va.propagation.none import KeyFramesOnly
+from napari_sa2va.propagation.range import Range
 
-PROPAGATIONS: tuple[type[Propagation], ...] = (Forward, Backward, Both, KeyFramesOnly)
+PROPAGATIONS: tuple[type[Propagation], ...] = (Forward, Backward, Both, Range, KeyFramesOnly)
 
-AnyPropagation = Annotated[Forward | Backward | Both | KeyFramesOnly, Field(discriminator="kind")]
+AnyPropagation = Annotated[
+    Forward | Backward | Both | Range | KeyFramesOnly, Field(discriminator="kind")
+]
 
 __all__ = ["PROPAGATIONS", "AnyPropagation", "Pass", "Propagation"]
