@@ -82,6 +82,7 @@ class FakeTracker:
         self.decoder = "original"
         self.precision: torch.dtype | None = None
         self.objects_per_pass, self.offload = 16, False
+        self.forgot: list[int] = []  # tracked frames that were not to be remembered
 
     def encode(self, frame: np.ndarray, *, decoders=None) -> np.ndarray:
         self.num_encoded += 1
@@ -126,8 +127,10 @@ class FakeTracker:
         self.channels[object_id] = int(np.argmax(features[y, x]))
         return self._segment(features, [self.channels[object_id]], 0.9)
 
-    def track(self, t, features, object_ids, reverse=False):
+    def track(self, t, features, object_ids, reverse=False, *, remember=True):
         self.calls.append(("track", t, tuple(object_ids), reverse))
+        if not remember:
+            self.forgot.append(t)
         return self._segment(features, [self.channels[i] for i in object_ids], 0.5)
 
 

@@ -39,12 +39,66 @@ def test_an_object_has_one_kind_of_prompt():
     assert both.box == (0, 0, 4, 4)
 
 
-def test_background_is_no_object_and_ids_are_unique():
+def test_background_is_no_object():
     with pytest.raises(RequestError, match="start at 1"):
         Prompt(0, "a", text="b")
+
+
+def test_an_object_may_be_marked_on_several_frames_and_is_listed_once():
     mask = np.ones((2, 2), dtype=bool)
-    with pytest.raises(RequestError, match="not unique"):
-        PromptSet((Prompt(1, "a", text="b"), Prompt(1, "c", mask=mask)))
+    prompts = PromptSet(
+        (
+            Prompt(7, "cell", frame=4, mask=mask),
+            Prompt(3, "tip", frame=4, points=(Point(1, 2),)),
+            Prompt(7, "same cell", frame=0, box=(0, 0, 2, 2)),
+        )
+    )
+    assert len(prompts) == len(list(prompts)) == 3
+    assert prompts.object_ids == (7, 3)
+    assert [(p.object_id, p.name, p.frame) for p in prompts.objects] == [
+        (7, "cell", 4),
+        (3, "tip", 4),
+    ]
+    assert [p.frame for p in prompts.of(7)] == [4, 0]
+    assert prompts.of(1) == ()
+
+
+def test_two_marks_of_an_object_on_one_frame_are_refused():
+    clicked = Prompt(7, "cell", frame=4, points=(Point(1, 2),))
+    with pytest.raises(RequestError, match=r"Object 7 \('cell'\) is marked twice on frame 4"):
+        PromptSet((clicked, Prompt(7, "cell", frame=4, box=(0, 0, 2, 2))))
+
+
+SENTENCE = Prompt(1, "a", text="b")
+PHRASE = Prompt(1, "a", embedding=np.zeros(4, np.float32))
+MARK = Prompt(1, "a", frame=3, points=(Point(1, 2),))
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [
+        (SENTENCE, SENTENCE),
+        (SENTENCE, MARK),
+        (MARK, SENTENCE),
+        (PHRASE, PHRASE),
+        (PHRASE, SENTENCE),
+        (MARK, PHRASE),
+    ],
+)
+def test_a_sentence_or_phrase_is_all_that_asks_for_its_object(pair):
+    with pytest.raises(RequestError, match=r"Object 1 \('a'\) is asked for twice"):
+        PromptSet(pair)
+
+
+def test_an_empty_mask_is_a_mark_that_says_absent():
+    nothing = np.zeros((2, 2), dtype=bool)
+    assert Prompt(1, "a", mask=nothing).is_empty
+    assert Prompt(1, "a", mask=nothing).is_marked
+    assert not Prompt(1, "a", mask=~nothing).is_empty
+    assert not MARK.is_empty
+    assert MARK.is_marked
+    assert not SENTENCE.is_marked
+    assert not PHRASE.is_marked
 
 
 def test_white_space_is_evened_out_but_not_in_a_prompt_that_was_written_out():

@@ -58,3 +58,22 @@ def test_an_empty_mask_is_refused() -> None:
     assert caught.value.hint
     mask[3, 3] = True
     assert plan_of(Prompt(2, "cell", frame=4, mask=mask)).num_frames > 0
+
+
+def test_an_empty_mask_is_taken_if_the_object_is_marked_elsewhere() -> None:
+    nothing = np.zeros((16, 20), bool)
+    absent = Prompt(2, "cell", frame=4, mask=nothing)
+    clicked = Prompt(2, "cell", frame=0, points=(Point(5, 5),))
+    plan = resolve(colour_clip(), PromptSet((absent, clicked)), preset("sa2va-i"))
+    assert plan.marked == (absent, clicked)
+    still_absent = Prompt(2, "cell", frame=1, mask=nothing)
+    other = Prompt(3, "tip", frame=0, points=(Point(5, 5),))
+    with pytest.raises(RequestError, match="mask of object 2 on frame 4 is empty"):
+        resolve(colour_clip(), PromptSet((absent, still_absent, other)), preset("sa2va-i"))
+
+
+def test_every_mark_of_an_object_is_looked_at() -> None:
+    clicked = Prompt(2, "cell", frame=0, points=(Point(5, 5),))
+    late = Prompt(2, "cell", frame=6, points=(Point(5, 5),))
+    with pytest.raises(RequestError, match="Object 2 is marked on frame 6"):
+        resolve(colour_clip(), PromptSet((clicked, late)), preset("sa2va-i"))

@@ -183,7 +183,7 @@ def test_a_cancel_before_the_start_grounds_nothing():
 
 
 def test_out_of_memory_in_the_middle_is_ours_and_keeps_the_frames_before(monkeypatch):
-    def track(self, t, features, object_ids, reverse=False):
+    def track(self, *args, **kwargs):
         raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
     monkeypatch.setattr(FakeTracker, "track", track)
@@ -352,9 +352,11 @@ def test_the_record_tells_how_to_run_again():
     record = RunRecord.model_validate_json(events[-1].record.model_dump_json())
     assert record.clip["opened_with"] == {"axes": "TYXS", "limits": [0.0, 200]}
     clicked, drawn, said = record.objects
-    assert clicked.marked["points"] == [[2, 3, True], [12, 3, False]]
-    np.testing.assert_array_equal(rle.decode(drawn.marked["mask"]), mask)
-    assert said.marked is None
+    (clicks,), (outline,) = clicked.marked, drawn.marked
+    assert (clicks["frame"], outline["frame"]) == (2, 0)
+    assert clicks["points"] == [[2, 3, True], [12, 3, False]]
+    np.testing.assert_array_equal(rle.decode(outline["mask"]), mask)
+    assert said.marked == []
 
 
 def test_a_given_answer_that_ends_in_seg_still_has_its_mask():

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 import napari_sa2va.propagation as room
 from napari_sa2va._tests.fakes import FakeModel, colour_clip
+from napari_sa2va.core.errors import RequestError
 from napari_sa2va.core.prompt import Point, Prompt, PromptSet
 from napari_sa2va.pipeline.events import FrameMasks
 from napari_sa2va.pipeline.run import run
@@ -17,6 +18,7 @@ from napari_sa2va.propagation.backward import Backward
 from napari_sa2va.propagation.both import Both
 from napari_sa2va.propagation.forward import Forward
 from napari_sa2va.propagation.none import KeyFramesOnly
+from napari_sa2va.propagation.range import Range
 from napari_sa2va.sampling.manual import Manual
 
 
@@ -57,7 +59,50 @@ def test_the_orders_worked_out_by_hand():
     assert visited(Forward()(6, prompted)) == [2, 3, 4, 5]
     assert visited(Backward()(6, prompted)) == [4, 3, 2, 1, 0]
     assert visited(Both()(6, prompted)) == [2, 3, 4, 5, 1, 0]
+    assert visited(Range()(6, prompted)) == [2, 3, 4, 5, 1, 0]
     assert visited(KeyFramesOnly()(6, prompted)) == [2, 4]
+
+
+@pytest.mark.parametrize(
+    ("prompted", "direction", "frames"),
+    [
+        ([5], "both", [5, 6, 7, 4, 3]),
+        ([1, 5, 6, 9], "both", [5, 6, 7, 4, 3]),
+        ([3, 7], "both", [3, 4, 5, 6, 7]),
+        ([0, 2], "both", [3, 4, 5, 6, 7]),
+        ([8, 9], "both", [7, 6, 5, 4, 3]),
+        ([1, 8], "both", [3, 4, 5, 6, 7]),
+        ([4, 6], "forward", [4, 5, 6, 7]),
+        ([8], "forward", [3, 4, 5, 6, 7]),
+        ([4, 6], "backward", [6, 5, 4, 3]),
+        ([1], "backward", [7, 6, 5, 4, 3]),
+    ],
+)
+def test_a_range_worked_out_by_hand(prompted, direction, frames):
+    assert visited(Range(first_frame=3, last_frame=7, direction=direction)(10, prompted)) == frames
+
+
+@given(case=cases(), ends=st.tuples(st.integers(0, 59), st.integers(0, 59)))
+def test_a_range_visits_its_frames_and_no_other_whatever_is_prompted(case, ends):
+    num_frames, prompted = case
+    first, last = sorted(t % num_frames for t in ends)
+    for direction in ("both", "forward", "backward"):
+        rule = Range(first_frame=first, last_frame=last, direction=direction)
+        frames = visited(rule(num_frames, prompted))
+        inside = {t for t in prompted if first <= t <= last}
+        assert len(set(frames)) == len(frames)
+        assert inside <= set(frames) <= set(range(first, last + 1))
+        if direction == "both" or not inside:
+            assert set(frames) == set(range(first, last + 1))
+        for sweep in rule(num_frames, prompted):
+            assert sweep.reverse == (sweep.frames.step < 0)
+
+
+@pytest.mark.parametrize(("first", "last"), [(4, 3), (0, 6), (6, -1)])
+def test_a_range_that_does_not_fit_the_clip_is_refused(first, last):
+    shown = 5 if last == -1 else last
+    with pytest.raises(RequestError, match=rf"from frame {first} to {shown} .* frames 0 to 5"):
+        Range(first_frame=first, last_frame=last)(6, [2])
 
 
 def key_frames_only(prompts):

@@ -33,12 +33,12 @@ class Point:
 
 @dataclass(frozen=True)
 class Prompt:
-    """One object to find: by a sentence, by marks on one frame, or by a phrase of an answer.
+    """How one object is asked for: a sentence, marks on one frame, or a phrase of an answer.
 
     Attributes
     ----------
     object_id : int
-        Label of the object, from 1.
+        Label of the object, from 1. Labels may leave numbers out.
     name : str
         What the object is called in tables and legends.
     text : str
@@ -49,6 +49,7 @@ class Prompt:
     box : tuple of float or None
         (y0, x0, y1, x1) in px.
     mask : ndarray of bool, shape (Y, X), or None
+        An empty one says that the object is not on this frame.
     embedding : ndarray of float32, shape (D,), or None
         Prompt vector of a `[SEG]` in an answer that was given before; drawn on the key frames.
     origin : dict or None
@@ -82,19 +83,40 @@ class Prompt:
                 "Give either a sentence, or points and box, or a mask, or a phrase of an answer.",
             )
 
+    @property
+    def is_marked(self) -> bool:
+        """Whether it is made of points, a box or a mask, and so belongs to one frame."""
+        return not self.text and self.embedding is None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it is a mask without a pixel: the object is not on this frame."""
+        return self.mask is not None and not self.mask.any()
+
 
 @dataclass(frozen=True)
 class PromptSet:
-    """All objects of one run, in the order of their ids."""
+    """Everything that is asked for in one run.
+
+    An object has one sentence, or one phrase, or marks on any number of frames: one prompt per
+    frame. The objects are in the order of their first prompts, which also name them.
+
+    Raises
+    ------
+    RequestError
+        If there is no prompt, or two for the same object that cannot go together.
+    """
 
     prompts: tuple[Prompt, ...]
 
     def __post_init__(self) -> None:
         if not self.prompts:
             raise RequestError("No prompt was given.", "Type a sentence such as 'the bright cell'.")
-        ids = [p.object_id for p in self.prompts]
-        if len(set(ids)) != len(ids):
-            raise RequestError(f"Object ids {ids} are not unique.", "Give every object its own id.")
+        known: dict[int, list[Prompt]] = {}
+        for prompt in self.prompts:
+            before = known.setdefault(prompt.object_id, [])
+            _check_together(prompt, before)
+            before.append(prompt)
 
     def __iter__(self) -> Iterator[Prompt]:
         return iter(self.prompts)
@@ -103,9 +125,21 @@ class PromptSet:
         return len(self.prompts)
 
     @property
+    def objects(self) -> tuple[Prompt, ...]:
+        """One prompt per object, its first one: for whatever lists objects."""
+        first: dict[int, Prompt] = {}
+        for prompt in self.prompts:
+            first.setdefault(prompt.object_id, prompt)
+        return tuple(first.values())
+
+    @property
     def object_ids(self) -> tuple[int, ...]:
-        """Ids of all objects."""
-        return tuple(p.object_id for p in self.prompts)
+        """Ids of all objects, each once."""
+        return tuple(p.object_id for p in self.objects)
+
+    def of(self, object_id: int) -> tuple[Prompt, ...]:
+        """All prompts of one object; none if it is not asked for."""
+        return tuple(p for p in self.prompts if p.object_id == object_id)
 
     @classmethod
     def from_texts(cls, texts: str | Sequence[str]) -> PromptSet:
@@ -135,3 +169,22 @@ class PromptSet:
             text = sentence if IMAGE in sentence else name
             prompts.append(Prompt(object_id=number, name=name, text=text))
         return cls(tuple(prompts))
+
+
+def _check_together(prompt: Prompt, before: Sequence[Prompt]) -> None:
+    """Refuse a prompt that does not go with those which its object has already."""
+    if not before:
+        return
+    if not (prompt.is_marked and all(p.is_marked for p in before)):
+        raise RequestError(
+            f"Object {prompt.object_id} ({before[0].name!r}) is asked for twice, and not by marks "
+            "alone.",
+            "An object has one sentence, or one phrase, or marks on any number of frames. "
+            "Give every object its own id.",
+        )
+    if any(p.frame == prompt.frame for p in before):
+        raise RequestError(
+            f"Object {prompt.object_id} ({before[0].name!r}) is marked twice on frame "
+            f"{prompt.frame}.",
+            "Give one prompt per object and frame; points and a box can share one.",
+        )

@@ -25,7 +25,7 @@ class AnswerList(QWidget):
     def start_over(self, prompts: PromptSet) -> None:
         """List the objects of a new run, not answered yet."""
         self._clear()
-        for number, prompt in enumerate(prompts):
+        for number, prompt in enumerate(prompts.objects):
             row = self._rows[prompt.object_id] = _Row(prompt.object_id, prompt.name)
             self._layout.addWidget(row.color, number, 0)
             self._layout.addWidget(row.words, number, 1)

@@ -15,7 +15,7 @@ from napari_sa2va.core.errors import OutputError
 from napari_sa2va.core.palette import color_of
 from napari_sa2va.core.prompt import PromptSet
 from napari_sa2va.gui.request import Failed, Message, Opened, Request
-from napari_sa2va.pipeline.events import Answered, Finished, FrameMasks, Planned
+from napari_sa2va.pipeline.events import Answered, Finished, FrameMasks, KeyMasks, Planned
 
 if TYPE_CHECKING:
     from napari.layers import Labels
@@ -59,9 +59,10 @@ class LabelsSink:
         self._shape = (0, 0, 0)
         self._stack: np.ndarray | None = None
         self._record: RunRecord | None = None
+        self._planned: frozenset[int] = frozenset()
         self._rows = {
             p.object_id: {"index": p.object_id, "name": p.name, "found": False, "answer": ""}
-            for p in request.prompts
+            for p in request.prompts.objects
         }
         self.layer: Labels | None = None
 
@@ -80,10 +81,13 @@ class LabelsSink:
                 self._clip = clip.describe()
             case Planned():
                 self._record = message.record
+                self._planned = message.plan.frames
             case Answered():
                 row = self._rows[message.object_id]
                 row["found"], row["answer"] = message.found, message.answer
                 self._show_names()
+            case KeyMasks() if message.frame not in self._planned:
+                return  # it conditions the tracker, and is not asked for
             case FrameMasks():  # key masks too: a preview, in most presets final already
                 self._paint(message)
             case Finished():
@@ -171,7 +175,7 @@ class LabelsSink:
             "clip_shape": list(self._shape),
             "objects": [
                 {"object_id": p.object_id, "name": p.name, "text": p.text}
-                for p in self._request.prompts
+                for p in self._request.prompts.objects
             ],
             "finished": "",
         }

@@ -6,15 +6,16 @@ over its masks when it is whole; one that failed half-way is undone by `forget` 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_sa2va.core import rle
 from napari_sa2va.core.clip import Clip
 from napari_sa2va.core.prompt import Prompt
-from napari_sa2va.pipeline.resolve import Plan
+from napari_sa2va.pipeline.resolve import Plan, nearest_first
 
 if TYPE_CHECKING:
     from napari_sa2va.models.sa2va.model import Sa2VA
@@ -47,7 +48,9 @@ class Drawing:
     Attributes
     ----------
     prompt_frames : list of int
-        Frames on which an object is prompted, in order.
+        Frames on which an object is prompted, in the order in which they are to be drawn: the
+        nearest to the frame in view first. Memories of prompted frames depend on no other frame,
+        so any order gives the same masks.
     """
 
     def __init__(
@@ -59,44 +62,59 @@ class Drawing:
         self._tracker = tracker
         self._tracks = tracks
         self._spoken = [track for track in tracks if track.embedding is not None]
-        self._marks = {p.object_id: p for p in plan.marked}
-        # Masks of prompted frames are final as soon as they are drawn; K frames of them are kept,
-        # and the features of those on which an object is still to be tracked.
-        self._prompted: dict[int, Drawn] = {}
+        self._marks: dict[int, dict[int, Prompt]] = {}  # frame -> object id -> its mark there
+        for mark in plan.marked:
+            self._marks.setdefault(mark.frame, {})[mark.object_id] = mark
+        # Masks of prompted frames are final as soon as they are drawn. They are kept, as codes, for
+        # the frames that will be visited again, and so are the features of those on which an object
+        # is still to be tracked.
+        self._visited = plan.frames
+        self._prompted: dict[int, dict[int, tuple[rle.Rle, float]]] = {}
         self._waiting: dict[int, FrameFeatures] = {}
         spoken_on = plan.prompt_frames if self._spoken else ()
-        self.prompt_frames = sorted({*spoken_on, *(p.frame for p in plan.marked)})
+        frames = sorted({*spoken_on, *self._marks})
+        self.prompt_frames = nearest_first(frames, plan.begin_near, lambda t: t)
 
     def prompt(self, t: int) -> Drawn:
         """Make `t` a conditioning frame of all objects that are prompted on it, and draw those."""
         self._set_aside()
         spoken = self._spoken if t in self._plan.prompt_frames else []
-        marked = [
-            track
-            for track in self._tracks
-            if track.object_id in self._marks and self._marks[track.object_id].frame == t
-        ]
-        incomplete = len(spoken) + len(marked) < len(self._tracks)
+        marks = self._marks.get(t, {})
+        marked = [track for track in self._tracks if track.object_id in marks]
+        is_visited = t in self._visited
+        incomplete = is_visited and len(spoken) + len(marked) < len(self._tracks)
         decoders = (self._model.tuned_decoder, self._tracker.decoder) if incomplete else None
         features = self._tracker.encode(self._clip.rgb(t), decoders=decoders)
         drawn: Drawn = {}
         if spoken:
             drawn |= self._prompt_spoken(t, features, spoken)
+        drawn |= self._prompt_masks(t, features, marked, marks)
         for track in marked:
-            drawn |= self._prompt_marked(t, features, track, self._marks[track.object_id])
+            if marks[track.object_id].mask is None:
+                drawn |= self._prompt_clicks(t, features, track, marks[track.object_id])
         if incomplete:
             self._waiting[t] = self._tracker.set_aside(features)
-        self._prompted[t] = drawn
+        if is_visited:
+            self._prompted[t] = {i: (rle.encode(mask), score) for i, (mask, score) in drawn.items()}
         return drawn
 
     def forget(self, t: int) -> None:
         """Undo what is left of a `prompt` that failed."""
         self._tracker.forget(t)
 
-    def track(self, t: int, *, reverse: bool) -> Drawn:
-        """Track to `t` the objects that were not prompted on it; return all that are on it."""
+    def track(self, t: int, *, reverse: bool, remember: bool = True) -> Drawn:
+        """Track to `t` the objects that were not prompted on it; return all that are on it.
+
+        Parameters
+        ----------
+        t : int
+        reverse : bool
+            Against time.
+        remember : bool
+            Whether frames that are tracked later may attend to this one.
+        """
         self._set_aside()
-        drawn = self._prompted.get(t, {})
+        drawn = {i: (rle.decode(code), s) for i, (code, s) in self._prompted.get(t, {}).items()}
         rest = [track.track_id for track in self._tracks if track.track_id not in drawn]
         if rest:
             kept = self._waiting.get(t)
@@ -105,7 +123,7 @@ class Drawing:
                 if kept is None
                 else self._tracker.take_up(kept)
             )
-            prediction = self._tracker.track(t, features, rest, reverse=reverse)
+            prediction = self._tracker.track(t, features, rest, reverse=reverse, remember=remember)
             drawn = drawn | self._by_track(prediction, prediction.confidence, rest)
         # Only now, when nothing can fail any more.
         self._prompted.pop(t, None)
@@ -134,18 +152,27 @@ class Drawing:
         # A mask that was given counts as certain; how sure the model is, the sketch knows.
         return self._by_track(tracker.prompt_masks(t, features, ids, masks), sketch.confidence, ids)
 
-    def _prompt_marked(self, t: int, features: FrameFeatures, track: Track, mark: Prompt) -> Drawn:
-        if mark.mask is not None:
-            prediction = self._tracker.prompt_masks(t, features, [track.track_id], mark.mask[None])
-        else:
-            prediction = self._tracker.prompt_points(
-                t,
-                features,
-                track.track_id,
-                np.array([(p.y, p.x) for p in mark.points], dtype=np.float32).reshape(-1, 2),
-                np.array([p.positive for p in mark.points], dtype=np.int32),
-                box_yx=mark.box,
-            )
+    def _prompt_masks(
+        self, t: int, features: FrameFeatures, tracks: list[Track], marks: dict[int, Prompt]
+    ) -> Drawn:
+        """Prompt the tracks whose mark is a mask, all at once."""
+        masks = {k.track_id: marks[k.object_id].mask for k in tracks}
+        given = {i: mask for i, mask in masks.items() if mask is not None}
+        if not given:
+            return {}
+        ids = list(given)
+        prediction = self._tracker.prompt_masks(t, features, ids, np.stack([*given.values()]))
+        return self._by_track(prediction, prediction.confidence, ids)
+
+    def _prompt_clicks(self, t: int, features: FrameFeatures, track: Track, mark: Prompt) -> Drawn:
+        prediction = self._tracker.prompt_points(
+            t,
+            features,
+            track.track_id,
+            np.array([(p.y, p.x) for p in mark.points], dtype=np.float32).reshape(-1, 2),
+            np.array([p.positive for p in mark.points], dtype=np.int32),
+            box_yx=mark.box,
+        )
         return self._by_track(prediction, prediction.confidence, [track.track_id])
 
     def _by_track(
@@ -159,15 +186,25 @@ class Drawing:
 
 
 class Union:
-    """Joins the tracks of an object into its mask: any track's pixel, the surest track's score."""
+    """Joins the tracks of an object into its mask: any track's pixel, the surest track's score.
 
-    def __init__(self, tracks: list[Track], clip: Clip) -> None:
+    Parameters
+    ----------
+    tracks : list of Track
+    clip : Clip
+    order : sequence of int
+        Ids of all objects, in the order in which they are handed over.
+    """
+
+    def __init__(self, tracks: list[Track], clip: Clip, order: Sequence[int]) -> None:
         self._object_of = {track.track_id: track.object_id for track in tracks}
+        self._order = order
         self._size = (clip.height, clip.width)
 
     def __call__(self, drawn: Drawn) -> tuple[tuple[int, ...], np.ndarray, np.ndarray]:
         """Object ids, masks (N, Y, X) and scores (N,) of what was drawn on one frame."""
-        object_ids = tuple(dict.fromkeys(self._object_of[i] for i in drawn))
+        found = {self._object_of[i] for i in drawn}
+        object_ids = tuple(i for i in self._order if i in found)
         masks = np.zeros((len(object_ids), *self._size), dtype=bool)
         scores = np.zeros(len(object_ids), dtype=np.float32)
         for track_id, (mask, score) in drawn.items():

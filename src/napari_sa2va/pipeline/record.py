@@ -32,8 +32,10 @@ class ObjectRecord(BaseModel):
     object_id: int
     name: str
     text: str = Field(description="The sentence that asked for it; empty if it was marked by hand.")
-    marked: dict[str, Any] | None = Field(
-        None, description="Marks made by hand: frame, points as (y, x, positive), box, mask as RLE."
+    marked: list[dict[str, Any]] = Field(
+        default_factory=list,
+        description="Marks made by hand, one entry per frame: frame, points as (y, x, positive), "
+        "box, mask as RLE.",
     )
     origin: dict[str, Any] | None = Field(
         None, description="For a phrase of an answer: the conversation that it comes from."
@@ -114,11 +116,11 @@ class RunRecord(BaseModel):
                     object_id=p.object_id,
                     name=p.name,
                     text=p.text,
-                    marked=_marks(p),
+                    marked=[_mark(m) for m in plan.prompts.of(p.object_id) if m.is_marked],
                     origin=p.origin,
                     **_answer_before(p),
                 )
-                for p in plan.prompts
+                for p in plan.prompts.objects
             ],
             versions=package_versions(),
         )
@@ -147,10 +149,8 @@ def _answer_before(prompt: Prompt) -> dict[str, str]:
     return {"answer": plain_text(raw), "raw_answer": raw}
 
 
-def _marks(prompt: Prompt) -> dict[str, Any] | None:
-    """Return what was marked by hand, as JSON types; None for a sentence or a phrase."""
-    if prompt.text or prompt.embedding is not None:
-        return None
+def _mark(prompt: Prompt) -> dict[str, Any]:
+    """Return what was marked by hand on one frame, as JSON types."""
     mask = None
     if prompt.mask is not None:
         code = rle.encode(prompt.mask)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 from napari_sa2va.core.clip import Clip
 from napari_sa2va.core.errors import RequestError
@@ -12,6 +12,8 @@ from napari_sa2va.core.prompt import Prompt, PromptSet
 from napari_sa2va.propagation import Pass
 from napari_sa2va.sampling import KeyFrames
 from napari_sa2va.settings import RunSettings
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ class Plan:
         Sweeps of the tracker, in order.
     num_frames : int
         Frames that will get masks.
+    begin_near : int or None
+        The frame that somebody looks at; see `nearest_first`.
     """
 
     settings: RunSettings
@@ -45,6 +49,12 @@ class Plan:
     prompt_frames: tuple[int, ...]
     passes: tuple[Pass, ...]
     num_frames: int
+    begin_near: int | None = None
+
+    @property
+    def frames(self) -> frozenset[int]:
+        """The frames that will get masks."""
+        return frozenset(t for sweep in self.passes for t in sweep.frames)
 
     @property
     def draws_all(self) -> bool:
@@ -64,8 +74,8 @@ class Plan:
 
     @property
     def marked(self) -> tuple[Prompt, ...]:
-        """The prompts made by points, a box or a mask."""
-        return tuple(p for p in self.prompts if not p.text and p.embedding is None)
+        """The prompts made by points, a box or a mask; an object may have several."""
+        return tuple(p for p in self.prompts if p.is_marked)
 
     @property
     def phrases(self) -> tuple[Prompt, ...]:
@@ -78,6 +88,8 @@ def resolve(
     prompts: PromptSet,
     settings: RunSettings,
     answers: Sequence[str | None] | str | None = None,
+    *,
+    begin_near: int | None = None,
 ) -> Plan:
     """Meet the settings with the clip.
 
@@ -90,14 +102,17 @@ def resolve(
         Answers to take instead of generating them, one per sentence. A single string is for a
         single sentence. One that ends in `[SEG]` is taken with a full stop, as the models end
         theirs: the mask of an answer's very last token is lost.
+    begin_near : int, optional
+        The frame that somebody looks at: what may come in any order begins there.
 
     Raises
     ------
     RequestError
-        If key frames or marks lie outside the clip, or answers and sentences differ in number.
+        If key frames, marks or the range to be tracked lie outside the clip, if all marks of an
+        object are empty masks, or if answers and sentences differ in number.
     """
     spoken = [p for p in prompts if p.text]
-    marked = [p for p in prompts if not p.text and p.embedding is None]
+    marked = [p for p in prompts if p.is_marked]
     if isinstance(answers, str):
         answers = [answers]
     given = list(answers) if answers is not None else [None] * len(spoken)
@@ -108,7 +123,9 @@ def resolve(
         )
     given = [a + "." if a and a.endswith("[SEG]") else a for a in given]
     for prompt in marked:
-        check_marks(prompt, clip)
+        # Elsewhere it may say that the object is not there.
+        is_seen = not all(p.is_empty for p in prompts.of(prompt.object_id))
+        check_marks(prompt, clip, may_be_empty=is_seen)
 
     if len(marked) < len(prompts):
         key_frames = settings.sampling(clip.num_frames)
@@ -119,6 +136,8 @@ def resolve(
     prompt_frames = key_frames.frames[:count]
     prompted = sorted({*prompt_frames, *(p.frame for p in marked)})
     passes = tuple(settings.tracking.propagation(clip.num_frames, prompted))
+    if all(sweep.alone for sweep in passes):
+        passes = tuple(nearest_first(passes, begin_near, lambda sweep: sweep.frames.start))
     return Plan(
         settings=settings,
         prompts=prompts,
@@ -128,7 +147,20 @@ def resolve(
         prompt_frames=prompt_frames,
         passes=passes,
         num_frames=sum(len(p.frames) for p in passes),
+        begin_near=begin_near,
     )
+
+
+def nearest_first(
+    items: Iterable[T], begin_near: int | None, frame_of: Callable[[T], int]
+) -> list[T]:
+    """Sort by the distance in frames to the frame in view, the earlier of two first.
+
+    Only for what may come in any order. If no frame is in view, all stays as it is.
+    """
+    if begin_near is None:
+        return list(items)
+    return sorted(items, key=lambda item: (abs(frame_of(item) - begin_near), frame_of(item)))
 
 
 def mode_of(
@@ -151,8 +183,8 @@ def mode_of(
     return "image" if settings.view == "picture" else "video"
 
 
-def check_marks(prompt: Prompt, clip: Clip) -> None:
-    """Refuse marks outside the clip, and such as hold nothing."""
+def check_marks(prompt: Prompt, clip: Clip, *, may_be_empty: bool = False) -> None:
+    """Refuse marks outside the clip, and such as hold nothing if they are to hold something."""
     if not 0 <= prompt.frame < clip.num_frames:
         raise RequestError(
             f"Object {prompt.object_id} is marked on frame {prompt.frame}, but the clip has frames "
@@ -166,10 +198,10 @@ def check_marks(prompt: Prompt, clip: Clip) -> None:
             f"{size}.",
             "Give a mask of the frames' size.",
         )
-    if prompt.mask is not None and not prompt.mask.any():
+    if prompt.is_empty and not may_be_empty:
         raise RequestError(
             f"The mask of object {prompt.object_id} on frame {prompt.frame} is empty: none of its "
-            f"{prompt.mask.size} pixels is set.",
+            f"{size[0] * size[1]} pixels is set.",
             "Draw the object, or leave it out.",
         )
     outside = [(p.y, p.x) for p in prompt.points if not (0 <= p.y < size[0] and 0 <= p.x < size[1])]

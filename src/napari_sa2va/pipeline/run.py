@@ -45,6 +45,7 @@ def run(
     answers: Sequence[str | None] | str | None = None,
     cancel: CancelToken | None = None,
     after: Footing | None = None,
+    begin_near: int | None = None,
 ) -> Iterator[Event]:
     """Segment the prompted objects through the clip.
 
@@ -63,6 +64,10 @@ def run(
     after : Footing, optional
         What a conversation stands on, of which phrases are drawn: the run goes on with its
         network, and its record says what the conversation gave up for want of memory.
+    begin_near : int, optional
+        The frame that somebody looks at. Key frames are drawn, and frames that are tracked on their
+        own visited, in the order of their distance to it; sweeps stay as they are. The masks do not
+        depend on it.
 
     Yields
     ------
@@ -82,7 +87,7 @@ def run(
         be taken. What was yielded before stays valid.
     """
     cancel = cancel or CancelToken()
-    plan = resolve(clip, prompts, settings, answers)
+    plan = resolve(clip, prompts, settings, answers, begin_near=begin_near)
     record = RunRecord.begin(clip, plan)
     yield Planned(plan, record)
     for message in clip.notes:
@@ -144,7 +149,7 @@ def _work(
         decoder=tracking.decoder,
         hide_absent=tracking.hide_absent,
         # The second sweep starts where the first did, and needs the memories from around there.
-        turning_frame=plan.passes[0].frames.start if len(plan.passes) > 1 else None,
+        turning_frame=_turning_frame(plan),
     )
     with memory_errors(model.device):
         tracks: list[Track] = []
@@ -218,7 +223,13 @@ def _tracks_of_phrases(plan: Plan, before: int) -> list[Track]:
 
 
 def _tracks_of_marks(plan: Plan, before: int) -> list[Track]:
-    return [Track(before + i, p.object_id) for i, p in enumerate(plan.marked, start=1)]
+    marked = dict.fromkeys(p.object_id for p in plan.marked)
+    return [Track(before + i, object_id) for i, object_id in enumerate(marked, start=1)]
+
+
+def _turning_frame(plan: Plan) -> int | None:
+    sweeps = [sweep for sweep in plan.passes if not sweep.alone]
+    return sweeps[0].frames.start if len(sweeps) > 1 else None
 
 
 def _draw(
@@ -232,7 +243,7 @@ def _draw(
     """Prompt the tracker on the key frames, then sweep."""
     footing.begin_drawing()
     drawing = Drawing(clip, plan, footing.model, footing.tracker, tracks)
-    union = Union(tracks, clip)
+    union = Union(tracks, clip, plan.prompts.object_ids)
     for t in drawing.prompt_frames:
         if cancel.cancelled:
             return
@@ -249,7 +260,9 @@ def _draw(
             if cancel.cancelled:
                 return
             drawn = yield from footing.attempt(
-                "tracking", partial(drawing.track, t, reverse=sweep.reverse), together=len(tracks)
+                "tracking",
+                partial(drawing.track, t, reverse=sweep.reverse, remember=not sweep.alone),
+                together=len(tracks),
             )
             object_ids, masks, scores = union(drawn)
             record.frames_done += 1
@@ -259,7 +272,8 @@ def _draw(
             yield FrameMasks(t, object_ids, masks, scores)
     for entry in record.objects:
         if entry.found and entry.frames_done and not entry.frames_present:
+            where = "any frame" if plan.num_frames == clip.num_frames else "the frames asked for"
             yield record.note(
-                f"{entry.name!r} has no mask on any frame, although it was pointed at.",
+                f"{entry.name!r} has no mask on {where}, although it was pointed at.",
                 "Look at the key frames' scores, and try other words or key frames.",
             )

@@ -31,7 +31,7 @@ class Result:
     Attributes
     ----------
     masklets : list of Masklet
-        One per prompt, in their order.
+        One per object, in the order of their first prompts.
     record : RunRecord
     """
 
@@ -74,7 +74,7 @@ def segment(
     clip : Clip, path, or array of shape (T, Y, X) or (T, Y, X, 3)
         Anything that is no `Clip` goes through `open_clip`.
     prompts : str, sequence of str, or PromptSet
-        One object per sentence.
+        One object per sentence; a `PromptSet` may also hold marks, on several frames of an object.
     preset : str
         Name of a published system; ignored if `settings` are given.
     settings : RunSettings, optional

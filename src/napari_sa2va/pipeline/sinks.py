@@ -20,7 +20,7 @@ class MaskletSink:
     Attributes
     ----------
     masklets : dict of int to Masklet
-        By object id, in the order of the prompts.
+        By object id, in the order of the objects.
     frames_done : int
         Frames that have their final masks.
     record : RunRecord or None
@@ -30,7 +30,7 @@ class MaskletSink:
     def __init__(self, clip: Clip, prompts: PromptSet) -> None:
         shape = (clip.num_frames, clip.height, clip.width)
         self.masklets = {
-            p.object_id: Masklet.empty(p.object_id, p.name, p.text, shape) for p in prompts
+            p.object_id: Masklet.empty(p.object_id, p.name, p.text, shape) for p in prompts.objects
         }
         self.frames_done = 0
         self.record: RunRecord | None = None

@@ -319,6 +319,8 @@ class Tracker:
         features: FrameFeatures | None,
         object_ids: Sequence[int],
         reverse: bool = False,
+        *,
+        remember: bool = True,
     ) -> MaskPrediction:
         """Segment prompted objects on frame `t` from what is remembered of them.
 
@@ -332,6 +334,9 @@ class Tracker:
         object_ids : sequence of int
         reverse : bool
             Against time: the past is then t + 1, t + 2, ...
+        remember : bool
+            Whether frames to come may attend to this one, as in SAM 2. If not, the answer depends on
+            the prompts alone wherever nothing else was remembered.
 
         Returns
         -------
@@ -362,11 +367,12 @@ class Tracker:
                     multimask=self._ambiguous(0),
                     suppress_absent=self.suppress_absent,
                 )
-                maps = memory_maps(self.network, features, prediction.logits)
+                maps = memory_maps(self.network, features, prediction.logits) if remember else None
             for row, i in enumerate(group):
-                # Clones: a row of a batch would keep the whole batch alive.
-                banks[i].remember(t, maps[row].clone(), prediction.pointers[row].clone())
                 answers[i] = prediction.select([row])
+                if maps is not None:
+                    # Clones: a row of a batch would keep the whole batch alive.
+                    banks[i].remember(t, maps[row].clone(), prediction.pointers[row].clone())
         for bank in banks.values():
             bank.prune(t, reverse=reverse, turning_frame=self.turning_frame)
         return self._concatenate(answers[i].with_logits_on(self.device) for i in object_ids)
