@@ -10,14 +10,9 @@ from napari.layers import Image, Labels
 
 from napari_sa2va.core.clip import Clip, make_clip
 from napari_sa2va.core.errors import AxesError
-from napari_sa2va.gui.layer_axes import (
-    AxisChoice,
-    clip_arguments,
-    describe_layer,
-    first_choice,
-    read_axes,
-    to_recording,
-)
+from napari_sa2va.gui.layer_axes import AxisChoice, first_choice, read_axes
+from napari_sa2va.gui.layer_clip import clip_arguments, to_recording
+from napari_sa2va.gui.layer_words import describe_layer
 from napari_sa2va.gui.placement import place
 
 

@@ -12,7 +12,7 @@ from napari_sa2va.core.errors import Sa2vaError
 from napari_sa2va.gui.controller import Controller
 from napari_sa2va.gui.forms import heading
 from napari_sa2va.gui.labels_sink import LabelsSink
-from napari_sa2va.gui.layer_axes import clip_arguments, to_recording
+from napari_sa2va.gui.layer_clip import clip_arguments, to_recording
 from napari_sa2va.gui.layer_picker import LayerPicker
 from napari_sa2va.gui.model_tasks import need_of
 from napari_sa2va.gui.placement import place

@@ -1,4 +1,4 @@
-"""The axes of an image layer in plain words, and the choice of what plays. No Qt, no napari.
+"""The axes of an image layer, and the choice of what plays. No Qt, no napari.
 
 A layer says little about its axes, so the dock guesses once, shows the guess and lets the user
 change it. Everything here only looks at the layer; nothing reads a pixel.
@@ -7,17 +7,11 @@ change it. Everything here only looks at the layer; nothing reads a pixel.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, Literal
-
-import numpy as np
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from napari_sa2va.core.errors import AxesError
-from napari_sa2va.readers.layer import from_layer
-
-if TYPE_CHECKING:
-    from napari_sa2va.core.recording import Recording
+from napari_sa2va.gui.layer_look import Look
 
 _LETTERS = {
     "t": "T",
@@ -39,6 +33,9 @@ _LETTERS = {
 _MOST_CHANNELS = 8  # an unnamed axis that is longer holds no channels
 _WORDS = {"T": "time", "Z": "z", "C": "channel", "Y": "y", "X": "x"}
 
+NAMES_KEY = "channel_names"
+"""Key of `layer.metadata` under which readers put the names of channels."""
+
 Rest = Literal["view", "max", "mean", "colors", "every"]
 """What becomes of an axis that does not play: the plane in view, a projection, colours, or every
 plane, each of which is then followed on its own."""
@@ -58,12 +55,15 @@ class Axis:
         What the axis is called in the dock.
     size : int
         Number of positions.
+    names : tuple of str
+        What the positions are called, if the layer knows them: the names of channels.
     """
 
     dim: int
     letter: str
     word: str
     size: int
+    names: tuple[str, ...] = ()
 
     @property
     def rests(self) -> tuple[Rest, ...]:
@@ -119,11 +119,21 @@ class AxisChoice:
         Per other dim, see `Rest`. Dims that are left out show the plane in view.
     view : tuple of int
         Position of every dim in the viewer, from 0.
+    colors : tuple of (int or None)
+        Positions that are shown as red, green and blue, along the axis that rests as "colors"; None
+        leaves that colour out. Empty: the first three.
+    beside : tuple of napari.layers.Image
+        Further layers of the same shape and place whose pixels are added as channels.
+    look : {"shown", "grey"}
+        Whether the model sees the layer in its colormap.
     """
 
     plays: int | None
     rests: dict[int, Rest] = field(default_factory=dict)
     view: tuple[int, ...] = ()
+    colors: tuple[int | None, ...] = ()
+    beside: tuple[Any, ...] = ()
+    look: Look = "shown"
 
     @property
     def every(self) -> int | None:
@@ -165,8 +175,15 @@ def read_axes(layer: Any) -> LayerAxes:
     else:
         y, x = len(shape) - 2, len(shape) - 1
         letters = ["" if a in ("Y", "X") else a for a in letters]
+    channels = tuple(str(n) for n in (getattr(layer, "metadata", {}) or {}).get(NAMES_KEY) or ())
     others = tuple(
-        Axis(dim, letters[dim], _word(dim, letters[dim], labels[dim]), size)
+        Axis(
+            dim,
+            letters[dim],
+            _word(dim, letters[dim], labels[dim]),
+            size,
+            channels if letters[dim] == "C" and len(channels) == size else (),
+        )
         for dim, size in enumerate(shape)
         if dim not in (y, x)
     )
@@ -194,112 +211,6 @@ def first_choice(axes: LayerAxes, view: Sequence[int] = ()) -> AxisChoice:
     return AxisChoice(plays, rests, tuple(int(v) for v in view))
 
 
-def describe_layer(layer: Any, axes: LayerAxes, choice: AxisChoice) -> str:
-    """What will be segmented, in one or two plain sentences.
-
-    Examples
-    --------
-    "30 frames of 240 x 320 px, RGB. 33 ms per frame."
-    """
-    recording = to_recording(layer, axes, choice)
-    height, width = axes.shape[axes.y], axes.shape[axes.x]
-    if choice.plays is None:
-        text = f"One picture of {height} × {width} px"
-    else:
-        count = axes.axis(choice.plays).size
-        noun = "planes" if axes.axis(choice.plays).letter == "Z" else "frames"
-        text = f"{count} {noun if count != 1 else noun[:-1]} of {height} × {width} px"
-    if axes.rgb:
-        text += ", RGB"
-    elif any(how == "colors" for dim, how in choice.rests.items() if dim != choice.plays):
-        text += f", {recording.size('C')} channels"
-    else:
-        text += f", grey ({recording.data.dtype})"
-    facts = []
-    if recording.pixel_size_um:
-        y, x = recording.pixel_size_um
-        size = f"{x:.3g}" if np.isclose(x, y) else f"{y:.3g} × {x:.3g}"
-        facts.append(f"{size} µm per px")
-    if recording.frame_interval_s and choice.plays is not None:
-        facts.append(f"{_interval(recording.frame_interval_s)} per frame")
-    return f"{text}. {', '.join(facts)}." if facts else f"{text}."
-
-
-def _interval(seconds: float) -> str:
-    if seconds < 1:
-        return f"{seconds * 1000:.3g} ms"
-    return f"{seconds:.3g} s" if seconds < 120 else f"{seconds / 60:.3g} min"
-
-
-def to_recording(layer: Any, axes: LayerAxes, choice: AxisChoice) -> Recording:
-    """The part of a layer that is chosen, as a lazy recording for `make_clip`.
-
-    Axes that show the plane in view are cut out here; a projection is left to `make_clip`
-    (see `clip_arguments`).
-
-    Parameters
-    ----------
-    layer : napari.layers.Image
-        Read on the thread that owns the layer.
-    axes : LayerAxes
-    choice : AxisChoice
-
-    Returns
-    -------
-    Recording
-        Its source is the layer's file, if it has one.
-
-    Raises
-    ------
-    AxesError
-        If more than one axis shall be projected.
-    """
-    letters, index = _letters(axes, choice)
-    data = layer.data[0] if layer.multiscale else layer.data
-    if index != (slice(None),) * len(index):
-        data = _lazily(data)[index]
-    is_projected_picture = choice.plays is None and "Z" in letters
-    if is_projected_picture:
-        # Without a time axis z would play. Data of one moment have one.
-        data = _lazily(data)[np.newaxis]
-    keep = [dim for dim, letter in enumerate(letters) if letter]
-    scale, units = tuple(layer.scale), tuple(getattr(layer, "units", None) or ())
-    extra = 1 if is_projected_picture else 0
-    part = SimpleNamespace(
-        data=data,
-        rgb=axes.rgb,
-        multiscale=False,
-        name=layer.name,
-        scale=[1.0] * extra + [scale[dim] for dim in keep],
-        units=["pixel"] * extra + [units[dim] for dim in keep] if units else [],
-        axis_labels=(),
-    )
-    recording = from_layer(part, "T" * extra + "".join(letters) + ("S" if axes.rgb else ""))
-    path = getattr(getattr(layer, "source", None), "path", None)
-    if path:
-        recording = replace(recording, source=str(path))
-    return recording
-
-
-def clip_arguments(layer: Any, axes: LayerAxes, choice: AxisChoice) -> dict[str, Any]:
-    """The arguments of `make_clip` that go with `to_recording`.
-
-    The layer's contrast limits become the clip's, except for RGB, which napari shows as it is.
-    """
-    letters, _ = _letters(axes, choice)
-    arguments: dict[str, Any] = {}
-    if choice.plays is not None:
-        arguments["time"] = letters[choice.plays]
-    projected = [how for dim, how in _resting(axes, choice) if how in ("max", "mean")]
-    if projected:
-        arguments["z"] = projected[0]
-        arguments.setdefault("time", "T")
-    if not axes.rgb:
-        low, high = (float(v) for v in layer.contrast_limits)
-        arguments["limits"] = (low, high)
-    return arguments
-
-
 def planes_in_view(axes: LayerAxes, choice: AxisChoice) -> dict[int, int]:
     """The dims of which one plane is looked at, and where that plane is.
 
@@ -307,30 +218,45 @@ def planes_in_view(axes: LayerAxes, choice: AxisChoice) -> dict[int, int]:
     """
     return {
         dim: min(max(choice.position(dim), 0), axes.shape[dim] - 1)
-        for dim, how in _resting(axes, choice)
+        for dim, how in resting(axes, choice)
         if how in ("view", "every")
     }
 
 
-def _resting(axes: LayerAxes, choice: AxisChoice) -> list[tuple[int, Rest]]:
+def channel_axis(axes: LayerAxes, choice: AxisChoice) -> Axis | None:
+    """The axis that rests as colours."""
+    dims = [dim for dim, how in resting(axes, choice) if how == "colors"]
+    return axes.axis(dims[0]) if dims else None
+
+
+def resting(axes: LayerAxes, choice: AxisChoice) -> list[tuple[int, Rest]]:
+    """What becomes of every dim that does not play, y and x left out."""
     return [(a.dim, choice.rests.get(a.dim, "view")) for a in axes.others if a.dim != choice.plays]
 
 
-def _letters(axes: LayerAxes, choice: AxisChoice) -> tuple[list[str], tuple[slice | int, ...]]:
-    """One letter per dim, empty where the plane in view is cut out, and the cut."""
+def letters_of(
+    axes: LayerAxes, choice: AxisChoice
+) -> tuple[list[str], tuple[slice | int | None, ...]]:
+    """One letter per dim, empty where the plane in view is cut out, and the cut.
+
+    Raises
+    ------
+    AxesError
+        If two axes shall be projected, shown as colours, or followed plane by plane.
+    """
     letters = [""] * len(axes.shape)
-    index: list[slice | int] = [slice(None)] * len(axes.shape)
+    index: list[slice | int | None] = [slice(None)] * len(axes.shape)
     letters[axes.y], letters[axes.x] = "Y", "X"
     for hows, what in (
         (("max", "mean"), "projected"),
         (("colors",), "shown as colours"),
         (("every",), "followed plane by plane"),
     ):
-        dims = [dim for dim, how in _resting(axes, choice) if how in hows]
+        dims = [dim for dim, how in resting(axes, choice) if how in hows]
         if len(dims) > 1:
             names = " and ".join(axes.axis(dim).word for dim in dims)
             raise AxesError(f"{names} cannot both be {what}.", "Use the plane in view for one.")
-    for dim, how in _resting(axes, choice):
+    for dim, how in resting(axes, choice):
         if how not in ("view", "every"):
             letters[dim] = "C" if how == "colors" else "Z"
     for dim, position in planes_in_view(axes, choice).items():
@@ -339,12 +265,3 @@ def _letters(axes: LayerAxes, choice: AxisChoice) -> tuple[list[str], tuple[slic
         plays_z = axes.axis(choice.plays).letter == "Z" and "Z" not in letters
         letters[choice.plays] = "Z" if plays_z else "T"
     return letters, tuple(index)
-
-
-def _lazily(data: Any) -> Any:
-    """Data whose indexing copies nothing; a zarr or HDF5 array would read at once."""
-    if isinstance(data, np.ndarray) or hasattr(data, "dask"):
-        return data
-    import dask.array as da
-
-    return da.from_array(data, name=False)

@@ -17,10 +17,10 @@ from napari_sa2va.gui.layer_axes import (
     AxisChoice,
     LayerAxes,
     Rest,
-    describe_layer,
     first_choice,
     read_axes,
 )
+from napari_sa2va.gui.layer_words import describe_layer
 
 if TYPE_CHECKING:
     from napari.layers import Image

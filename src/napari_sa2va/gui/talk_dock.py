@@ -20,7 +20,8 @@ from napari_sa2va.gui.collapsible import Collapsible
 from napari_sa2va.gui.eliding import ElidingCombo
 from napari_sa2va.gui.fitting_scroll import FittingScroll
 from napari_sa2va.gui.labels_sink import LabelsSink
-from napari_sa2va.gui.layer_axes import clip_arguments, planes_in_view, to_recording
+from napari_sa2va.gui.layer_axes import planes_in_view
+from napari_sa2va.gui.layer_clip import clip_arguments, to_recording
 from napari_sa2va.gui.layer_marks import marks_in
 from napari_sa2va.gui.layer_picker import LayerPicker
 from napari_sa2va.gui.model_tasks import need_of

@@ -15,7 +15,7 @@ from napari_sa2va.core.recording import Recording
 if TYPE_CHECKING:
     import dask.array as da
 
-_SMALLEST_TILE = 256
+_SMALLEST_TILE = 64
 
 
 def from_array(
