@@ -87,10 +87,13 @@ def start_work(
     """
     token = CancelToken()
     waiting = threading.Semaphore(_MAX_WAITING)
+    # napari keeps every worker for as long as its window is there; who listens must not be kept so.
+    listeners = [on_message]
 
     def deliver(message: Said | Failed) -> None:
         waiting.release()
-        on_message(message)
+        for listener in listeners:
+            listener(message)
 
     worker = create_worker(_guarded, source, request, token, waiting, _worker_class=_RunWorker)
     worker.token = token
@@ -100,6 +103,7 @@ def start_work(
         worker.warned.disconnect()
     worker.warned.connect(_log_warning)
     worker.yielded.connect(deliver)
+    worker.finished.connect(listeners.clear)
     worker.start()
     return RunHandle(token)
 
