@@ -118,6 +118,14 @@ class TrackingSettings(Params):
         title="Prompting key frames",
         description="How many of the key frames, from the first, prompt the tracker; 0 is all.",
     )
+    max_conditioning: int = Field(
+        0,
+        ge=0,
+        le=1000,
+        title="Prompted frames attended",
+        description="How many prompted frames of an object the tracker looks back at, the nearest "
+        "ones; 0 is all, as published. With many corrected frames, a limit saves time and memory.",
+    )
     decoder: Literal["tuned", "original"] = Field(
         "original",
         title="Mask decoder for tracking",

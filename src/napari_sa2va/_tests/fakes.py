@@ -81,7 +81,7 @@ class FakeTracker:
         self.channels: dict[int, int] = {}
         self.decoder = "original"
         self.precision: torch.dtype | None = None
-        self.objects_per_pass, self.offload = 16, False
+        self.objects_per_pass, self.offload, self.max_conditioning = 16, False, 0
         self.forgot: list[int] = []  # tracked frames that were not to be remembered
 
     def encode(self, frame: np.ndarray, *, decoders=None) -> np.ndarray:
@@ -192,6 +192,7 @@ class FakeModel:
         decoder,
         hide_absent,
         turning_frame=None,
+        max_conditioning=0,
         precision=None,
         objects_per_pass=16,
         offload=False,
@@ -200,5 +201,6 @@ class FakeModel:
         tracker = FakeTracker(self.calls)
         tracker.precision, tracker.offload = precision, offload
         tracker.objects_per_pass = objects_per_pass
+        tracker.max_conditioning = max_conditioning
         self.trackers.append(tracker)
         return tracker

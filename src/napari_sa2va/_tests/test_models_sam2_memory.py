@@ -83,3 +83,35 @@ def test_each_object_has_its_own_bank():
     assert memories.conditioning_frame(5, 1) is None
     with pytest.raises(RequestError, match=r"Object 77 was not prompted; known are \[5, 2\]"):
         memories[77]
+
+
+def limited_bank(most: int) -> MemoryBank:
+    """A bank of 3 temporal slots and 4 pointers that attends to few of its five prompted frames."""
+    bank = MemoryBank(num_memory_frames=3, max_pointers=4, max_conditioning=most)
+    for t in (0, 3, 4, 9, 20):
+        bank.condition(t, conditioning(str(t)))
+    for t in (1, 2, 5):
+        bank.remember(t, f"map {t}", f"pointer {t}")
+    return bank
+
+
+def test_with_a_limit_the_nearest_conditioning_frames_on_both_sides_are_attended_first():
+    assert limited_bank(0).recall(6, reverse=False).slots == (2, 2, 2, 2, 2, 0)
+    # Of 0, 3, 4 | 9, 20 the nearest are 4 and 9, then 3; so 0 and 20 are left out.
+    three = limited_bank(3).recall(6, reverse=False)
+    assert three.maps == ["map 3", "map 4", "map 9", "map 5"]
+    assert three.slots == (2, 2, 2, 0)
+    assert three.pointers == ["pointer 3", "pointer 4", "pointer 5"]
+
+
+def test_a_conditioning_frame_beyond_the_limit_is_attended_like_a_tracked_one_while_it_is_near():
+    two = limited_bank(2).recall(5, reverse=False)
+    # 4 and 9 are taken; 3 is two frames back, so in slot 1, and its pointer among the tracked ones.
+    assert two.maps == ["map 4", "map 9", "map 3"]
+    assert two.slots == (2, 2, 1)
+    assert two.pointers == ["pointer 4", "pointer 3", "pointer 2"]
+
+
+def test_where_all_conditioning_frames_lie_on_one_side_the_limit_holds_too():
+    assert limited_bank(2).recall(30, reverse=False).maps == ["map 9", "map 20"]
+    assert limited_bank(1).recall(30, reverse=False).maps == ["map 20"]

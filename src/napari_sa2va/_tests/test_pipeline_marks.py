@@ -192,3 +192,13 @@ def test_what_key_frames_only_tracks_is_not_remembered():
     _, model = events_of(clicked(1, RED, 2), clicked(2, BLUE, 3), order=Both())
     assert model.trackers[0].forgot == []
     assert not any(c[0] == "new_tracker" and c[3] is None for c in model.calls)
+
+
+def test_the_tracker_is_told_how_many_prompted_frames_to_attend():
+    settings = settings_with(Forward())
+    tracking = settings.tracking.model_copy(update={"max_conditioning": 7})
+    settings = settings.model_copy(update={"tracking": tracking})
+    model = FakeModel()
+    segment(colour_clip(), PromptSet((drawn(1, RED, 0),)), settings=settings, model=model)
+    assert model.trackers[0].max_conditioning == 7
+    assert preset("sa2va-i").tracking.max_conditioning == 0

@@ -150,6 +150,7 @@ def _work(
         hide_absent=tracking.hide_absent,
         # The second sweep starts where the first did, and needs the memories from around there.
         turning_frame=_turning_frame(plan),
+        max_conditioning=tracking.max_conditioning,
     )
     with memory_errors(model.device):
         tracks: list[Track] = []

@@ -306,6 +306,7 @@ class Sa2VA(nn.Module):
         decoder: Literal["tuned", "original"],
         hide_absent: bool,
         turning_frame: int | None = None,
+        max_conditioning: int = 0,
         precision: torch.dtype | None = None,
         objects_per_pass: int = 16,
         offload: bool = False,
@@ -320,6 +321,8 @@ class Sa2VA(nn.Module):
             Whether a tracked mask is blanked where the object score is not positive.
         turning_frame : int, optional
             The frame at which tracking will turn round, if it goes both ways.
+        max_conditioning : int
+            Most prompted frames of an object that are attended on a frame; 0 for all.
         precision : torch.dtype, optional
             What SAM 2 computes in; by default as the language model.
         objects_per_pass : int
@@ -342,6 +345,7 @@ class Sa2VA(nn.Module):
             suppress_absent=hide_absent,
             precision=precision or self.dtype,
             turning_frame=turning_frame,
+            max_conditioning=max_conditioning,
             objects_per_pass=objects_per_pass,
             offload=offload,
         )

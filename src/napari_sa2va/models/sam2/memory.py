@@ -80,6 +80,8 @@ class MemoryBank:
     max_pointers : int
         Pointers attended: those of conditioning frames, and of at most `max_pointers` - 1 past
         frames.
+    max_conditioning : int
+        Conditioning frames attended on a frame, the nearest ones; 0 for all, as published.
     conditioning : dict of int to ConditioningFrame
     maps, pointers : dict of int to Tensor
         Of tracked frames, by frame index.
@@ -87,6 +89,7 @@ class MemoryBank:
 
     num_memory_frames: int
     max_pointers: int
+    max_conditioning: int = 0
     conditioning: dict[int, ConditioningFrame] = field(default_factory=dict)
     maps: dict[int, Tensor] = field(default_factory=dict)
     pointers: dict[int, Tensor] = field(default_factory=dict)
@@ -116,22 +119,40 @@ class MemoryBank:
 
         Notes
         -----
-        All conditioning frames are attended, also those still to come in the direction of
-        tracking; but pointers come only from the past in that direction. As SAM 2 does it.
+        Conditioning frames are attended also if they are still to come in the direction of
+        tracking; but pointers come only from the past in that direction. One that is not among the
+        nearest is attended like a tracked frame, as long as it is as near as those. As SAM 2 does
+        it.
         """
         back = 1 if reverse else -1  # where the past lies
-        anchors = sorted(self.conditioning)
+        anchors = self._nearest(t)
+        others = self.conditioning.keys() - set(anchors)
         slots = [self.num_memory_frames - 1] * len(anchors)
         maps = [self.conditioning[c].map for c in anchors]
         for distance in range(self.map_reach, 0, -1):
-            if (past := t + back * distance) in self.maps:
+            past = t + back * distance
+            if past in others or past in self.maps:
                 slots.append(distance - 1)
-                maps.append(self.maps[past])
+                maps.append(self.conditioning[past].map if past in others else self.maps[past])
         pointers = [self.conditioning[c].pointer for c in anchors if (c - t) * back >= 0]
         for distance in range(1, self.pointer_reach + 1):
-            if (past := t + back * distance) in self.pointers:
+            past = t + back * distance
+            if past in others:
+                pointers.append(self.conditioning[past].pointer)
+            elif past in self.pointers:
                 pointers.append(self.pointers[past])
         return Recall(tuple(slots), maps, pointers)
+
+    def _nearest(self, t: int) -> list[int]:
+        """The conditioning frames attended on frame `t`, sorted: the nearest on either side of it
+        in any case, then the nearest of all."""
+        anchors = sorted(self.conditioning)
+        if not 0 < self.max_conditioning < len(anchors):
+            return anchors
+        before, after = [c for c in anchors if c < t], [c for c in anchors if c >= t]
+        taken = before[-1:] + after[:1]
+        rest = sorted((c for c in anchors if c not in taken), key=lambda c: abs(c - t))
+        return sorted(taken + rest[: max(self.max_conditioning - len(taken), 0)])
 
     def prune(self, t: int, *, reverse: bool, turning_frame: int | None) -> None:
         """Drop what no frame after `t` can attend to.
@@ -177,8 +198,10 @@ class MemoryBank:
 class Memories:
     """The memory banks of all objects, by object id; parameters as for `MemoryBank`."""
 
-    def __init__(self, num_memory_frames: int, max_pointers: int) -> None:
-        self._sizes = num_memory_frames, max_pointers
+    def __init__(
+        self, num_memory_frames: int, max_pointers: int, max_conditioning: int = 0
+    ) -> None:
+        self._sizes = num_memory_frames, max_pointers, max_conditioning
         self._banks: dict[int, MemoryBank] = {}
 
     def __getitem__(self, object_id: int) -> MemoryBank:

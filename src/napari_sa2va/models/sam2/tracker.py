@@ -54,6 +54,10 @@ class Tracker:
     turning_frame : int, optional
         Set it when the video will be tracked from this frame first one way and then the other: the
         memories next to it are then kept, and the second pass sees them, as SAM 2's would.
+    max_conditioning : int
+        Most conditioning frames of an object that are attended on a frame; 0 for all, as in the
+        published networks. The nearest before it, and from it on, are always among them. What
+        attending costs grows with their number; what is kept of each is small, 1.3 MB for Hiera-L.
     objects_per_pass : int
         Most objects attended and decoded in one batch; lower it if the device runs out of memory.
     offload : bool
@@ -91,6 +95,7 @@ class Tracker:
         suppress_absent: bool = True,
         precision: torch.dtype | None = None,
         turning_frame: int | None = None,
+        max_conditioning: int = 0,
         objects_per_pass: int = 16,
         offload: bool = False,
     ) -> None:
@@ -103,7 +108,9 @@ class Tracker:
         self.objects_per_pass = objects_per_pass
         self.offload = offload
         self.num_encoded = 0
-        self._memories = Memories(sam2.num_maskmem, sam2.max_obj_ptrs_in_encoder)
+        self._memories = Memories(
+            sam2.num_maskmem, sam2.max_obj_ptrs_in_encoder, max_conditioning
+        )
 
     @property
     def device(self) -> torch.device:
