@@ -18,7 +18,10 @@ from napari_sa2va.gui.preferences import (
     change_preferences,
     preferences,
 )
+from napari_sa2va.gui.settings_panel import SettingsPanel
+from napari_sa2va.models.sa2va.footprint import Ask
 from napari_sa2va.models.store import HOME_VARIABLE
+from napari_sa2va.presets import PRESETS
 
 
 @pytest.fixture
@@ -102,3 +105,20 @@ def test_where_the_plugin_is_switched_off_the_own_file_counts(request) -> None:
     change_preferences(device="cpu")
     assert preferences().device == "cpu"
     assert user_files.read("preferences") == {"device": "cpu"}
+
+
+def test_the_docks_start_with_what_is_preferred(earlier_napari, qtbot) -> None:
+    def panel() -> SettingsPanel:
+        made = SettingsPanel(lambda settings: (Ask(), ""))
+        qtbot.addWidget(made)
+        return made
+
+    usual = panel().value()
+    assert (usual.preset, usual.model.name, usual.model.device) == ("sa2va-i", "nano", "auto")
+    change_preferences(preset="sa2va", model="someone/a-model", device="cuda:1")
+    started = panel()
+    value = started.value()
+    assert (value.model.name, value.model.device) == ("someone/a-model", "cuda:1")
+    assert value.preset == "sa2va"
+    assert value.sampling == PRESETS["sa2va"].sampling
+    assert not started.differs

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import napari.settings
 import pytest
-from qtpy.QtCore import Qt, QTimer
-from qtpy.QtWidgets import QApplication
+from qtpy.QtCore import Qt
 
 from napari_sa2va.core import user_files
 from napari_sa2va.gui.preferences import change_preferences, preferences
@@ -87,7 +86,7 @@ def entries(menu) -> dict[str, object]:
 
 def filled(button: RecentButton) -> dict[str, object]:
     button.fill()
-    return entries(button.menu())
+    return entries(button.choices)
 
 
 def test_the_menu_offers_whole_prompts_and_their_sentences(button) -> None:
@@ -164,16 +163,14 @@ def test_alt_and_down_opens_the_menu(button, qtbot) -> None:
     button.edit.activateWindow()
     button.edit.setFocus()
     qtbot.waitUntil(button.edit.hasFocus)
-    shown = []
-
-    def look() -> None:
-        menu = QApplication.activePopupWidget()
-        if menu is None:
-            QTimer.singleShot(10, look)
-            return
-        shown.extend(entries(menu))
-        menu.close()
-
-    QTimer.singleShot(10, look)
     qtbot.keyClick(button.edit, Qt.Key.Key_Down, Qt.KeyboardModifier.AltModifier)
-    assert shown[0] == "the head"
+    qtbot.waitUntil(button.choices.isVisible)
+    assert next(iter(entries(button.choices))) == "the head"
+    button.choices.close()
+
+
+def test_a_click_opens_the_menu(button, qtbot) -> None:
+    button.show()
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(button.choices.isVisible)
+    button.choices.close()

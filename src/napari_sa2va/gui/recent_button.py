@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QPoint, Qt
 from qtpy.QtGui import QKeySequence, QShortcut, QTextCursor
 from qtpy.QtWidgets import QMenu, QTextEdit, QToolButton, QWidget
 
@@ -28,31 +28,40 @@ class RecentButton(QToolButton):
     edit : QTextEdit
         The box. A whole prompt replaces its text, a single sentence is added as one more line; its
         undo takes either back.
+
+    Attributes
+    ----------
+    choices : QMenu
     """
 
     def __init__(self, edit: QTextEdit, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._edit = edit
-        self.setText("Recent")
+        self.setText("Recent ▾")
         self.setToolTip("Prompts of earlier runs. (Alt+Down)")
         self.setAccessibleName("Recent prompts")
-        self.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
-        menu = QMenu(self)
-        menu.setToolTipsVisible(True)
-        menu.aboutToShow.connect(self.fill)
-        self.setMenu(menu)
+        # No menu of the button's own, whose mark the themes draw over its text.
+        self.choices = QMenu(self)
+        self.choices.setToolTipsVisible(True)
+        self.clicked.connect(self.open)
         shortcut = QShortcut(QKeySequence("Alt+Down"), edit)
         shortcut.setContext(Qt.ShortcutContext.WidgetShortcut)
-        shortcut.activated.connect(self.showMenu)
+        shortcut.activated.connect(self.open)
 
     def keep(self) -> None:
         """Keep what is in the box, which is being run."""
         keep_prompt(self._edit.toPlainText())
 
+    def open(self) -> None:
+        """Show the menu below the button, its right edge at the button's."""
+        self.fill()
+        left = self.width() - self.choices.sizeHint().width()
+        self.choices.popup(self.mapToGlobal(QPoint(min(left, 0), self.height())))
+
     def fill(self) -> None:
         """List what is kept now."""
-        menu = self.menu()
+        menu = self.choices
         menu.clear()
         prompts = recent_prompts()
         for prompt in prompts:

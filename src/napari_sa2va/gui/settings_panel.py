@@ -25,8 +25,9 @@ from napari_sa2va.gui.eliding import ElidingCombo
 from napari_sa2va.gui.forms import ParamsForm, heading, quiet_label
 from napari_sa2va.gui.model_choice import DEVICES, known_models
 from napari_sa2va.gui.model_window import ModelWindow
+from napari_sa2va.gui.preferences import preferences
 from napari_sa2va.models.sa2va.footprint import Ask
-from napari_sa2va.presets import DEFAULT_PRESET, DESCRIPTIONS, PRESETS
+from napari_sa2va.presets import DESCRIPTIONS, PRESETS
 from napari_sa2va.settings import MemorySettings, ModelSettings, RunSettings
 
 # What belongs to the machine and not to a preset.
@@ -108,7 +109,10 @@ class SettingsPanel(QWidget):
         layout.addLayout(top)
         layout.addWidget(self.advanced)
 
-        self.preset.setCurrentText(DEFAULT_PRESET)
+        wanted = preferences()
+        self.preset.setCurrentText(wanted.preset)
+        self.model.setEditText(wanted.model)
+        self.device.setEditText(wanted.device)
         self._take_preset()
         self.preset.currentIndexChanged.connect(self._take_preset)
         self.reset.clicked.connect(self._take_preset)
