@@ -151,15 +151,11 @@ def _answer_before(prompt: Prompt) -> dict[str, str]:
 
 def _mark(prompt: Prompt) -> dict[str, Any]:
     """Return what was marked by hand on one frame, as JSON types."""
-    mask = None
-    if prompt.mask is not None:
-        code = rle.encode(prompt.mask)
-        mask = {"size": code["size"], "counts": code["counts"].tolist()}
     return {
         "frame": prompt.frame,
         "points": [(p.y, p.x, p.positive) for p in prompt.points],
         "box": prompt.box,
-        "mask": mask,
+        "mask": None if prompt.mask is None else rle.to_json(rle.encode(prompt.mask)),
     }
 
 
