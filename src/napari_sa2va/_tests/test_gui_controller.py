@@ -8,12 +8,12 @@ import pytest
 from napari_sa2va._tests.fakes import FakeModel, colour_clip
 from napari_sa2va.core.cancel import CancelToken
 from napari_sa2va.core.errors import MemoryShortage, OutputError
-from napari_sa2va.core.prompt import PromptSet
 from napari_sa2va.gui.controller import Controller, Sink, View, duration
-from napari_sa2va.gui.request import Failed, Opened, Request, prompts_in
-from napari_sa2va.pipeline.events import Finished, FrameMasks, Note
-from napari_sa2va.pipeline.run import run
+from napari_sa2va.gui.request import Failed, JobRequest, messages_of, prompts_in
+from napari_sa2va.pipeline.events import Finished, KeyMasks, Note
 from napari_sa2va.presets import preset
+from napari_sa2va.project import Drawn, Job, Project
+from napari_sa2va.project.steps.run import Run, Sentence
 
 
 class Clock:
@@ -39,33 +39,40 @@ class Starter:
         return self.handles[-1]
 
 
-def request_for(*sentences: str) -> Request:
-    return Request(
-        recording=None,
-        clip_arguments={},
-        prompts=PromptSet.from_texts(sentences),
-        settings=preset("sa2va-i"),
-        placement=None,
-    )
+def project_of(*sentences: str) -> tuple[Project, Job]:
+    project = Project.of(colour_clip())
+    asked = [
+        Sentence(object_id=number, name=text, text=text) for number, text in enumerate(sentences, 1)
+    ]
+    return project, project.begin(Run(sentences=tuple(asked), settings=preset("sa2va-i")))
+
+
+def request_for(*sentences: str) -> JobRequest:
+    project, job = project_of(*sentences)
+    return JobRequest(job, lambda: project.footage)
 
 
 def messages_of_a_run(*sentences: str, cancel: CancelToken | None = None):
-    clip = colour_clip()
-    yield Opened(clip)
-    prompts = PromptSet.from_texts(sentences)
-    yield from run(clip, prompts, preset("sa2va-i"), model=FakeModel(), cancel=cancel)
+    yield from messages_of(request_for(*sentences), cancel or CancelToken(), FakeModel())
+
+
+class Parts(Controller):
+    """A controller that makes a sink for every run."""
+
+    def __init__(self, view, starter, clock) -> None:
+        super().__init__(view, starter, clock)
+        self.sinks = []
+
+    def run(self, request) -> None:
+        self.sinks.append(Mock(spec=Sink))
+        super().run(request, self.sinks[-1])
 
 
 @pytest.fixture
 def parts():
     view, starter, clock = Mock(spec=View), Starter(), Clock()
-    sinks = []
-
-    def make_sink(request):
-        sinks.append(Mock(spec=Sink))
-        return sinks[-1]
-
-    return Controller(view, starter, make_sink, clock), view, starter, sinks, clock
+    controller = Parts(view, starter, clock)
+    return controller, view, starter, controller.sinks, clock
 
 
 def test_a_run_goes_from_start_to_outcome(parts) -> None:
@@ -89,7 +96,7 @@ def test_time_left_is_the_mean_so_far_times_the_frames_to_come(parts) -> None:
     controller, view, starter, _, clock = parts
     controller.run(request_for("the red square"))
     for message in messages_of_a_run("the red square"):
-        if isinstance(message, FrameMasks):
+        if isinstance(message, Drawn):
             clock.now += 2.0
         starter.says[0](message)
     calls = [call.args for call in view.show_progress.call_args_list]
@@ -145,8 +152,8 @@ def test_a_cancelled_run_says_what_it_keeps(parts) -> None:
     frames = 0
     for message in messages_of_a_run("the red square", cancel=cancel):
         starter.says[0](message)
-        if isinstance(message, FrameMasks):
-            frames += type(message) is FrameMasks
+        if isinstance(message, Drawn):
+            frames += isinstance(message, Drawn) and not isinstance(message.event, KeyMasks)
             if frames == 2:
                 controller.cancel()
     starter.handles[0].cancel.assert_called_once()

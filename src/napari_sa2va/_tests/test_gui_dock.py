@@ -8,6 +8,7 @@ from functools import partial
 import dask.array as da
 import numpy as np
 import pytest
+from napari.layers import Labels
 from qtpy.QtCore import QPoint, QPointF, Qt
 from qtpy.QtGui import QWheelEvent
 from qtpy.QtWidgets import (
@@ -27,8 +28,9 @@ from napari_sa2va.core.palette import color_of
 from napari_sa2va.gui.dock import SentenceDock
 from napari_sa2va.gui.fitting_scroll import FittingScroll
 from napari_sa2va.gui.request import messages_of
-from napari_sa2va.pipeline.events import FrameMasks
+from napari_sa2va.pipeline.events import KeyMasks
 from napari_sa2va.pipeline.record import RunRecord
+from napari_sa2va.project.job import Drawn
 
 # The machine may be busy with other things.
 WAIT_MS = 120_000
@@ -66,7 +68,7 @@ class Stepper:
         try:
             for message in self._source(request, cancel):
                 self.threads.add(threading.get_ident())
-                if type(message) is FrameMasks:
+                if isinstance(message, Drawn) and not isinstance(message.event, KeyMasks):
                     self.entered.set()
                     while not self._go.acquire(timeout=0.02):
                         if cancel.cancelled:
@@ -123,7 +125,7 @@ def run_to_end(dock: SentenceDock, qtbot) -> None:
 
 
 def masks_of(viewer):
-    return next(layer for layer in viewer.layers if layer.name.endswith("masks"))
+    return next(layer for layer in viewer.layers if isinstance(layer, Labels))
 
 
 def test_sentences_become_labels_with_names_colours_and_provenance(make_dock, qtbot) -> None:
@@ -240,7 +242,7 @@ def test_a_failed_run_signs_its_masks_with_the_record(make_dock, qtbot, monkeypa
     model = FakeModel()
     track = "napari_sa2va._tests.fakes.FakeTracker.track"
 
-    def break_down(self, t, features, object_ids, reverse=False):
+    def break_down(self, t, features, object_ids, reverse=False, **options):
         raise ValueError(f"frame {t}")
 
     monkeypatch.setattr(track, break_down)
@@ -447,7 +449,7 @@ def test_a_dask_movie_is_read_lazily_off_the_gui_thread(make_dock, qtbot) -> Non
     dock.panel.follow_box.setChecked(False)
     dock.sentences.setPlainText("the red square")
     reads.clear()
-    dock._request()
+    dock.find.request()
     assert reads == [], "a request is made without a look at any frame"
     dock.run()
     source.release(10)
@@ -533,8 +535,8 @@ def test_nothing_is_cut_off_at_the_right(width: int, make_dock, qtbot) -> None:
     dock.show()
     dock.grab()
     assert dock.minimumSizeHint().width() <= 300
-    inside = dock.scroll_area.widget()
-    assert inside.minimumSizeHint().width() <= dock.scroll_area.viewport().width()
+    inside = dock.tabs.currentWidget().widget()
+    assert inside.minimumSizeHint().width() <= dock.tabs.currentWidget().viewport().width()
     for widget in [*controls(dock), *dock.findChildren(QLabel)]:
         if widget.isVisibleTo(dock):
             right = widget.mapTo(dock, widget.rect().topRight()).x()

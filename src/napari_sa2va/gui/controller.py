@@ -7,22 +7,22 @@ from time import perf_counter
 from typing import Protocol
 
 from napari_sa2va.core.errors import Sa2vaError
-from napari_sa2va.gui.request import Failed, Message, Opened, Request
+from napari_sa2va.gui.request import Failed, JobRequest, Message, Opened
 from napari_sa2va.pipeline.events import (
     Answered,
     Fetching,
     Finished,
-    FrameMasks,
     KeyMasks,
     Note,
     Planned,
 )
+from napari_sa2va.project.job import Drawn
 
 
 class View(Protocol):
     """What the controller needs of the dock. Every method is called on the GUI's thread."""
 
-    def start_over(self, request: Request) -> None:
+    def start_over(self, request: JobRequest) -> None:
         """Forget what the last run said, and list the sentences of this one."""
 
     def set_running(self, running: bool) -> None:
@@ -66,8 +66,11 @@ class Sink(Protocol):
             If the masks cannot be shown any more.
         """
 
+    def end(self) -> None:
+        """No more messages come; what came is kept."""
 
-StartRun = Callable[[Request, Callable[[Message], None]], Handle]
+
+StartRun = Callable[[JobRequest, Callable[[Message], None]], Handle]
 
 
 class Controller:
@@ -78,8 +81,6 @@ class Controller:
     view : View
     start_run : callable
         Starts a request on another thread, see `napari_sa2va.gui.worker.start_run`.
-    make_sink : callable
-        Makes the sink of one run.
     clock : callable
         Seconds; for the time left.
     """
@@ -88,12 +89,10 @@ class Controller:
         self,
         view: View,
         start_run: StartRun,
-        make_sink: Callable[[Request], Sink],
         clock: Callable[[], float] = perf_counter,
     ) -> None:
         self._view = view
         self._start_run = start_run
-        self._make_sink = make_sink
         self._clock = clock
         # Every run has a number; a message of any other run is dropped.
         self._number = 0
@@ -104,12 +103,19 @@ class Controller:
         """Whether a run is on its way, also one that was asked to stop."""
         return self._run is not None
 
-    def run(self, request: Request) -> None:
-        """Start a run; one that is still on its way is stopped and forgotten."""
+    def run(self, request: JobRequest, sink: Sink) -> None:
+        """Start a run; one that is still on its way is stopped and forgotten.
+
+        Parameters
+        ----------
+        request : JobRequest
+        sink : Sink
+            Where its masks go.
+        """
         self.stop()
         self._number += 1
         number = self._number
-        run = self._run = _Run(request, self._make_sink(request))
+        run = self._run = _Run(request, sink)
         self._view.start_over(request)
         self._view.set_running(True)
         self._view.show_stage("Opening the image …")
@@ -126,8 +132,11 @@ class Controller:
         """Stop the run and hear nothing more of it. The view is not touched: it may be gone."""
         run, self._run = self._run, None
         self._number += 1
-        if run is not None and run.handle is not None:
+        if run is None:
+            return
+        if run.handle is not None:
             run.handle.cancel()
+        run.sink.end()
 
     def _take(self, number: int, message: Message) -> None:
         if number != self._number or self._run is None:
@@ -141,7 +150,7 @@ class Controller:
             self._fail(Failed.of(error), isinstance(error, Sa2vaError))
             return
         match message:
-            case Opened() | Planned() | Fetching() | Answered() | KeyMasks() | FrameMasks():
+            case Opened() | Planned() | Fetching() | Answered() | Drawn():
                 self._show(run, message)
             case Note():
                 # The answer's row says already what a note about a missing object repeats.
@@ -176,10 +185,10 @@ class Controller:
                     self._stage(run, f"Reading the sentences, {done} …")
                 else:
                     self._stage(run, "Drawing the first masks …")
-            case KeyMasks():
+            case Drawn() if isinstance(message.event, KeyMasks):
                 run.drawn += 1
                 self._stage(run, f"Drawing key frame {run.drawn} of {max(run.to_draw, run.drawn)}")
-            case FrameMasks():
+            case Drawn():
                 run.count_frame(self._clock())
                 if not run.cancelled:
                     left = run.seconds_left()
@@ -204,7 +213,7 @@ class Controller:
 class _Run:
     """What is known of the run on its way."""
 
-    def __init__(self, request: Request, sink: Sink) -> None:
+    def __init__(self, request: JobRequest, sink: Sink) -> None:
         self.request = request
         self.sink = sink
         self.handle: Handle | None = None

@@ -1,36 +1,37 @@
-"""The dock "Segment by sentence": puts the parts together and turns a click into a request."""
+"""The dock "Segment by sentence": puts the parts together and turns clicks into steps."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
+from weakref import WeakMethod
 
 from qtpy.QtCore import QEvent, Qt
 from qtpy.QtGui import QKeySequence, QShortcut
-from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFrame, QScrollArea, QTabWidget, QVBoxLayout, QWidget
 
-from napari_sa2va.core.errors import Sa2vaError
+from napari_sa2va.core.errors import RequestError, Sa2vaError
+from napari_sa2va.gui.bench import Bench
 from napari_sa2va.gui.controller import Controller
-from napari_sa2va.gui.forms import heading
-from napari_sa2va.gui.labels_sink import LabelsSink
-from napari_sa2va.gui.layer_clip import clip_arguments, to_recording
-from napari_sa2va.gui.layer_picker import LayerPicker
-from napari_sa2va.gui.model_tasks import need_of
-from napari_sa2va.gui.placement import place
-from napari_sa2va.gui.request import Failed, Request, messages_of, prompts_in
+from napari_sa2va.gui.correct_panel import CorrectPanel
+from napari_sa2va.gui.find_panel import FindPanel
+from napari_sa2va.gui.request import Failed, JobRequest, messages_of
 from napari_sa2va.gui.run_panel import RunPanel
-from napari_sa2va.gui.sentence_edit import SentenceEdit
-from napari_sa2va.gui.settings_panel import SettingsPanel
 from napari_sa2va.gui.worker import Source, start_run
+from napari_sa2va.gui.workspace import Workspace
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
+
+    from napari_sa2va.project.footage import Footage
+    from napari_sa2va.project.steps.base import ModelStep
 
 # Narrower, words would have to be cut; napari's own docks are about as wide.
 _NARROWEST_PX = 300
 
 
 class SentenceDock(QWidget):
-    """Type sentences, press Run, get one named label per sentence.
+    """Type sentences, press Run, get one named object per sentence; then look, and correct.
 
     Parameters
     ----------
@@ -42,74 +43,128 @@ class SentenceDock(QWidget):
     def __init__(self, napari_viewer: Viewer, source: Source = messages_of) -> None:
         super().__init__()
         self.setObjectName("napari_sa2va_sentence_dock")
-        self.picker = picker = LayerPicker(napari_viewer)
-        self.sentences = sentences = SentenceEdit()
-        self.settings = SettingsPanel(
-            lambda settings: need_of(settings, picker.chosen(), sentences.toPlainText())
-        )
+        self._viewer = napari_viewer
+        self.bench = Bench(napari_viewer)
+        self.find = FindPanel(napari_viewer, self.bench)
+        # What a person types and chooses is asked for often, also by tests.
+        self.picker, self.sentences = self.find.picker, self.find.sentences
+        self.settings = self.find.settings
         self.panel = RunPanel()
-        self.controller = _connected(napari_viewer, self.panel, source)
+        self.controller = Controller(
+            self.panel, lambda request, on_message: start_run(request, on_message, source)
+        )
+        self.correct = CorrectPanel(
+            self.bench, _free_to_go(self._run_on_bench), self.settings.value
+        )
 
-        upper = QWidget()
-        inside = QVBoxLayout(upper)
-        inside.setContentsMargins(0, 0, 6, 0)
-        inside.setSpacing(6)
-        inside.addWidget(self.picker)
-        what = heading("What to find")
-        what.setBuddy(self.sentences)
-        inside.addWidget(what)
-        inside.addWidget(self.sentences)
-        inside.addWidget(self.settings)
-        inside.addStretch(1)
-        self.scroll_area = QScrollArea()
-        self.scroll_area.setWidget(upper)
-        self.scroll_area.setWidgetResizable(True)
-        self.scroll_area.setFrameShape(QFrame.Shape.NoFrame)
-        self.scroll_area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.tabs = QTabWidget()
+        self.tabs.setDocumentMode(True)
+        for title, part, tip in (
+            ("Find", self.find, "What to look in, what to find, and how."),
+            ("Correct", self.correct, "Objects, corrections, locks, and carrying them on."),
+        ):
+            self.tabs.addTab(_scrolling(part), title)
+            self.tabs.setTabToolTip(self.tabs.count() - 1, tip)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 6, 6, 6)
         layout.setSpacing(6)
-        layout.addWidget(self.scroll_area, 1)
+        layout.addWidget(self.tabs, 1)
         layout.addWidget(self.panel)
-        lines = self.sentences.fontMetrics().lineSpacing()
-        self.sentences.setFixedHeight(5 * lines + 12)
         self.setMinimumWidth(_NARROWEST_PX)
 
         self.panel.run_clicked.connect(self.run)
+        self.panel.continue_clicked.connect(self.continue_run)
         self.panel.cancel_clicked.connect(self.controller.cancel)
+        self.correct.refused.connect(self.panel.show_error)
+        self.bench.changed.connect(self._take_workspace)
         shortcut = QShortcut(QKeySequence("Ctrl+Return"), self.sentences)
         shortcut.setContext(Qt.ShortcutContext.WidgetShortcut)
         shortcut.activated.connect(self.run)
         # Nobody reads the answers of a dock that is gone.
         self.destroyed.connect(self.controller.stop)
 
+    # Runs
+
     def run(self) -> None:
-        """Start a run with what the dock says, or show what is wrong with it."""
-        if self.controller.running:
+        """Find what the sentences say, or show what is wrong with them."""
+        if not self.controller.running:
+            self._try(self._begin_run)
+
+    def continue_run(self) -> None:
+        """Go on where the last run on these masks was stopped."""
+        workspace = self.bench.workspace
+        if self.controller.running or workspace is None:
             return
+
+        def begin() -> None:
+            step = workspace.project.continuation()
+            if step is None:
+                raise RequestError("Nothing is missing.", "Press Run to find something else.")
+            self._start(workspace, step)
+
+        self._try(begin)
+
+    def _begin_run(self) -> None:
+        workspace, step, open_footage = self.find.request()
+        self._start(workspace, step, open_footage)
+        self.find.remember()
+        self.bench.take(workspace)
+
+    def _run_on_bench(self, step: ModelStep) -> None:
+        """Run a step on the masks that are worked on."""
+        workspace = self.bench.workspace
+        assert workspace is not None  # whoever made the step has seen to it
+        if self.controller.running:
+            raise RequestError("A run is on its way.", "Wait for its end, or cancel it.")
+        self._start(workspace, step)
+
+    def _start(
+        self,
+        workspace: Workspace,
+        step: ModelStep,
+        open_footage: Callable[[], Footage] | None = None,
+    ) -> None:
+        footage = workspace.project.footage
+        if footage is not None:
+            opened: Footage = footage
+            open_footage = lambda: opened  # noqa: E731
+        if open_footage is None:
+            raise RequestError(
+                "The movie of these masks is not at hand.", "Open it, and choose it under Find."
+            )
+        job = workspace.begin(step)
+        workspace.view.follow(self.panel.follow_box.isChecked() and step.kind == "run")
+        self.controller.run(JobRequest(job, open_footage), workspace)
+
+    def _try(self, action: Callable[[], None]) -> None:
         try:
-            request = self._request()
+            action()
         except Sa2vaError as error:
             self.panel.show_error(error.message, error.hint)
-            return
         except Exception as error:
             failed = Failed.of(error)
             self.panel.show_error(failed.message, failed.hint, failed.details)
-            return
-        self.controller.run(request)
 
-    def _request(self) -> Request:
-        """Read everything off the layer now: the worker must not touch it."""
-        layer, axes, choice = self.picker.chosen()
-        prompts = prompts_in(self.sentences.toPlainText())
-        return Request(
-            recording=to_recording(layer, axes, choice),
-            clip_arguments=clip_arguments(layer, axes, choice),
-            prompts=prompts,
-            settings=self.settings.value(),
-            placement=place(layer, axes, choice),
-            layer_name=layer.name,
-        )
+    # The workspace
+
+    def _take_workspace(self, workspace: Workspace | None) -> None:
+        old, self._workspace = getattr(self, "_workspace", None), workspace
+        if old is not None:
+            old.failed.disconnect(self._refuse, missing_ok=True)
+            old.history_changed.disconnect(self._offer, missing_ok=True)
+        if workspace is not None:
+            workspace.failed.connect(self._refuse)
+            workspace.history_changed.connect(self._offer)
+        self._offer()
+
+    def _refuse(self, message: str, hint: str) -> None:
+        self.panel.show_error(message, hint)
+
+    def _offer(self) -> None:
+        """Offer to continue, if something is missing."""
+        workspace = self.bench.workspace
+        missing = workspace is not None and workspace.project.continuation() is not None
+        self.panel.offer_to_continue(missing)
 
     def event(self, event: QEvent) -> bool:
         """Stop when the dock is closed: napari then takes this widget out of its window."""
@@ -117,17 +172,33 @@ class SentenceDock(QWidget):
             if self.parent() is None:
                 self.controller.stop()
                 self.panel.set_running(False)
-                self.settings.end()
-                self.picker.unwatch()
+                self.find.close_down()
+                self.correct.close_down()
+                self.bench.unwatch()
+                self.bench.take(None)
             else:
-                self.picker.watch()
+                self.find.watch()
+                self.correct.watch()
+                self.bench.watch()
         return super().event(event)
 
 
-def _connected(viewer: Viewer, panel: RunPanel, source: Source) -> Controller:
-    """A controller that knows the panel but not the dock, which must be free to go."""
-    return Controller(
-        panel,
-        lambda request, on_message: start_run(request, on_message, source),
-        lambda request: LabelsSink(viewer, request, follow=panel.follow_box.isChecked()),
-    )
+def _free_to_go(run: Callable[[ModelStep], None]) -> Callable[[ModelStep], None]:
+    """Call a method of the dock without keeping the dock alive, whose parts are kept by Qt."""
+    method = WeakMethod(run)
+
+    def call(step: ModelStep) -> None:
+        alive = method()
+        if alive is not None:
+            alive(step)
+
+    return call
+
+
+def _scrolling(part: QWidget) -> QScrollArea:
+    area = QScrollArea()
+    area.setWidget(part)
+    area.setWidgetResizable(True)
+    area.setFrameShape(QFrame.Shape.NoFrame)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    return area

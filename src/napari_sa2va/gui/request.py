@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,8 @@ from napari_sa2va.core.cancel import CancelToken
 from napari_sa2va.core.errors import RequestError, Sa2vaError
 from napari_sa2va.core.prompt import IMAGE, Prompt, PromptSet
 from napari_sa2va.pipeline.events import Event
+from napari_sa2va.project.footage import Footage
+from napari_sa2va.project.job import Drawn, Job
 from napari_sa2va.settings import RunSettings
 
 if TYPE_CHECKING:
@@ -48,11 +50,36 @@ class Request:
     layer_name: str = "image"
 
 
+@dataclass(frozen=True, eq=False)
+class JobRequest:
+    """One thing that the network is to do for a project.
+
+    Attributes
+    ----------
+    job : Job
+    open_footage : callable
+        Opens the pixels, on the worker's thread; what it needs of the layer was read off it before.
+    """
+
+    job: Job
+    open_footage: Callable[[], Footage]
+
+    @property
+    def prompts(self) -> PromptSet:
+        """What is asked for."""
+        return self.job.work.prompts
+
+
 @dataclass(frozen=True)
 class Opened:
     """The layer is a clip now: sizes and limits are known, nothing was computed yet."""
 
-    clip: Clip
+    footage: Footage
+
+    @property
+    def clip(self) -> Clip:
+        """The clip, of several planes the first."""
+        return self.footage.first
 
 
 @dataclass(frozen=True)
@@ -84,7 +111,7 @@ class Failed:
         )
 
 
-Message = Event | Opened | Failed
+Message = Event | Drawn | Opened | Failed
 
 
 def sentences_in(text: str) -> list[str]:
@@ -142,13 +169,13 @@ def name_and_sentence(line: str) -> tuple[str, str]:
 
 
 def messages_of(
-    request: Request, cancel: CancelToken, model: Sa2VA | None = None
+    request: JobRequest, cancel: CancelToken, model: Sa2VA | None = None
 ) -> Iterator[Message]:
-    """Open the clip and run the pipeline; runs on the worker thread.
+    """Open the pixels and let the network work; runs on the worker thread.
 
     Parameters
     ----------
-    request : Request
+    request : JobRequest
     cancel : CancelToken
     model : Sa2VA, optional
         A network that is already loaded, instead of the one that the settings name.
@@ -158,9 +185,6 @@ def messages_of(
     Sa2vaError
         See `napari_sa2va.pipeline.run.run`.
     """
-    from napari_sa2va.core.clip import make_clip
-    from napari_sa2va.pipeline.run import run
-
-    clip = make_clip(request.recording, **request.clip_arguments)
-    yield Opened(clip)
-    yield from run(clip, request.prompts, request.settings, model=model, cancel=cancel)
+    footage = request.open_footage()
+    yield Opened(footage)
+    yield from request.job.events(footage, cancel, model)

@@ -17,7 +17,7 @@ from napari_sa2va.gui.answers import AnswerList
 from napari_sa2va.gui.controller import duration
 from napari_sa2va.gui.fitting_scroll import FittingScroll
 from napari_sa2va.gui.message_box import MessageBox
-from napari_sa2va.gui.request import Request
+from napari_sa2va.gui.request import JobRequest
 
 _HIGHEST_PX = 280
 
@@ -26,6 +26,7 @@ class RunPanel(QWidget):
     """Implements `napari_sa2va.gui.controller.View`."""
 
     run_clicked = Signal()
+    continue_clicked = Signal()
     cancel_clicked = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -33,6 +34,9 @@ class RunPanel(QWidget):
         self.run_button = QPushButton("Run")
         self.run_button.setToolTip("Find every sentence in the whole movie. (Ctrl+Enter)")
         self.run_button.clicked.connect(self.run_clicked)
+        self.continue_button = QPushButton("Continue")
+        self.continue_button.setToolTip("Do the frames that the last run was stopped before.")
+        self.continue_button.clicked.connect(self.continue_clicked)
         self.cancel_button = QPushButton("Cancel")
         self.cancel_button.setToolTip("Stop after the frame in work; finished frames are kept.")
         self.cancel_button.clicked.connect(self.cancel_clicked)
@@ -50,6 +54,7 @@ class RunPanel(QWidget):
 
         buttons = QHBoxLayout()
         buttons.addWidget(self.run_button, 1)
+        buttons.addWidget(self.continue_button, 1)
         buttons.addWidget(self.cancel_button, 1)
         buttons.addWidget(self.follow_box)
         layout = QVBoxLayout(self)
@@ -61,16 +66,24 @@ class RunPanel(QWidget):
         layout.addWidget(FittingScroll(self.message, self.answers, highest_px=_HIGHEST_PX))
         self.progress.hide()
         self.stage.hide()
+        self._something_missing = False
         self.set_running(False)
 
-    def start_over(self, request: Request) -> None:
+    def offer_to_continue(self, missing: bool) -> None:
+        """Say whether a run was stopped that can be continued."""
+        self._something_missing = missing
+        self.continue_button.setVisible(missing and self.run_button.isEnabled())
+
+    def start_over(self, request: JobRequest) -> None:
         self.message.hide()
-        self.answers.start_over(request.prompts)
+        if any(prompt.text for prompt in request.prompts):
+            self.answers.start_over(request.prompts)
         self.progress.setRange(0, 0)
 
     def set_running(self, running: bool) -> None:
         self.run_button.setEnabled(not running)
         self.cancel_button.setEnabled(running)
+        self.offer_to_continue(self._something_missing)
         self.progress.setVisible(running)
         if not running:
             self.answers.end()

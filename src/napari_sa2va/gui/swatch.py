@@ -14,13 +14,18 @@ def qcolor_of(object_id: int) -> QColor:
 
 
 def swatch(object_id: int, size: int = 12) -> QPixmap:
-    """A small rounded square in the colour of an object."""
+    """A small rounded square in the colour that an object gets at first."""
+    return swatch_of(qcolor_of(object_id), size)
+
+
+def swatch_of(color: QColor, size: int = 12) -> QPixmap:
+    """A small rounded square."""
     pixmap = QPixmap(size, size)
     pixmap.fill(Qt.GlobalColor.transparent)
     painter = QPainter(pixmap)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     painter.setPen(Qt.PenStyle.NoPen)
-    painter.setBrush(qcolor_of(object_id))
+    painter.setBrush(color)
     painter.drawRoundedRect(0, 0, size, size, 2, 2)
     painter.end()
     return pixmap

@@ -203,5 +203,5 @@ def _connected(viewer: Viewer, panel: TalkPanel, talker: Talker) -> TalkControll
     return TalkController(
         panel,
         lambda request, on_message: start_work(request, on_message, talker),
-        lambda request: LabelsSink(viewer, request, follow=False),
+        lambda request: LabelsSink(viewer, request),
     )

@@ -14,6 +14,7 @@ from napari_sa2va.gui.request import Failed, Opened, Request
 from napari_sa2va.pipeline.conversation import Conversation
 from napari_sa2va.pipeline.events import Event
 from napari_sa2va.pipeline.turns import Stopped, Turns
+from napari_sa2va.project.footage import Footage
 from napari_sa2va.settings import RunSettings
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ class Talker:
         from napari_sa2va.core.clip import make_clip
 
         clip = make_clip(request.recording, **request.clip_arguments)
-        yield Opened(clip)
+        yield Opened(Footage.of(clip))
         if self._model is None:
             from napari_sa2va.pipeline.loaded import fetching
 

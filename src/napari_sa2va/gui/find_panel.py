@@ -1,0 +1,153 @@
+"""The part of the dock that finds: what to look in, what to find, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from qtpy.QtWidgets import QFormLayout, QVBoxLayout, QWidget
+
+from napari_sa2va.gui.bench import Bench
+from napari_sa2va.gui.eliding import ElidingCombo
+from napari_sa2va.gui.forms import heading
+from napari_sa2va.gui.labels_view import LabelsView
+from napari_sa2va.gui.layer_footage import footage_opener
+from napari_sa2va.gui.layer_picker import LayerPicker
+from napari_sa2va.gui.model_tasks import need_of
+from napari_sa2va.gui.placement import place
+from napari_sa2va.gui.request import prompts_in
+from napari_sa2va.gui.sentence_edit import SentenceEdit
+from napari_sa2va.gui.settings_panel import SettingsPanel
+from napari_sa2va.gui.workspace import Workspace
+from napari_sa2va.project.project import Project
+from napari_sa2va.project.steps.run import Run, Sentence
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
+    from napari_sa2va.project.footage import Footage
+
+_LINES = 5
+_NEW = "a new layer"
+
+
+class FindPanel(QWidget):
+    """Implements the tab "Find".
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+    bench : Bench
+    """
+
+    def __init__(self, viewer: Viewer, bench: Bench, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._viewer = viewer
+        self._bench = bench
+        self.picker = picker = LayerPicker(viewer)
+        self.sentences = sentences = SentenceEdit()
+        self.settings = SettingsPanel(
+            lambda settings: need_of(settings, picker.chosen(), sentences.toPlainText())
+        )
+        self.into = ElidingCombo()
+        self.into.setAccessibleName("Masks go to")
+        self.into.setToolTip("Make a new layer of masks, or add objects to the one that is there.")
+        self._into_form = QFormLayout()
+        self._into_form.setContentsMargins(0, 0, 0, 0)
+        self._into_form.addRow("Masks go to", self.into)
+
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 6, 6, 0)
+        layout.setSpacing(6)
+        layout.addWidget(self.picker)
+        what = heading("What to find")
+        what.setBuddy(self.sentences)
+        layout.addWidget(what)
+        layout.addWidget(self.sentences)
+        layout.addLayout(self._into_form)
+        layout.addWidget(self.settings)
+        layout.addStretch(1)
+        self.sentences.setFixedHeight(_LINES * self.sentences.fontMetrics().lineSpacing() + 12)
+        bench.changed.connect(self._offer_into)
+        picker.changed.connect(self._offer_into)
+        self._offer_into()
+
+    def request(self) -> tuple[Workspace, Run, Callable[[], Footage]]:
+        """Read everything off the layer now: the worker must not touch it.
+
+        Returns
+        -------
+        workspace : Workspace
+            Where the masks go, a new one or the one chosen.
+        step : Run
+        open_footage : callable
+            Opens the pixels, on any thread.
+
+        Raises
+        ------
+        Sa2vaError
+            If something is missing or does not fit.
+        """
+        layer, axes, choice = self.picker.chosen()
+        prompts = prompts_in(self.sentences.toPlainText())
+        settings = self.settings.value()
+        workspace = self.into.currentData()
+        if workspace is None or not self._fits(workspace):
+            placement = place(layer, axes, choice)
+            shape = placement.stack_length, axes.shape[axes.y], axes.shape[axes.x]
+            workspace = Workspace(
+                Project(shape, placement.planes),
+                LabelsView(self._viewer, placement, shape),
+                image_name=layer.name,
+                image_key=str(layer.unique_id),
+                overlap=settings.output.overlap,
+            )
+        next_id = workspace.project.state.next_id
+        box = None
+        step = Run(
+            sentences=tuple(
+                Sentence(object_id=number, name=prompt.name, text=prompt.text)
+                for number, prompt in enumerate(prompts, next_id)
+            ),
+            settings=settings,
+            begin_near=-1 if workspace.frame_in_view is None else workspace.frame_in_view,
+            region=None if box is None else tuple(box.to_json()),
+        )
+        return workspace, step, footage_opener(layer, axes, choice)
+
+    def remember(self) -> None:
+        """A run has begun with what is in the box."""
+
+    def watch(self) -> None:
+        """Follow the viewer from now on."""
+        self.picker.watch()
+
+    def close_down(self) -> None:
+        """Let go of everything: the dock is gone."""
+        self.settings.end()
+        self.picker.unwatch()
+
+    def _fits(self, workspace: Workspace) -> bool:
+        """Whether objects of the image that is chosen, as it is to be played, can be added to it."""
+        layer = self.picker.layer
+        if layer is None or not workspace.is_shown:
+            return False
+        layer, axes, choice = self.picker.chosen()
+        placement = place(layer, axes, choice)
+        return (
+            workspace.image_key == str(layer.unique_id)
+            and workspace.view.placement.dims == placement.dims
+            and workspace.view.placement.stack_length == placement.stack_length
+        )
+
+    def _offer_into(self, *ignored: object) -> None:
+        workspace = self._bench.workspace
+        fits = workspace is not None and self._fits(workspace)
+        self.into.clear()
+        self.into.addItem(_NEW, None)
+        if workspace is not None and fits and workspace.layer is not None:
+            self.into.addItem(f"add to {workspace.layer.name}", workspace)
+        self.into.setVisible(fits)
+        label = self._into_form.labelForField(self.into)
+        if label is not None:
+            label.setVisible(fits)

@@ -1,0 +1,481 @@
+"""A project and the Labels layer that shows it. All docks talk to it; it knows none of them.
+
+The GUI's thread only, without Qt. The layer keeps its workspace alive, and a dock finds it with
+`workspace_of(layer)`: through the layer itself, wherever it stands in the list and whatever its name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+from weakref import WeakValueDictionary
+
+import numpy as np
+from psygnal import Signal
+
+from napari_sa2va.analysis.doubt import Thresholds
+from napari_sa2va.analysis.timeline import Timeline, TimelineBuilder
+from napari_sa2va.core import rle
+from napari_sa2va.core.errors import RequestError, Sa2vaError
+from napari_sa2va.core.masklet import Masklet, Overlap
+from napari_sa2va.gui.labels_view import LabelsView
+from napari_sa2va.gui.request import Failed, Opened
+from napari_sa2va.pipeline.events import Answered, Finished, KeyMasks
+from napari_sa2va.project.change import Change
+from napari_sa2va.project.job import Drawn, Job
+from napari_sa2va.project.project import Project
+from napari_sa2va.project.steps.base import EditStep, ModelStep
+from napari_sa2va.project.steps.paint import Paint
+from napari_sa2va.project.steps.run import Run
+
+if TYPE_CHECKING:
+    from napari.layers import Labels
+
+    from napari_sa2va.gui.request import Message
+
+METADATA_KEY = "napari_sa2va"
+"""Key of `layer.metadata` under which provenance lies, as JSON types."""
+
+WORKSPACE_KEY = f"{METADATA_KEY}_workspace"
+STEPS_KEY = f"{METADATA_KEY}_steps"
+"""Key of `layer.metadata` under which all steps lie, in words."""
+
+IMAGE_KEY = f"{METADATA_KEY}_image"
+
+_open: WeakValueDictionary[str, Workspace] = WeakValueDictionary()
+
+
+def workspace_of(layer: Any) -> Workspace | None:
+    """The workspace of a layer; None if it has none."""
+    metadata = getattr(layer, "metadata", None)
+    return None if not metadata else _open.get(metadata.get(WORKSPACE_KEY, ""))
+
+
+class Workspace:
+    """See the module.
+
+    Parameters
+    ----------
+    project : Project
+    view : LabelsView
+    image_name : str
+        Of the image layer that the masks are of.
+    image_key : str
+        What tells that image from others by its content, see `gui.layer_identity`.
+    overlap : {"last", "first"}
+        Which of two overlapping objects is seen.
+
+    Attributes
+    ----------
+    frames_changed : Signal(set of int or None)
+        Masks of these frames are other ones; None is all frames.
+    objects_changed : Signal()
+        Names, colours or answers are other ones, or objects came or went.
+    history_changed : Signal()
+    job_changed : Signal(bool)
+        A job has begun (True) or ended.
+    failed : Signal(str, str)
+        What a person did on the layer cannot be done: the message and a hint.
+    """
+
+    frames_changed = Signal(object)
+    objects_changed = Signal()
+    history_changed = Signal()
+    job_changed = Signal(bool)
+    failed = Signal(str, str)
+
+    def __init__(
+        self,
+        project: Project,
+        view: LabelsView,
+        *,
+        image_name: str,
+        image_key: str = "",
+        overlap: Overlap = "last",
+    ) -> None:
+        self.project = project
+        self.view = view
+        self.image_name = image_name
+        self.image_key = image_key
+        self.overlap: Overlap = overlap
+        self.key = uuid4().hex
+        self.settings: Any = None
+        self.job: Job | None = None
+        self.curves: dict[str, Mapping[int, np.ndarray]] = {}
+        self.thresholds = Thresholds()
+        self._timelines: dict[int, TimelineBuilder] = {}
+        self._dirty: dict[int, set[int] | None] = {}
+        _open[self.key] = self
+        view.on_paint = self._take_paint
+
+    # What there is
+
+    @property
+    def layer(self) -> Labels | None:
+        """The layer, if it has been made."""
+        return self.view.layer
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether the layer is in the viewer."""
+        return self.view.is_shown
+
+    @property
+    def frame_in_view(self) -> int | None:
+        """The frame that the sliders stand on; None if they stand outside the clip."""
+        return self.view.frame_in_view
+
+    @property
+    def selected(self) -> int | None:
+        """The object whose label is selected in the layer; None if that is no object."""
+        label = int(self.layer.selected_label) if self.layer is not None else 0
+        return label if label in self.project.state.cards else None
+
+    def select(self, object_id: int) -> None:
+        """Select the label of an object in the layer."""
+        if self.layer is not None:
+            self.layer.selected_label = object_id
+
+    def go_to(self, frame: int) -> None:
+        """Move the sliders to a frame."""
+        self.view.go_to(frame)
+
+    # What a person does
+
+    def do(self, step: EditStep) -> Change | None:
+        """Do what needs no network, and show it.
+
+        Raises
+        ------
+        RequestError
+            If it cannot be done.
+        """
+        change = self.project.do(step)
+        if change is not None:
+            self._show_change(change)
+        return change
+
+    def undo(self) -> Change | None:
+        """Take back the last thing that was done, and show it."""
+        change = self.project.undo()
+        if change is not None:
+            self._show_change(change)
+        return change
+
+    def redo(self) -> Change | None:
+        """Do again what was undone last, and show it."""
+        change = self.project.redo()
+        if change is not None:
+            self._show_change(change)
+        return change
+
+    # What the network does; a sink of the controller
+
+    def begin(self, step: ModelStep) -> Job:
+        """Begin what needs the network; its messages come to `take`.
+
+        Raises
+        ------
+        RequestError
+            If it cannot be done, or another job is on its way.
+        """
+        self.job = self.project.begin(step)
+        self.job_changed.emit(True)
+        self.history_changed.emit()
+        if self.layer is not None and self.job.change.cards:
+            self._show_objects()
+        return self.job
+
+    def take(self, message: Message) -> None:
+        """Show what a message carries.
+
+        Raises
+        ------
+        OutputError
+            If the user removed the layer while the run went on.
+        """
+        if isinstance(message, Opened):
+            self.project.footage = message.footage
+        if self.job is None:
+            return
+        self.job.take(message)
+        match message:
+            case Answered():
+                self._show_objects()
+                self.frames_changed.emit(None)
+            case Drawn():
+                self._take_drawn(self.job, message)
+            case Finished():
+                self.end(complete=message.reason == "done")
+            case Failed():
+                self.end(complete=False)
+
+    def end(self, *, complete: bool = False) -> None:
+        """No more messages come of the job."""
+        job, self.job = self.job, None
+        if job is None:
+            return
+        self.project.end(job, complete=complete)
+        if self.is_shown:
+            self._show_objects()
+            self._sign()
+        self.job_changed.emit(False)
+        self.history_changed.emit()
+
+    def _take_drawn(self, job: Job, message: Drawn) -> None:
+        frame = message.event.frame
+        if not any((i, frame) in job.change.cells for i in message.event.object_ids):
+            return
+        if self.layer is None:
+            self._open_layer()
+        # Key frames come in the order of their distance to the frame in view: no place to go to.
+        is_preview = isinstance(message.event, KeyMasks)
+        plane = self.project.state.labels(frame, self.overlap)
+        self.view.show(frame, plane, follow=not is_preview)
+        self._touch({frame})
+        self.frames_changed.emit({frame})
+
+    # Painting
+
+    def _take_paint(self, frames: list[int]) -> None:
+        """Make of what is in the layer now what it means for the objects."""
+        for frame in frames:
+            try:
+                step = self._paint_step(frame)
+                if step is not None:
+                    self.do(step)
+                else:
+                    self._show_frame(frame)
+            except Sa2vaError as error:
+                self._show_frame(frame)
+                self.failed.emit(error.message, error.hint)
+
+    def _paint_step(self, frame: int) -> Paint | None:
+        """The masks that somebody painted on a frame; None if that changes nothing."""
+        state = self.project.state
+        now, before = self.view.read(frame), state.labels(frame, self.overlap)
+        changed = now != before
+        if not changed.any():
+            return None
+        masks: dict[int, rle.Rle] = {}
+        spared = np.zeros(changed.shape, bool)
+        for label in np.unique(before[changed]):
+            if label and state.cell(int(label), frame).locked:
+                spared |= changed & (before == label)  # of what is locked, no pixel is taken
+        if spared.any() and not (changed & ~spared).any():
+            locked = state.card(int(before[spared][0])).name
+            raise RequestError(
+                f"{locked!r} is locked on frame {frame}.", "Unlock it there to paint over it."
+            )
+        changed &= ~spared
+        for label in np.unique(now[changed]):
+            if label:
+                known = int(label) in state.cards
+                mask = state.mask(int(label), frame) if known else np.zeros(changed.shape, bool)
+                masks[int(label)] = rle.encode(mask | (changed & (now == label)))
+        for label in np.unique(before[changed]):
+            if label:
+                mask = state.mask(int(label), frame) & ~(changed & (before == label))
+                masks[int(label)] = rle.encode(mask)
+        return Paint(frame=frame, masks=masks) if masks else None
+
+    # Showing
+
+    def open_layer(self) -> None:
+        """Make the layer now, and show all there is."""
+        if self.layer is None:
+            self._open_layer()
+        self.show_all()
+
+    def show_all(self) -> None:
+        """Paint every frame anew."""
+        state = self.project.state
+        self.view.show_all((f, state.labels(f, self.overlap)) for f in range(state.num_frames))
+        self._show_objects()
+        self._touch(None)
+        self.frames_changed.emit(None)
+
+    def timeline(self, plane: int = 0) -> Timeline:
+        """What is to be seen at a glance of the frames of a plane, which are counted from 0."""
+        state = self.project.state
+        count = state.frames_per_plane
+        frames = range(plane * count, (plane + 1) * count)
+        if plane not in self._timelines:
+            self._timelines[plane] = TimelineBuilder(self.thresholds)
+            self._dirty[plane] = None
+        builder, dirty = self._timelines[plane], self._dirty[plane]
+        here = None if dirty is None else [f - frames.start for f in dirty]
+        builder.update([_part(m, frames) for m in state.masklets()], here)
+        self._dirty[plane] = set()
+
+        def marked(**so: bool) -> dict[int, list[int]]:
+            return {
+                i: [f - frames.start for f in state.frames_where(i, **so) if f in frames]
+                for i in state.cards
+            }
+
+        return builder.timeline(
+            colors=self._colors(),
+            locked=marked(locked=True),
+            corrected=marked(corrected=True),
+            key_frames=self.key_frames if plane == self._asked_plane else (),
+            reviewed=[f - frames.start for f in state.reviewed if f in frames],
+            curves={
+                title: {i: np.asarray(values)[frames] for i, values in by_id.items()}
+                for title, by_id in self.curves.items()
+            },
+            num_frames=count,
+        )
+
+    @property
+    def _asked_plane(self) -> int:
+        """The plane that the last run asked its sentences of."""
+        runs = [step for step in self.project.steps if isinstance(step, Run)]
+        return self.project.state.plane_of(max(runs[-1].begin_near, 0)) if runs else 0
+
+    @property
+    def key_frames(self) -> tuple[int, ...]:
+        """The frames that the language model saw in the last run."""
+        job = self.job
+        if job is not None and job.record is not None:
+            return tuple(job.record.key_frames)
+        for record in reversed(self.project.records):
+            if record.get("key_frames"):
+                return tuple(record["key_frames"])
+        return ()
+
+    def _touch(self, frames: set[int] | None) -> None:
+        """Note that the timeline of these frames is out of date; None is all of it."""
+        count = self.project.state.frames_per_plane
+        for plane, dirty in self._dirty.items():
+            if frames is None or dirty is None:
+                self._dirty[plane] = None
+            else:
+                dirty |= {f for f in frames if f // count == plane}
+
+    def _open_layer(self) -> None:
+        self._hide_earlier()
+        self.view.open(
+            self.name,
+            self._colors(),
+            features=self._features(),
+            metadata={IMAGE_KEY: self.image_key or self.image_name, WORKSPACE_KEY: self.key},
+        )
+        self._bind_keys()
+
+    @property
+    def name(self) -> str:
+        """Name of the layer: the image's, and what was looked for in it."""
+        names = [card.name for card in self.project.state.cards.values()]
+        if not names:
+            return f"{self.image_name} – masks"
+        first = names[0] if len(names[0]) <= 32 else f"{names[0][:31].rstrip()}…"
+        more = f" +{len(names) - 1}" if len(names) > 1 else ""
+        return f"{self.image_name} – {first}{more}"
+
+    def _hide_earlier(self) -> None:
+        """Hide other masks on the same image, which would shine through."""
+        for layer in self.view.viewer.layers:
+            if layer.metadata.get(IMAGE_KEY) == (self.image_key or self.image_name):
+                layer.visible = False
+
+    def _bind_keys(self) -> None:
+        """Let undo and redo in this layer be those of the project."""
+        layer = self.layer
+        assert layer is not None
+        layer.bind_key("Control-Z", lambda _: self._try(self.undo), overwrite=True)
+        layer.bind_key("Control-Shift-Z", lambda _: self._try(self.redo), overwrite=True)
+
+    def _try(self, action: Any) -> None:
+        try:
+            action()
+        except Sa2vaError as error:
+            self.failed.emit(error.message, error.hint)
+
+    def _show_change(self, change: Change) -> None:
+        frames = change.frames
+        if self.is_shown:
+            if change.cards:
+                self._show_objects()
+            if frames is None:
+                frames_shown = {frame for _, frame in change.cells} | self._frames_of(change)
+                self._show_frames(sorted(frames_shown))
+            elif frames:
+                self._show_frames(sorted(frames))
+            self._sign()
+        self._touch(frames)
+        if change.cards:
+            self.objects_changed.emit()
+        self.frames_changed.emit(frames)
+        self.history_changed.emit()
+
+    def _frames_of(self, change: Change) -> set[int]:
+        """Frames on which objects that came or went have masks."""
+        state, frames = self.project.state, set()
+        for object_id in change.cards:
+            frames |= {f for f in range(state.num_frames) if state.peek(object_id, f).code}
+        return frames
+
+    def _show_frame(self, frame: int) -> None:
+        self.view.show(frame, self.project.state.labels(frame, self.overlap))
+
+    def _show_frames(self, frames: list[int]) -> None:
+        state = self.project.state
+        self.view.show_all((f, state.labels(f, self.overlap)) for f in frames)
+
+    def _show_objects(self) -> None:
+        if self.is_shown and self.layer is not None:
+            self.view.recolor(self._colors())
+            if "frame" not in self.layer.features:  # measurements stay until they are made anew
+                self.layer.features = self._features()
+        self.objects_changed.emit()
+
+    def _colors(self) -> dict[int, tuple[int, int, int]]:
+        return {i: card.color for i, card in self.project.state.cards.items()}
+
+    def rows(self) -> list[tuple[int, str, int, float, str]]:
+        """Per object its id, name, number of frames, mean score (NaN if unknown), and a tip."""
+        state, rows = self.project.state, []
+        for object_id in sorted(state.cards):
+            card, cells = state.cards[object_id], state.cells(object_id)
+            frames = sum(bool(c.code is not None and rle.area(c.code)) for c in cells)
+            scores = [c.score for c in cells if c.final and c.score == c.score]
+            score = float(np.mean(scores)) if scores else np.nan
+            said = f"The model said: {card.answer}" if card.answer else ""
+            words = card.text if card.text != card.name else ""
+            tip = "\n".join(line for line in (f"{object_id}. {card.name}", words, said) if line)
+            rows.append((object_id, card.name, frames, score, tip))
+        return rows
+
+    def _features(self) -> dict[str, list[Any]]:
+        """One row per object, which napari finds by its `index`."""
+        rows, cards = self.rows(), self.project.state.cards
+        return {
+            "index": [row[0] for row in rows],
+            "name": [row[1] for row in rows],
+            "found": [bool(cards[row[0]].found and row[2]) for row in rows],
+            "answer": [cards[row[0]].answer for row in rows],
+            "frames": [row[2] for row in rows],
+            "score": [row[3] for row in rows],
+        }
+
+    def _sign(self) -> None:
+        """Write down in the layer what its masks come from."""
+        layer = self.layer
+        assert layer is not None
+        records = self.project.records
+        layer.metadata = {
+            **layer.metadata,
+            METADATA_KEY: records[-1] if records else {},
+            STEPS_KEY: [step.title for step in self.project.steps],
+        }
+
+
+def _part(masklet: Masklet, frames: range) -> Masklet:
+    """A masklet on some frames only."""
+    if len(frames) == masklet.num_frames:
+        return masklet
+    here = slice(frames.start, frames.stop)
+    return replace(masklet, codes=masklet.codes[here], scores=masklet.scores[here])
