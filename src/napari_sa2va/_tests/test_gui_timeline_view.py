@@ -4,7 +4,8 @@ import gc
 import weakref
 
 import pytest
-from qtpy.QtCore import QPoint, Qt
+from qtpy.QtCore import QEvent, QPoint, Qt
+from qtpy.QtGui import QKeyEvent
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QWidget
 
@@ -255,6 +256,19 @@ def test_zoom_stays_while_a_run_goes_on_and_ends_with_another_movie(view) -> Non
     assert view.time_axis == zoomed
     view.set_timeline(timeline(lane(1, num_frames=50)))
     assert view.time_axis.is_whole
+
+
+def test_its_letters_are_not_taken_for_shortcuts_of_the_window(view) -> None:
+    def kept(key: Qt.Key) -> bool:
+        """Whether the widget claims a key before the window looks for a shortcut."""
+        event = QKeyEvent(QEvent.Type.ShortcutOverride, key, NO_KEY)
+        event.ignore()
+        QApplication.sendEvent(view, event)
+        return event.isAccepted()
+
+    assert [kept(key) for key in (Qt.Key.Key_N, Qt.Key.Key_B)] == [True, False]
+    view.set_timeline(None)
+    assert not kept(Qt.Key.Key_N)
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
