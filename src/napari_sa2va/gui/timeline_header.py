@@ -60,7 +60,7 @@ class TimelineHeader(QWidget):
     jump_wanted = Signal(bool)  # backwards
     review_clicked = Signal()
     lock_clicked = Signal()
-    plot_wanted = Signal(bool)
+    view_changed = Signal()  # lanes or plot
     curve_chosen = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -182,7 +182,7 @@ class TimelineHeader(QWidget):
 
     def _switch(self, plot: bool) -> None:
         self.curve_box.setVisible(plot)
-        self.plot_wanted.emit(plot)
+        self.view_changed.emit()
 
     def _draw_icons(self) -> None:
         look, dpr = look_of(self.palette()), self.devicePixelRatioF()

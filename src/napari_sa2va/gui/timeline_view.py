@@ -235,7 +235,7 @@ class TimelineView(QWidget):
         self.lanes.lock_wanted.connect(self.lock_toggled)
         self.down_bar.valueChanged.connect(self.lanes.set_scroll)
         self.along_bar.valueChanged.connect(self._pan_to)
-        self.header.plot_wanted.connect(self._show_plot)
+        self.header.view_changed.connect(self._refresh)
         self.header.curve_chosen.connect(self._choose_curve)
         self.header.jump_wanted.connect(self._jump)
         self.header.review_clicked.connect(self._toggle_review)
@@ -334,9 +334,6 @@ class TimelineView(QWidget):
         if self._axis is not None:
             self._axis = TimeAxis.whole(self._axis.num_frames, 0, 1)
             self._refresh()
-
-    def _show_plot(self, shown: bool) -> None:
-        self._refresh()
 
     def _offer_curves(self) -> None:
         titles = titles_of(self._index.timeline if self._index is not None else None)
