@@ -5,19 +5,20 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_sa2va.core.errors import ModelError
+from napari_sa2va.core.errors import ModelError, RequestError
 from napari_sa2va.core.prompt import PromptSet
 from napari_sa2va.models import device as devices
 from napari_sa2va.models.zoo import find, memory_needed
 from napari_sa2va.pipeline import estimate as estimating
 from napari_sa2va.pipeline import loaded
-from napari_sa2va.pipeline.estimate import Estimate, about, estimate
+from napari_sa2va.pipeline.estimate import Estimate, about, estimate, foretell
 from napari_sa2va.pipeline.need import ask_of
 from napari_sa2va.pipeline.rates import Counts, learning
 from napari_sa2va.pipeline.resolve import resolve
 from napari_sa2va.pipeline.run import run
 from napari_sa2va.presets import PRESETS
 from napari_sa2va.readers.open import open_clip
+from napari_sa2va.sampling.manual import Manual
 from napari_sa2va.settings import RunSettings
 
 CLIP = open_clip(
@@ -31,14 +32,10 @@ def on_cpu(**model: str) -> RunSettings:
     return settings.model_copy(update={"model": choice})
 
 
-def counts_of(settings: RunSettings, sentences: list[str]) -> Counts:
-    plan = resolve(CLIP, PromptSet.from_texts(sentences), settings)
-    return Counts.of(plan, CLIP.height, CLIP.width)
-
-
 def foretold(settings: RunSettings, sentences: int = 1) -> Estimate:
-    counts = counts_of(settings, ["the cell"] * sentences)
-    return estimate(settings, counts, height=CLIP.height, width=CLIP.width)
+    return foretell(
+        settings, num_frames=7, height=CLIP.height, width=CLIP.width, num_sentences=sentences
+    )
 
 
 def really_run(settings: RunSettings) -> float:
@@ -86,6 +83,24 @@ def test_more_objects_and_key_frames_are_guessed_to_take_longer() -> None:
     assert foretold(few, 1).seconds < foretold(few, 9).seconds
     sampling = few.sampling.model_copy(update={"num_key_frames": 7})
     assert foretold(few).seconds < foretold(few.model_copy(update={"sampling": sampling})).seconds
+
+
+def test_a_plan_and_the_size_of_a_clip_foretell_the_same() -> None:
+    settings = on_cpu()
+    plan = resolve(CLIP, PromptSet.from_texts(["a", "b"]), settings)
+    counts = Counts.of(plan, CLIP.height, CLIP.width)
+    assert estimate(settings, counts, height=32, width=40) == foretold(settings, 2)
+
+
+def test_every_plane_takes_its_time() -> None:
+    one = foretell(on_cpu(), num_frames=50, height=32, width=40)
+    assert one.seconds < foretell(on_cpu(), num_frames=50, height=32, width=40, planes=9).seconds
+
+
+def test_key_frames_outside_of_the_clip_are_refused() -> None:
+    settings = on_cpu().model_copy(update={"sampling": Manual(frames=(9,))})
+    with pytest.raises(RequestError, match="outside the clip"):
+        foretold(settings)
 
 
 def test_the_memory_is_that_of_the_window_of_models() -> None:

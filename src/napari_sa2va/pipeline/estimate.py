@@ -170,6 +170,45 @@ def estimate(settings: RunSettings, counts: Counts, *, height: int, width: int) 
     )
 
 
+def foretell(
+    settings: RunSettings,
+    *,
+    num_frames: int,
+    height: int,
+    width: int,
+    num_sentences: int = 1,
+    planes: int = 1,
+) -> Estimate:
+    """The same for sentences about a clip of which only the size is known.
+
+    Parameters
+    ----------
+    settings : RunSettings
+    num_frames, height, width : int
+        Of the clip; of a frame in px.
+    num_sentences : int
+    planes : int
+        How many planes are followed, each through all frames.
+
+    Raises
+    ------
+    RequestError
+        If the key frames of the settings lie outside the clip.
+    ModelError
+        See `estimate`.
+    """
+    import dask.array as da
+
+    from napari_sa2va.core.clip import Clip
+    from napari_sa2va.core.prompt import PromptSet
+    from napari_sa2va.pipeline.resolve import resolve
+
+    frames = da.zeros((num_frames, height, width), dtype="uint8", chunks=-1)  # never computed
+    prompts = PromptSet.from_texts(["it"] * num_sentences)
+    counts = Counts.of(resolve(Clip(frames), prompts, settings), height, width, planes=planes)
+    return estimate(settings, counts, height=height, width=width)
+
+
 _Parts = tuple[float | None, float | None, float | None, float | None, float | None]
 
 
