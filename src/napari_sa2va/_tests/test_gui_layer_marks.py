@@ -7,6 +7,7 @@ import pytest
 from napari.layers import Image, Labels, Points, Shapes
 
 from napari_sa2va.core.errors import RequestError
+from napari_sa2va.core.region_box import Box
 from napari_sa2va.gui.layer_axes import AxisChoice, read_axes
 from napari_sa2va.gui.layer_marks import marks_in
 
@@ -91,3 +92,22 @@ def test_marks_on_another_plane_are_not_in_view():
     assert mask.mask.sum() == 36
     flat = Points(np.array([[8, 8.0]]))
     assert len(found(flat)) == 1
+
+
+def test_of_a_part_of_the_frame_only_what_lies_inside_is_marked():
+    data = np.zeros((T, Y, X), np.uint8)
+    data[2, :4, :4], data[2, 18:22, 19:30] = 1, 2
+    image = Image(np.zeros((T, Y, X)))
+    choice, box = AxisChoice(plays=0), Box(10, 15, 30, 25)
+
+    def found(layer):
+        return marks_in(layer, image, read_axes(image), choice, 2, box)
+
+    (mark,) = found(Labels(data))
+    assert (mark.object_id, mark.name, mark.frame) == (1, "region1", 2)
+    np.testing.assert_array_equal(mark.mask, data[2, 10:30, 15:25] == 2)
+    (clicked,) = found(Points(np.array([[2, 11, 16], [2, 5, 5.0]])))
+    assert [(p.y, p.x) for p in clicked.points] == [(1, 1)]
+    data[2, 10:] = 0
+    with pytest.raises(RequestError, match="lies outside the region"):
+        found(Labels(data))

@@ -50,7 +50,7 @@ def tint_of(layer: Any, look: Look = "shown", *, mixed: bool = False) -> str:
 
 def can_mix(layer: Any, other: Any) -> bool:
     """Whether two image layers lie pixel on pixel, so that one can be a channel of the other."""
-    if layer is other or layer.rgb or other.rgb:
+    if layer == other or layer.rgb or other.rgb:  # napari hands plugins a proxy: not `is`
         return False
     return _shape(layer) == _shape(other) and bool(
         np.array_equal(layer.scale, other.scale)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from napari_sa2va.core.errors import RequestError
 from napari_sa2va.core.prompt import Point, Prompt
+from napari_sa2va.core.region_box import Box, prompt_inside
 from napari_sa2va.gui.layer_axes import AxisChoice, LayerAxes, planes_in_view
 
 _CORNERS_OF_ELLIPSE = 72
@@ -15,7 +17,12 @@ _ON_FRAME = 0.5  # how far, in frames or planes, a shape or point may lie from w
 
 
 def marks_in(
-    layer: Any, image: Any, axes: LayerAxes, choice: AxisChoice, frame: int
+    layer: Any,
+    image: Any,
+    axes: LayerAxes,
+    choice: AxisChoice,
+    frame: int,
+    box: Box | None = None,
 ) -> list[Prompt]:
     """Every label, shape, or group of points of a layer as a region of a frame.
 
@@ -28,6 +35,9 @@ def marks_in(
     choice : AxisChoice
     frame : int
         Counted from 0.
+    box : Box, optional
+        The part of the frames that is looked at; what lies outside is left out, and marks are in px
+        of this part.
 
     Returns
     -------
@@ -54,9 +64,17 @@ def marks_in(
             f"The layer {layer.name!r} marks nothing on frame {frame}.",
             "Paint, draw or click a region there, or choose no region.",
         )
+    prompts = [Prompt(1, "region1", frame=frame, **mark) for mark in marks]
+    if box is not None:
+        prompts = [inside for p in prompts if not (inside := prompt_inside(p, box)).is_empty]
+        if not prompts:
+            raise RequestError(
+                f"What the layer {layer.name!r} marks lies outside the region.",
+                "Mark something inside, or look in the whole image.",
+            )
     return [
-        Prompt(number, f"region{number}", frame=frame, **mark)
-        for number, mark in enumerate(marks, 1)
+        replace(prompt, object_id=number, name=f"region{number}")
+        for number, prompt in enumerate(prompts, 1)
     ]
 
 

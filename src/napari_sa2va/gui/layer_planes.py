@@ -7,7 +7,6 @@ may then be asked for on any thread.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from napari_sa2va.core.errors import AxesError
@@ -17,6 +16,23 @@ from napari_sa2va.gui.layer_clip import clip_arguments, to_recording
 if TYPE_CHECKING:
     from napari_sa2va.core.recording import Recording
     from napari_sa2va.core.region_box import Box
+
+
+_KEPT = (
+    "name", "rgb", "scale", "translate", "rotate", "shear", "affine", "units", "source",
+    "contrast_limits", "colormap", "gamma", "opacity",
+)  # fmt: skip
+
+
+class _Still:
+    """A layer as it is now, as far as its pixels and its look go."""
+
+    multiscale = False
+
+    def __init__(self, layer: Any) -> None:
+        self.data = layer.data[0] if layer.multiscale else layer.data
+        for name in _KEPT:
+            setattr(self, name, getattr(layer, name, None))
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,24 +103,8 @@ def clips_of(layer: Any, axes: LayerAxes, choice: AxisChoice, box: Box | None = 
             "Choose what plays, or take one plane.",
         )
     letters_of(axes, choice)  # says what is wrong with the choice
-    still = replace(choice, beside=tuple(_still(other) for other in choice.beside))
+    still = replace(choice, beside=tuple(_Still(other) for other in choice.beside))
     planes, frames = range(axes.shape[choice.every]), range(axes.shape[choice.plays])
-    made = EveryPlane(planes, frames, _still(layer), axes, still, box)
+    made = EveryPlane(planes, frames, _Still(layer), axes, still, box)
     made.plane(0)  # what is wrong with the layers is said now, and here
     return made
-
-
-def _still(layer: Any) -> SimpleNamespace:
-    """A layer as it is now, as far as its pixels and its look go."""
-    return SimpleNamespace(
-        data=layer.data[0] if layer.multiscale else layer.data,
-        multiscale=False,
-        affine=layer.affine,
-        **{name: getattr(layer, name, None) for name in _KEPT},
-    )
-
-
-_KEPT = (
-    "name", "rgb", "scale", "translate", "rotate", "shear", "units", "source",
-    "contrast_limits", "colormap", "gamma", "opacity",
-)  # fmt: skip

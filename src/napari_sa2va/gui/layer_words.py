@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_sa2va.core.tints import GREY
 from napari_sa2va.gui.layer_axes import AxisChoice, LayerAxes, channel_axis, letters_of
+from napari_sa2va.gui.layer_clip import mapped_channels
 from napari_sa2va.gui.layer_look import limits_of, tint_of
 from napari_sa2va.readers.layer import physical_facts
 
@@ -81,7 +82,7 @@ def _pixels(layer: Any, axes: LayerAxes, choice: AxisChoice) -> str:
         return f"{1 + len(choice.beside)} layers"
     channels = channel_axis(axes, choice)
     if channels is not None:
-        count = len(set(choice.colors) - {None}) if choice.colors else min(channels.size, 3)
+        count = len(mapped_channels(channels, choice))
         return f"{count} channels" if count != 1 else "1 channel"
     data = layer.data[0] if layer.multiscale else layer.data
     is_grey = tint_of(layer, choice.look) == GREY

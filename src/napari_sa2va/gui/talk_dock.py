@@ -57,7 +57,7 @@ class TalkDock(QWidget):
         self.setObjectName("napari_sa2va_talk_dock")
         self._viewer = napari_viewer
         self._talker = talker or Talker()
-        self.picker = picker = LayerPicker(napari_viewer)
+        self.picker = picker = LayerPicker(napari_viewer, every_plane=False)
         self.about = ElidingCombo()
         self.about.addItems([_MOVIE, _FRAME])
         self.about.setAccessibleName("What it is about")
@@ -138,6 +138,7 @@ class TalkDock(QWidget):
     def _request(self, task: Task, text: str) -> TalkRequest:
         """Read everything off the layers now: the worker must not touch them."""
         layer, axes, choice = self.picker.chosen()
+        box = self.picker.box()
         marking = self.regions.layer
         if task == "describe" and marking is None:
             raise RequestError(
@@ -151,13 +152,14 @@ class TalkDock(QWidget):
             frame = 0 if choice.plays is None else choice.position(choice.plays)
         marks: tuple[Prompt, ...] = ()
         if marking is not None:
-            marks = tuple(marks_in(marking, layer, axes, choice, frame or 0))
+            marks = tuple(marks_in(marking, layer, axes, choice, frame or 0, box))
         settings = self.settings.value()
         marked = tuple((m.points, None if m.mask is None else m.mask.tobytes()) for m in marks)
-        arguments = clip_arguments(layer, axes, choice)
+        arguments = clip_arguments(layer, axes, choice, box)
         # Whatever decides what the model sees; the data by identity, which the conversation keeps.
         subject = (
-            layer, id(layer.data), choice.plays, tuple(choice.rests.items()),
+            *((one, id(one.data)) for one in (layer, *choice.beside)),
+            choice.plays, tuple(choice.rests.items()),
             tuple(planes_in_view(axes, choice).items()), tuple(arguments.items()), frame, marked,
             settings.model, settings.sampling, settings.view,
         )  # fmt: skip
@@ -170,7 +172,7 @@ class TalkDock(QWidget):
             recording=to_recording(layer, axes, choice),
             clip_arguments=arguments,
             settings=settings,
-            placement=place(layer, axes, choice),
+            placement=place(layer, axes, choice, box),
             layer_name=layer.name,
             through_movie=self.track.isChecked(),
         )
