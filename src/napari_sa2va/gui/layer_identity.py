@@ -39,8 +39,9 @@ class LayerIdentity:
     shape : tuple of int
         Of the data, RGB samples included; of a pyramid its finest level.
     dtype : str
-    sample : str
-        Hash of the middles of the first, middle and last frame.
+    key : str
+        Hash of shape, dtype and the middles of the first, middle and last frame: equal keys are
+        equal layers, as far as was looked.
     path : str or None
         The file or folder that the layer was read from.
     num_bytes : int or None
@@ -51,14 +52,10 @@ class LayerIdentity:
 
     shape: tuple[int, ...]
     dtype: str
-    sample: str
+    key: str
     path: str | None = None
     num_bytes: int | None = None
     modified_s: float | None = None
-
-    def is_same(self, other: LayerIdentity) -> bool:
-        """Whether both have the same pixels, as far as was looked."""
-        return (self.shape, self.dtype, self.sample) == (other.shape, other.dtype, other.sample)
 
     def to_json(self) -> dict[str, Any]:
         """The identity in JSON types."""
@@ -86,7 +83,7 @@ def identity_of(layer: Any) -> LayerIdentity:
         facts |= {"num_bytes": stat.st_size, "modified_s": stat.st_mtime}
     data = _data(layer)
     shape = tuple(int(n) for n in data.shape)
-    return LayerIdentity(shape, str(np.dtype(data.dtype)), _sample(layer), **facts)
+    return LayerIdentity(shape, str(np.dtype(data.dtype)), _key(layer), **facts)
 
 
 def find_layer(layers: Iterable[Any], wanted: LayerIdentity) -> Any | None:
@@ -113,7 +110,7 @@ def find_layer(layers: Iterable[Any], wanted: LayerIdentity) -> Any | None:
         if tuple(data.shape) != wanted.shape or str(np.dtype(data.dtype)) != wanted.dtype:
             continue
         found = identity_of(layer)
-        if found.is_same(wanted):
+        if found.key == wanted.key:
             same.append((_likeness(found, wanted), layer))
     # The first of equals, which is the lowest in the viewer's list.
     return max(same, key=lambda pair: pair[0])[1] if same else None
@@ -131,10 +128,12 @@ def _data(layer: Any) -> Any:
     return layer.data[0] if layer.multiscale else layer.data
 
 
-def _sample(layer: Any) -> str:
-    """Hash of the middles of three frames, taken along every axis but y and x."""
+def _key(layer: Any) -> str:
+    """Hash of what the layer is, and of the middles of three frames along every axis but y and x."""
     data = _data(layer)
-    digest = hashlib.sha256()
+    dtype = np.dtype(data.dtype)
+    facts = f"{tuple(int(n) for n in data.shape)} {dtype.kind}{dtype.itemsize}"
+    digest = hashlib.sha256(facts.encode("ascii"))
     try:
         axes = read_axes(layer)
     except AxesError:
@@ -145,7 +144,7 @@ def _sample(layer: Any) -> str:
     counts = [axes.shape[dim] for dim in others]
     frames = [np.unravel_index(f, counts) for f in sampled_frames(prod(counts))] if counts else [()]
     samples = int(data.shape[-1]) if axes.rgb else 1
-    pixel = np.dtype(data.dtype).itemsize * samples
+    pixel = dtype.itemsize * samples
     side = isqrt(SAMPLED_BYTES // len(frames) // pixel)
     index: list[Any] = [slice(None)] * len(data.shape)
     for dim in (axes.y, axes.x):
