@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from qtpy.QtWidgets import QFormLayout, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from napari_sa2va.gui.bench import Bench
 from napari_sa2va.gui.eliding import ElidingCombo
@@ -15,9 +15,11 @@ from napari_sa2va.gui.layer_footage import footage_opener
 from napari_sa2va.gui.layer_picker import LayerPicker
 from napari_sa2va.gui.model_tasks import need_of
 from napari_sa2va.gui.placement import place
+from napari_sa2va.gui.recent_button import RecentButton
 from napari_sa2va.gui.request import prompts_in
 from napari_sa2va.gui.sentence_edit import SentenceEdit
 from napari_sa2va.gui.settings_panel import SettingsPanel
+from napari_sa2va.gui.setup_preview import SetupPreview
 from napari_sa2va.gui.workspace import Workspace
 from napari_sa2va.project.project import Project
 from napari_sa2va.project.steps.run import Run, Sentence
@@ -49,6 +51,8 @@ class FindPanel(QWidget):
         self.settings = SettingsPanel(
             lambda settings: need_of(settings, picker.chosen(), sentences.toPlainText())
         )
+        self.recent = RecentButton(sentences)
+        self.preview = SetupPreview(viewer, picker, sentences, self.settings)
         self.into = ElidingCombo()
         self.into.setAccessibleName("Masks go to")
         self.into.setToolTip("Make a new layer of masks, or add objects to the one that is there.")
@@ -60,17 +64,23 @@ class FindPanel(QWidget):
         layout.setContentsMargins(0, 6, 6, 0)
         layout.setSpacing(6)
         layout.addWidget(self.picker)
+        layout.addWidget(self.preview.strip)
         what = heading("What to find")
         what.setBuddy(self.sentences)
-        layout.addWidget(what)
+        above = QHBoxLayout()
+        above.addWidget(what, 1)
+        above.addWidget(self.recent)
+        layout.addLayout(above)
         layout.addWidget(self.sentences)
         layout.addLayout(self._into_form)
         layout.addWidget(self.settings)
         layout.addStretch(1)
+        # The dock puts it under its Run button.
+        layout.addWidget(self.preview.estimate)
         self.sentences.setFixedHeight(_LINES * self.sentences.fontMetrics().lineSpacing() + 12)
-        bench.changed.connect(self._offer_into)
-        picker.changed.connect(self._offer_into)
-        self._offer_into()
+        bench.changed.connect(self.offer_masks)
+        picker.changed.connect(self.offer_masks)
+        self.offer_masks()
 
     def request(self) -> tuple[Workspace, Run, Callable[[], Footage]]:
         """Read everything off the layer now: the worker must not touch it.
@@ -117,13 +127,16 @@ class FindPanel(QWidget):
 
     def remember(self) -> None:
         """A run has begun with what is in the box."""
+        self.recent.keep()
 
     def watch(self) -> None:
         """Follow the viewer from now on."""
         self.picker.watch()
+        self.preview.watch()
 
     def close_down(self) -> None:
         """Let go of everything: the dock is gone."""
+        self.preview.unwatch()
         self.settings.end()
         self.picker.unwatch()
 
@@ -140,7 +153,8 @@ class FindPanel(QWidget):
             and workspace.view.placement.stack_length == placement.stack_length
         )
 
-    def _offer_into(self, *ignored: object) -> None:
+    def offer_masks(self, *ignored: object) -> None:
+        """Offer to add objects to the masks that are worked on, if they are of this image."""
         workspace = self._bench.workspace
         fits = workspace is not None and self._fits(workspace)
         self.into.clear()

@@ -185,6 +185,8 @@ def messages_of(
     Sa2vaError
         See `napari_sa2va.pipeline.run.run`.
     """
+    from napari_sa2va.pipeline.rates import learning
+
     footage = request.open_footage()
     yield Opened(footage)
-    yield from request.job.events(footage, cancel, model)
+    yield from learning(request.job.events(footage, cancel, model))
