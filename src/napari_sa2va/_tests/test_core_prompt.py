@@ -39,6 +39,26 @@ def test_an_object_has_one_kind_of_prompt():
     assert both.box == (0, 0, 4, 4)
 
 
+def test_a_mask_may_come_with_points_that_put_it_right_and_with_nothing_else():
+    mask, points = np.ones((2, 2), dtype=bool), (Point(1, 1, positive=False),)
+    prompt = Prompt(1, "a", mask=mask, points=points)
+    assert prompt.is_refined
+    assert prompt.is_marked
+    assert not Prompt(1, "a", mask=mask).is_refined
+    assert not Prompt(1, "a", points=points).is_refined
+    box, vector = (0.0, 0.0, 2.0, 2.0), np.zeros(4, np.float32)
+    for more in ({"box": box}, {"text": "the cell"}, {"embedding": vector}):
+        with pytest.raises(RequestError, match=r"by \d kinds of prompt"):
+            Prompt(1, "a", mask=mask, points=points, **more)
+    with pytest.raises(RequestError, match="2 kinds"):
+        Prompt(1, "a", mask=mask, box=box)
+
+
+def test_a_mask_without_a_pixel_cannot_be_put_right():
+    with pytest.raises(RequestError, match="put right a mask without a pixel"):
+        Prompt(1, "a", mask=np.zeros((2, 2), dtype=bool), points=(Point(1, 1),))
+
+
 def test_background_is_no_object():
     with pytest.raises(RequestError, match="start at 1"):
         Prompt(0, "a", text="b")

@@ -115,12 +115,45 @@ def test_a_mask_is_cut_off_even_if_nothing_is_left() -> None:
     assert not empty.any()
 
 
+def test_a_mask_and_the_points_that_put_it_right_are_cut_together() -> None:
+    mask = np.zeros((40, 50), bool)
+    mask[5:15, 20:30] = True
+    points = (Point(12, 35), Point(5, 5), Point(14, 29, positive=False))
+    moved = prompt_inside(Prompt(1, "a", mask=mask, points=points), Box(10, 20, 30, 40))
+    assert moved.points == (Point(2, 15), Point(4, 9, positive=False))
+    assert moved.mask is not None
+    assert (moved.mask.shape, moved.mask.sum()) == ((20, 20), 5 * 10)
+    # A negative click is enough, as the mask says where the object is.
+    moved = prompt_inside(Prompt(1, "a", mask=mask, points=points[1:]), Box(10, 20, 30, 40))
+    assert moved.points == (Point(4, 9, positive=False),)
+
+
+def test_points_stand_alone_where_nothing_of_their_mask_is_left() -> None:
+    mask = np.zeros((40, 50), bool)
+    mask[5:9, 20:30] = True
+    both = Prompt(1, "cell", mask=mask, points=(Point(15, 25), Point(16, 26, positive=False)))
+    moved = prompt_inside(both, Box(10, 20, 30, 40))
+    assert moved.mask is None
+    assert moved.points == (Point(5, 5), Point(6, 6, positive=False))
+    # Where it is not does not say where it is.
+    negative = Prompt(1, "cell", mask=mask, points=(Point(16, 26, positive=False),))
+    with pytest.raises(RequestError, match="'cell' lies outside the region"):
+        prompt_inside(negative, Box(10, 20, 30, 40))
+
+
+def test_a_click_on_the_edge_of_the_first_pixel_is_inside() -> None:
+    moved = prompt_inside(Prompt(1, "a", points=(Point(9.6, 20.2),)), Box(10, 20, 30, 40))
+    assert moved.points[0].y == 0.0
+    assert moved.points[0].x == pytest.approx(0.2)
+
+
 @pytest.mark.parametrize(
     "prompt",
     [
         Prompt(1, "cell", points=(Point(5, 5), Point(15, 25, positive=False))),
         Prompt(1, "cell", points=(Point(5, 5, positive=False),)),
         Prompt(1, "cell", box=(0, 0, 9, 9)),
+        Prompt(1, "cell", points=(Point(5, 5),), mask=np.ones((40, 50), bool)),
     ],
 )
 def test_marks_that_all_lie_outside_are_refused(prompt: Prompt) -> None:

@@ -35,6 +35,8 @@ class Point:
 class Prompt:
     """How one object is asked for: a sentence, marks on one frame, or a phrase of an answer.
 
+    Marks are points and a box, or a mask, or a mask with points that put it right.
+
     Attributes
     ----------
     object_id : int
@@ -46,10 +48,11 @@ class Prompt:
     frame : int
         Frame on which points, box or mask were made (0-based). Unused for a sentence.
     points : tuple of Point
+        With a mask, where the object is more or less than it.
     box : tuple of float or None
         (y0, x0, y1, x1) in px.
     mask : ndarray of bool, shape (Y, X), or None
-        An empty one says that the object is not on this frame.
+        An empty one says that the object is not on this frame; it comes without points.
     embedding : ndarray of float32, shape (D,), or None
         Prompt vector of a `[SEG]` in an answer that was given before; drawn on the key frames.
     origin : dict or None
@@ -77,16 +80,29 @@ class Prompt:
             self.mask is not None,
             self.embedding is not None,
         ]
-        if sum(kinds) != 1:
+        if sum(kinds) != 1 and not self.is_refined:
             raise RequestError(
                 f"Object {self.object_id} ({self.name!r}) is given by {sum(kinds)} kinds of prompt.",
-                "Give either a sentence, or points and box, or a mask, or a phrase of an answer.",
+                "Give either a sentence, or points and box, or a mask, with points if they put it "
+                "right, or a phrase of an answer.",
+            )
+        if self.is_refined and self.is_empty:
+            raise RequestError(
+                f"Object {self.object_id} ({self.name!r}) has points that put right a mask without "
+                "a pixel.",
+                "Give the points alone.",
             )
 
     @property
     def is_marked(self) -> bool:
         """Whether it is made of points, a box or a mask, and so belongs to one frame."""
         return not self.text and self.embedding is None
+
+    @property
+    def is_refined(self) -> bool:
+        """Whether it is a mask with points that put it right."""
+        others = self.text or self.box is not None or self.embedding is not None
+        return self.mask is not None and bool(self.points) and not others
 
     @property
     def is_empty(self) -> bool:

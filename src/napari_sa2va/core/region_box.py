@@ -168,32 +168,37 @@ def prompt_inside(prompt: Prompt, box: Box) -> Prompt:
     """Marks made on the full frame, in px of the cropped one.
 
     Points outside are left out, a box and a mask are cut off. A mask of which nothing is left says
-    that the object is not in the region on this frame. A sentence or a phrase has no place and
-    stays as it is.
+    that the object is not in the region on this frame; points that put it right are then the only
+    ones that say where it is. A sentence or a phrase has no place and stays as it is.
 
     Raises
     ------
     RequestError
-        If the points and the box that say where the object is all lie outside.
+        If the points and the box that say where the object is, or the points that put a mask right,
+        all lie outside.
     """
-    if prompt.mask is not None:
-        return replace(prompt, mask=box.crop(prompt.mask))
+    mask = None if prompt.mask is None else box.crop(prompt.mask)
     if not prompt.points and prompt.box is None:
-        return prompt
+        return prompt if mask is None else replace(prompt, mask=mask)
     points = tuple(
-        Point(p.y - box.y0, p.x - box.x0, p.positive)
+        # The edge of the first pixel lies at -0.5, and is inside.
+        Point(max(p.y - box.y0, 0.0), max(p.x - box.x0, 0.0), p.positive)
         for p in prompt.points
         if box.y0 - 0.5 <= p.y < box.y1 - 0.5 and box.x0 - 0.5 <= p.x < box.x1 - 0.5
     )
+    if mask is not None and mask.any() and points:
+        return replace(prompt, points=points, mask=mask)
     marked = _part_of(prompt.box, box)
     # Where it is not does not say where it is.
-    is_lost = any(p.positive for p in prompt.points) and not any(p.positive for p in points)
+    is_lost = not any(p.positive for p in points) and (
+        mask is not None or any(p.positive for p in prompt.points)
+    )
     if marked is None and (is_lost or not points):
         raise RequestError(
             f"What marks {prompt.name!r} lies outside the region ({box.describe()}).",
             "Mark it inside, or look in the whole image.",
         )
-    return replace(prompt, points=points, box=marked)
+    return replace(prompt, points=points, box=marked, mask=None)
 
 
 def _part_of(

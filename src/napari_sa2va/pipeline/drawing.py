@@ -15,6 +15,7 @@ import numpy as np
 from napari_sa2va.core import rle
 from napari_sa2va.core.clip import Clip
 from napari_sa2va.core.prompt import Prompt
+from napari_sa2va.pipeline.clicking import click
 from napari_sa2va.pipeline.resolve import Plan, nearest_first
 
 if TYPE_CHECKING:
@@ -90,8 +91,10 @@ class Drawing:
             drawn |= self._prompt_spoken(t, features, spoken)
         drawn |= self._prompt_masks(t, features, marked, marks)
         for track in marked:
-            if marks[track.object_id].mask is None:
-                drawn |= self._prompt_clicks(t, features, track, marks[track.object_id])
+            mark = marks[track.object_id]
+            # Clicks after a mask put it right: the tracker refines what it knows of the frame.
+            if mark.points or mark.box is not None:
+                drawn |= self._prompt_clicks(t, features, track, mark)
         if incomplete:
             self._waiting[t] = self._tracker.set_aside(features)
         if is_visited:
@@ -165,14 +168,7 @@ class Drawing:
         return self._by_track(prediction, prediction.confidence, ids)
 
     def _prompt_clicks(self, t: int, features: FrameFeatures, track: Track, mark: Prompt) -> Drawn:
-        prediction = self._tracker.prompt_points(
-            t,
-            features,
-            track.track_id,
-            np.array([(p.y, p.x) for p in mark.points], dtype=np.float32).reshape(-1, 2),
-            np.array([p.positive for p in mark.points], dtype=np.int32),
-            box_yx=mark.box,
-        )
+        prediction = click(self._tracker, t, features, track.track_id, mark)
         return self._by_track(prediction, prediction.confidence, [track.track_id])
 
     def _by_track(

@@ -8,6 +8,7 @@ import numpy as np
 
 from napari_sa2va.core.clip import Clip
 from napari_sa2va.core.prompt import Prompt
+from napari_sa2va.pipeline.clicking import click
 from napari_sa2va.pipeline.resolve import check_marks
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def region_mask(clip: Clip, model: Sa2VA, marks: Prompt) -> np.ndarray:
         If a click was to become a mask, and the device has too little memory for SAM 2.
     """
     check_marks(marks, clip)
-    if marks.mask is not None:
+    if marks.mask is not None and not marks.points:
         return marks.mask.astype(bool)
     if marks.box is not None and not marks.points:
         return box_mask(marks.box, clip.height, clip.width)
@@ -52,14 +53,9 @@ def _clicked(clip: Clip, model: Sa2VA, marks: Prompt) -> np.ndarray:
         decoder="tuned" if model.original_decoder is None else "original", hide_absent=False
     )
     features = tracker.encode(clip.rgb(marks.frame))
-    prediction = tracker.prompt_points(
-        marks.frame,
-        features,
-        marks.object_id,
-        np.array([(p.y, p.x) for p in marks.points], dtype=np.float32),
-        np.array([p.positive for p in marks.points], dtype=np.int32),
-        box_yx=marks.box,
-    )
+    if marks.mask is not None:
+        tracker.prompt_masks(marks.frame, features, [marks.object_id], marks.mask[None])
+    prediction = click(tracker, marks.frame, features, marks.object_id, marks)
     mask: np.ndarray = prediction.to_masks(clip.height, clip.width)[0]
     return mask
 
