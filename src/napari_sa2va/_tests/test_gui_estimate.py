@@ -68,15 +68,13 @@ def test_the_worker_says_what_the_pipeline_foretells() -> None:
 class Setup(QWidget):
     """What an estimate is about."""
 
-    def __init__(self, viewer, box=None) -> None:
+    def __init__(self, viewer) -> None:
         super().__init__()
-        self.picker = LayerPicker(viewer, every_plane=True)
+        self.picker = LayerPicker(viewer)
         self.sentences = SentenceEdit()
         self.settings = SettingsPanel(lambda settings: (Ask(), ""))
         self.settings.device.setEditText("cpu")
-        self.preview = SetupPreview(
-            viewer, self.picker, self.sentences, self.settings, lambda layer, axes: box
-        )
+        self.preview = SetupPreview(viewer, self.picker, self.sentences, self.settings)
         layout = QVBoxLayout(self)
         for part in (self.picker, self.sentences, self.settings):
             layout.addWidget(part)
@@ -92,10 +90,10 @@ class Setup(QWidget):
 def make_setup(make_napari_viewer_proxy):
     made = []
 
-    def make(data=MOVIE, box=None, **options):
+    def make(data=MOVIE, **options):
         viewer = make_napari_viewer_proxy()
         viewer.add_image(data, **options)
-        setup = Setup(viewer, box)
+        setup = Setup(viewer)
         viewer.window.add_dock_widget(setup, name="Set-up")
         made.append(setup)
         return viewer, setup
@@ -120,9 +118,10 @@ def test_what_is_set_up_is_what_is_estimated(make_setup) -> None:
 
 def test_a_region_and_every_plane_count(make_setup, monkeypatch) -> None:
     stack = np.random.default_rng(0).integers(0, 9, (9, 4, 24, 36), np.uint16)
-    _, setup = make_setup(stack, box=Box(0, 0, 20, 16), axis_labels=("t", "z", "y", "x"))
+    _, setup = make_setup(stack, axis_labels=("t", "z", "y", "x"))
+    assert (setup.size().height, setup.size().width, setup.size().planes) == (24, 36, 1)
+    monkeypatch.setattr(setup.picker, "box", lambda: Box(0, 0, 20, 16))
     assert (setup.size().height, setup.size().width) == (20, 16)
-    assert setup.size().planes == 1
     layer, axes, choice = setup.picker.chosen()
     every = replace(choice, rests={1: "every"})
     monkeypatch.setattr(setup.picker, "chosen", lambda: (layer, axes, every))

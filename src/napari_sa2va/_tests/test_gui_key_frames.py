@@ -310,12 +310,12 @@ def test_what_is_wrong_is_said_instead_of_pictures(strip) -> None:
 class Setup(QWidget):
     """The upper part of a dock."""
 
-    def __init__(self, viewer, read_box=lambda layer, axes: None) -> None:
+    def __init__(self, viewer) -> None:
         super().__init__()
         self.picker, self.sentences = LayerPicker(viewer), SentenceEdit()
         self.settings = SettingsPanel(lambda settings: (Ask(), ""))
         self.settings.device.setEditText("cpu")
-        self.preview = SetupPreview(viewer, self.picker, self.sentences, self.settings, read_box)
+        self.preview = SetupPreview(viewer, self.picker, self.sentences, self.settings)
         layout = QVBoxLayout(self)
         for part in (self.picker, self.preview.strip, self.sentences, self.settings):
             layout.addWidget(part)
@@ -331,12 +331,12 @@ class Setup(QWidget):
 def make_setup(make_napari_viewer_proxy, qtbot):
     made = []
 
-    def make(data=None, read_box=lambda layer, axes: None, **options):
+    def make(data=None, **options):
         viewer = make_napari_viewer_proxy()
         if data is None:
             data, options = movie(), {"rgb": True} | options
         viewer.add_image(data, **options)
-        setup = Setup(viewer, read_box)
+        setup = Setup(viewer)
         viewer.window.add_dock_widget(setup, name="Set-up")
         made.append(setup)
         return viewer, setup
@@ -441,9 +441,11 @@ def test_the_plane_in_view_is_the_plane_that_is_shown(make_setup, qtbot) -> None
     np.testing.assert_array_equal(shown(setup)[4], as_nano_sees(frame))
 
 
-def test_only_the_part_that_is_looked_at_is_shown(make_setup, qtbot) -> None:
-    box = Box(2, 3, 22, 23)
-    _, setup = make_setup(read_box=lambda layer, axes: box)
+def test_only_the_part_that_is_looked_at_is_shown(make_setup, qtbot, monkeypatch) -> None:
+    _, setup = make_setup()
+    settle(setup, qtbot)
+    monkeypatch.setattr(setup.picker, "box", lambda: Box(2, 3, 22, 23))
+    setup.picker.look_changed.emit()
     settle(setup, qtbot)
     np.testing.assert_array_equal(shown(setup)[4], as_nano_sees(movie()[4, 2:22, 3:23]))
 

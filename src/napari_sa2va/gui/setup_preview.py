@@ -6,7 +6,6 @@ threads find it out; see `napari_sa2va.gui.latest`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from qtpy.compat import isalive
@@ -26,14 +25,10 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
     from napari_sa2va.core.clip import Clip
-    from napari_sa2va.core.region_box import Box
     from napari_sa2va.gui.layer_picker import LayerPicker
     from napari_sa2va.gui.sentence_edit import SentenceEdit
     from napari_sa2va.gui.settings_panel import SettingsPanel
     from napari_sa2va.pipeline.estimate import Estimate
-
-# Of a layer: what changes how its pixels look to the model.
-_LOOKS = ("data", "contrast_limits", "colormap", "gamma", "opacity")
 
 
 class SetupPreview:
@@ -45,8 +40,6 @@ class SetupPreview:
     picker : LayerPicker
     sentences : SentenceEdit
     settings : SettingsPanel
-    read_box : callable
-        From an image layer and its axes to the part of the frames to look at; None for all of it.
 
     Attributes
     ----------
@@ -61,13 +54,11 @@ class SetupPreview:
         picker: LayerPicker,
         sentences: SentenceEdit,
         settings: SettingsPanel,
-        read_box: Callable[[Image, LayerAxes], Box | None] = lambda layer, axes: None,
     ) -> None:
         self._viewer = viewer
         self._picker = picker
         self._sentences = sentences
         self._settings = settings
-        self._read_box = read_box
         self._layers: tuple[Image, ...] = ()
         self._scene: Scene | None = None
         self._watches = False
@@ -90,7 +81,7 @@ class SetupPreview:
         if self._watches:
             return
         self._watches = True
-        self._viewer.dims.events.current_step.connect(self._move)
+        self._picker.look_changed.connect(self._look_again)
         self._picker.changed.connect(self._take_layer)
         self._settings.changed.connect(self.refresh)
         self._sentences.textChanged.connect(self._estimates.soon)
@@ -103,8 +94,8 @@ class SetupPreview:
         if not self._watches:
             return
         self._watches = False
-        self._viewer.dims.events.current_step.disconnect(self._move)
         if isalive(self._picker):
+            self._picker.look_changed.disconnect(self._look_again)
             self._picker.changed.disconnect(self._take_layer)
             self._settings.changed.disconnect(self.refresh)
             self._sentences.textChanged.disconnect(self._estimates.soon)
@@ -154,7 +145,7 @@ class SetupPreview:
         if found is None:
             return None
         layer, axes, choice = found
-        arguments = clip_arguments(layer, axes, choice, self._read_box(layer, axes))
+        arguments = clip_arguments(layer, axes, choice, self._picker.box())
         subject = (
             *((id(one), id(one.data)) for one in (layer, *choice.beside)),
             choice.plays,
@@ -179,8 +170,8 @@ class SetupPreview:
         found = self._chosen()
         if found is None:
             return None
-        layer, axes, choice = found
-        box = self._read_box(layer, axes)
+        _, axes, choice = found
+        box = self._picker.box()
         height, width = axes.shape[axes.y], axes.shape[axes.x]
         return RunSize(
             self._settings.value(),
@@ -194,30 +185,23 @@ class SetupPreview:
     # What happens
 
     def _take_layer(self) -> None:
-        """Listen to the layers that are chosen now."""
+        """Listen to the layers that are chosen now; the picker does not tell of other pixels."""
         found = self._chosen()
         self._listen_to(() if found is None else (found[0], *found[2].beside))
-        self._mark_position()
-        self.refresh()
+        self._look_again()
 
     def _listen_to(self, layers: tuple[Image, ...]) -> None:
         for layer in self._layers:
-            for name in _LOOKS:
-                getattr(layer.events, name).disconnect(self._look_again)
+            layer.events.data.disconnect(self._look_again)
         self._layers = layers
         for layer in layers:
-            for name in _LOOKS:
-                getattr(layer.events, name).connect(self._look_again)
+            layer.events.data.connect(self._look_again)
 
     def _look_again(self, event: Any = None) -> None:
-        if isalive(self.strip):
-            self._pictures.soon()
-
-    def _move(self, event: Any = None) -> None:
-        """The slider was moved: along the clip, or to another plane of another axis."""
+        """The slider was moved, or the frames look otherwise."""
         if isalive(self.strip):
             self._mark_position()
-            self._pictures.soon()
+            self.refresh()
 
     def _mark_position(self) -> None:
         found = self._chosen()
