@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QTimer, Signal
+from napari.layers import Labels
+from qtpy.compat import isalive
+from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtWidgets import (
     QGridLayout,
     QHBoxLayout,
@@ -20,21 +22,32 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_sa2va.core.cancel import CancelToken
 from napari_sa2va.core.errors import RequestError, Sa2vaError
+from napari_sa2va.gui.adopt import Adoption, Looked
 from napari_sa2va.gui.bench import Bench
 from napari_sa2va.gui.corrector import Corrector
 from napari_sa2va.gui.forms import heading, quiet_label
 from napari_sa2va.gui.marking import Marking, Marks
 from napari_sa2va.gui.object_list import ObjectList
+from napari_sa2va.gui.request import Failed
+from napari_sa2va.gui.worker import RunHandle, start_work
+from napari_sa2va.gui.workspace import workspace_of
 from napari_sa2va.project.steps.base import ModelStep
+from napari_sa2va.project.steps.given import Given
 from napari_sa2va.project.steps.spans import Span
 from napari_sa2va.settings import RunSettings
 
 if TYPE_CHECKING:
+    from napari.layers import Image
+
+    from napari_sa2va.gui.layer_axes import AxisChoice, LayerAxes
     from napari_sa2va.gui.workspace import Workspace
     from napari_sa2va.project.steps.carry import Direction
 
-_ROWS = 5  # of the list of objects, before it scrolls
+_PADDING_PX = 12
+_ADOPT_PX = 220
+_ROWS = 4  # of the list of objects, before it scrolls
 _EMPTY = "Masks are corrected here. Run a sentence under Find, or select a Labels layer and take it over."
 
 
@@ -48,6 +61,8 @@ class CorrectPanel(QWidget):
         Starts a model step of the bench's workspace.
     settings : callable
         Returns the settings that the dock shows.
+    image : callable
+        Returns the image that is chosen, with its axes and what plays; None if there is none.
     """
 
     refused = Signal(str, str)  # message, hint
@@ -57,19 +72,26 @@ class CorrectPanel(QWidget):
         bench: Bench,
         run: Callable[[ModelStep], None],
         settings: Callable[[], RunSettings],
+        image: Callable[[], tuple[Image, LayerAxes, AxisChoice] | None],
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
         self._bench = bench
+        self._image = image
         self._run = run
         self._settings = settings
         self._workspace: Workspace | None = None
         self._pending: Callable[[], None] | None = None
+        self._adopting: RunHandle | None = None
         self.marking = Marking(self._clicked, self._boxed)
         self._new_name = ""  # of an object that the next click makes
 
         self.empty = quiet_label()
         self.empty.setText(_EMPTY)
+        self.adopt_button = QPushButton()
+        self.adopt_button.setToolTip("Make objects of the labels of this layer, to correct them.")
+        self.adopt_button.clicked.connect(self.adopt)
+        self.adopt_button.hide()
         self.objects = ObjectList()
         height = self.objects.fontMetrics().lineSpacing() + 6
         self.objects.setFixedHeight((_ROWS + 1) * height + 8)
@@ -96,8 +118,8 @@ class CorrectPanel(QWidget):
         more.addAction("Remove", self.remove)
         self.more_button.setMenu(more)
         self.merge_button = _button("Merge", "Join the selected objects into one.", self.merge)
-        self.undo_button = _button("Undo", "Undo (Ctrl+Z in the masks layer)", self.undo)
-        self.redo_button = _button("Redo", "Redo (Ctrl+Shift+Z in the masks layer)", self.redo)
+        self.undo_button = _small_button("↶", "Undo", self.undo)
+        self.redo_button = _small_button("↷", "Redo", self.redo)
 
         self.frame_title = heading("This frame")
         self.lock_button = _button(
@@ -166,6 +188,7 @@ class CorrectPanel(QWidget):
         objects.addWidget(self.undo_button)
         objects.addWidget(self.redo_button)
         frame = QGridLayout()
+        frame.setSpacing(4)
         for column, button in enumerate((self.lock_button, self.absent_button, self.paint_button)):
             frame.addWidget(button, 0, column)
         for column, button in enumerate((self.on_button, self.off_button, self.box_button)):
@@ -179,6 +202,7 @@ class CorrectPanel(QWidget):
         reach.addWidget(QLabel("to"))
         reach.addWidget(self.last, 1)
         carry = QGridLayout()
+        carry.setSpacing(4)
         for column, button in enumerate(
             (self.backward_button, self.both_button, self.forward_button)
         ):
@@ -203,6 +227,7 @@ class CorrectPanel(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 6, 0)
         layout.addWidget(self.empty)
+        layout.addWidget(self.adopt_button)
         layout.addWidget(self.body)
         layout.addStretch(1)
 
@@ -212,13 +237,19 @@ class CorrectPanel(QWidget):
         """Follow the viewer's slider from now on."""
         self.unwatch()
         self._bench.viewer.dims.events.current_step.connect(self._refresh_frame)
+        self._bench.viewer.layers.selection.events.active.connect(self._offer_adoption)
+        self._offer_adoption()
 
     def unwatch(self) -> None:
         """Hear nothing more of the viewer."""
         self._bench.viewer.dims.events.current_step.disconnect(self._refresh_frame)
+        self._bench.viewer.layers.selection.events.active.disconnect(self._offer_adoption)
 
     def close_down(self) -> None:
         """Let go of everything: the dock is gone."""
+        if self._adopting is not None:
+            self._adopting.cancel()
+            self._adopting = None
         self.marking.end()
         self.unwatch()
         self._take_workspace(None)
@@ -230,21 +261,56 @@ class CorrectPanel(QWidget):
             old.history_changed.disconnect(self._refresh, missing_ok=True)
             old.frames_changed.disconnect(self._frames_changed, missing_ok=True)
             old.job_changed.disconnect(self._job_changed, missing_ok=True)
-            if old.layer is not None:
-                old.layer.events.selected_label.disconnect(self._label_selected)
+            old.selected_changed.disconnect(self._label_selected, missing_ok=True)
         if workspace is not None:
             workspace.objects_changed.connect(self._refresh)
             workspace.history_changed.connect(self._refresh)
             workspace.frames_changed.connect(self._frames_changed)
             workspace.job_changed.connect(self._job_changed)
-            if workspace.layer is not None:
-                workspace.layer.events.selected_label.connect(self._label_selected)
+            workspace.selected_changed.connect(self._label_selected)
             count = workspace.project.state.frames_per_plane
             for box in (self.first, self.last):
                 box.setRange(0, count - 1)
             self.first.setValue(0)
             self.last.setValue(count - 1)
         self._refresh()
+
+    def adopt(self) -> None:
+        """Take over the Labels layer that is active."""
+        layer = self._bench.viewer.layers.selection.active
+        if not isinstance(layer, Labels) or self._adopting is not None:
+            return
+        try:
+            adoption = Adoption(self._bench.viewer, layer, self._image())
+        except Sa2vaError as error:
+            self.refused.emit(error.message, error.hint)
+            return
+        self._adopting = start_work(adoption, self._take_adopted, _read)
+
+    def _take_adopted(self, message: Looked | tuple[Adoption, Given] | Failed) -> None:
+        if not isalive(self) or self._adopting is None:
+            return
+        if isinstance(message, Looked):
+            self.adopt_button.setText(f"Reading frame {message.done} of {message.total} …")
+            return
+        self._adopting = None
+        if isinstance(message, Failed):
+            self.refused.emit(message.message, message.hint)
+        else:
+            adoption, step = message
+            self._bench.take(adoption.finish(step))
+        self._offer_adoption()
+
+    def _offer_adoption(self, event: Any = None) -> None:
+        """Offer to take over the layer that is active, if its masks are nobody's yet."""
+        layer = self._bench.viewer.layers.selection.active
+        can = isinstance(layer, Labels) and workspace_of(layer) is None
+        self.adopt_button.setVisible(can)
+        if can and layer is not None:
+            text = f"Take over {layer.name!r}"
+            metrics = self.adopt_button.fontMetrics()
+            shown = metrics.elidedText(text, Qt.TextElideMode.ElideMiddle, _ADOPT_PX)
+            self.adopt_button.setText(shown)
 
     def _refresh(self) -> None:
         workspace = self._workspace
@@ -296,7 +362,7 @@ class CorrectPanel(QWidget):
             if pending is not None:  # a click that was made while the one before was drawn
                 QTimer.singleShot(0, pending)
 
-    def _label_selected(self, event: Any = None) -> None:
+    def _label_selected(self) -> None:
         if self._workspace is not None:
             self.objects.select(self._workspace.selected)
             self._refresh_frame()
@@ -308,10 +374,12 @@ class CorrectPanel(QWidget):
 
     def _ids(self) -> list[int]:
         """The selected objects, or the one of the selected label."""
-        selected = self.objects.selected_ids
-        if not selected and self._workspace is not None and self._workspace.selected is not None:
-            selected = [self._workspace.selected]
-        return selected
+        workspace = self._workspace
+        if workspace is None:
+            return []
+        # The list may still show what has gone.
+        there = [i for i in self.objects.selected_ids if i in workspace.project.state.cards]
+        return there or ([] if workspace.selected is None else [workspace.selected])
 
     def _one(self) -> int:
         ids = self._ids()
@@ -495,10 +563,26 @@ class CorrectPanel(QWidget):
         return Span(first=begin + first, last=begin + last)
 
 
+def _read(adoption: Adoption, cancel: CancelToken) -> Iterator[Looked | tuple[Adoption, Given]]:
+    """Read the layer, on the worker's thread."""
+    for message in adoption.read(cancel):
+        yield message if isinstance(message, Looked) else (adoption, message)
+
+
 def _button(text: str, tip: str, clicked: Callable[[], Any]) -> QPushButton:
     button = QPushButton(text)
     button.setToolTip(tip)
     button.setAccessibleDescription(tip)
+    # Qt asks for room that a word of this length never needs.
+    button.setMinimumWidth(button.fontMetrics().horizontalAdvance(text) + _PADDING_PX)
+    button.clicked.connect(lambda checked=False: clicked())
+    return button
+
+
+def _small_button(sign: str, name: str, clicked: Callable[[], Any]) -> QToolButton:
+    button = QToolButton()
+    button.setText(sign)
+    button.setAccessibleName(name)
     button.clicked.connect(lambda checked=False: clicked())
     return button
 

@@ -162,7 +162,6 @@ class Corrector:
         box: tuple[float, float, float, float] | None = None,
         *,
         name: str = "",
-        region: Region | None = None,
     ) -> int:
         """Draw an object on a frame from points and a box, a new one if none is given.
 
@@ -186,7 +185,7 @@ class Corrector:
                 box=box,
                 refine=has_mask and box is None,
                 settings=self._settings(),
-                region=region,
+                region=self._region([] if is_new else [target], [frame], points, box),
             )
         )
         return target
@@ -198,8 +197,15 @@ class Corrector:
             raise RequestError(
                 "There is no sentence yet.", "Type what the object is on this frame."
             )
-        step = Reword(object_id=object_id, frame=self.here, text=text, settings=self._settings())
-        self._run(step)
+        self._run(
+            Reword(
+                object_id=object_id,
+                frame=self.here,
+                text=text,
+                settings=self._settings(),
+                region=self._region([object_id], [self.here]),
+            )
+        )
 
     def carry(self, object_ids: Sequence[int], span: Span, direction: Direction) -> None:
         """Carry the masks of the frame in view over a range.

@@ -50,11 +50,13 @@ class SentenceDock(QWidget):
         self.picker, self.sentences = self.find.picker, self.find.sentences
         self.settings = self.find.settings
         self.panel = RunPanel()
+        self.panel.below_buttons.addWidget(self.find.preview.estimate)
+        self.panel.running_changed.connect(self.find.preview.pause)
         self.controller = Controller(
             self.panel, lambda request, on_message: start_run(request, on_message, source)
         )
         self.correct = CorrectPanel(
-            self.bench, _free_to_go(self._run_on_bench), self.settings.value
+            self.bench, _free_to_go(self._run_on_bench), self.settings.value, self.find.image
         )
 
         self.tabs = QTabWidget()
@@ -72,6 +74,7 @@ class SentenceDock(QWidget):
         layout.addWidget(self.panel)
         self.setMinimumWidth(_NARROWEST_PX)
 
+        self.tabs.currentChanged.connect(self._show_tab)
         self.panel.run_clicked.connect(self.run)
         self.panel.continue_clicked.connect(self.continue_run)
         self.panel.cancel_clicked.connect(self.controller.cancel)
@@ -157,14 +160,18 @@ class SentenceDock(QWidget):
             workspace.history_changed.connect(self._offer)
         self._offer()
 
+    def _show_tab(self, index: int) -> None:
+        self.panel.show_answers(index == 0)
+
     def _refuse(self, message: str, hint: str) -> None:
         self.panel.show_error(message, hint)
 
     def _offer(self) -> None:
-        """Offer to continue, if something is missing."""
+        """Offer what can be done with these masks: continue, if something is missing, and add."""
         workspace = self.bench.workspace
         missing = workspace is not None and workspace.project.continuation() is not None
         self.panel.offer_to_continue(missing)
+        self.find.offer_masks()
 
     def event(self, event: QEvent) -> bool:
         """Stop when the dock is closed: napari then takes this widget out of its window."""

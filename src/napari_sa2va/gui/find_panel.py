@@ -25,8 +25,10 @@ from napari_sa2va.project.project import Project
 from napari_sa2va.project.steps.run import Run, Sentence
 
 if TYPE_CHECKING:
+    from napari.layers import Image
     from napari.viewer import Viewer
 
+    from napari_sa2va.gui.layer_axes import AxisChoice, LayerAxes
     from napari_sa2va.project.footage import Footage
 
 _LINES = 5
@@ -113,7 +115,7 @@ class FindPanel(QWidget):
                 overlap=settings.output.overlap,
             )
         next_id = workspace.project.state.next_id
-        box = None
+        box = self.picker.box()
         step = Run(
             sentences=tuple(
                 Sentence(object_id=number, name=prompt.name, text=prompt.text)
@@ -124,6 +126,10 @@ class FindPanel(QWidget):
             region=None if box is None else tuple(box.to_json()),
         )
         return workspace, step, footage_opener(layer, axes, choice)
+
+    def image(self) -> tuple[Image, LayerAxes, AxisChoice] | None:
+        """The image that is chosen, with its axes and what plays; None if there is none."""
+        return None if self.picker.layer is None else self.picker.chosen()
 
     def remember(self) -> None:
         """A run has begun with what is in the box."""

@@ -17,9 +17,11 @@ from napari_sa2va.gui.answers import AnswerList
 from napari_sa2va.gui.controller import duration
 from napari_sa2va.gui.fitting_scroll import FittingScroll
 from napari_sa2va.gui.message_box import MessageBox
+from napari_sa2va.gui.preferences import preferences
 from napari_sa2va.gui.request import JobRequest
 
 _HIGHEST_PX = 280
+_QT_HIGHEST = 16777215  # QWIDGETSIZE_MAX, which the bindings do not have
 
 
 class RunPanel(QWidget):
@@ -28,6 +30,7 @@ class RunPanel(QWidget):
     run_clicked = Signal()
     continue_clicked = Signal()
     cancel_clicked = Signal()
+    running_changed = Signal(bool)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -41,7 +44,7 @@ class RunPanel(QWidget):
         self.cancel_button.setToolTip("Stop after the frame in work; finished frames are kept.")
         self.cancel_button.clicked.connect(self.cancel_clicked)
         self.follow_box = QCheckBox("Follow")
-        self.follow_box.setChecked(True)
+        self.follow_box.setChecked(preferences().follow)
         self.follow_box.setToolTip(
             "Move the slider along with the frames as they are done, until you move it yourself."
         )
@@ -61,6 +64,8 @@ class RunPanel(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(6)
         layout.addLayout(buttons)
+        self.below_buttons = QVBoxLayout()
+        layout.addLayout(self.below_buttons)
         layout.addWidget(self.progress)
         layout.addWidget(self.stage)
         layout.addWidget(FittingScroll(self.message, self.answers, highest_px=_HIGHEST_PX))
@@ -68,6 +73,10 @@ class RunPanel(QWidget):
         self.stage.hide()
         self._something_missing = False
         self.set_running(False)
+
+    def show_answers(self, shown: bool) -> None:
+        """Leave room for other things, where the answers do not matter."""
+        self.answers.setMaximumHeight(_QT_HIGHEST if shown else 0)
 
     def offer_to_continue(self, missing: bool) -> None:
         """Say whether a run was stopped that can be continued."""
@@ -85,6 +94,7 @@ class RunPanel(QWidget):
         self.cancel_button.setEnabled(running)
         self.offer_to_continue(self._something_missing)
         self.progress.setVisible(running)
+        self.running_changed.emit(running)
         if not running:
             self.answers.end()
             if self.progress.maximum() == 0:

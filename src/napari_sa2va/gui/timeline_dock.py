@@ -48,12 +48,8 @@ class TimelineDock(QWidget):
         self._timer.timeout.connect(self.refresh)
         self.view.frame_chosen.connect(self._go_to)
         self.view.object_chosen.connect(self._select)
-        self.view.review_toggled.connect(
-            lambda t: self._try(lambda w: toggle_review(w, self._frame(t)))
-        )
-        self.view.lock_toggled.connect(
-            lambda i, t: self._try(lambda w: toggle_lock(w, i, self._frame(t)))
-        )
+        self.view.review_toggled.connect(self._toggle_review)
+        self.view.lock_toggled.connect(self._toggle_lock)
         self.bench.changed.connect(self._take_workspace)
         self.watch()
 
@@ -101,14 +97,12 @@ class TimelineDock(QWidget):
             old.frames_changed.disconnect(self._later, missing_ok=True)
             old.objects_changed.disconnect(self._later, missing_ok=True)
             old.history_changed.disconnect(self._later, missing_ok=True)
-            if old.layer is not None:
-                old.layer.events.selected_label.disconnect(self._selected)
+            old.selected_changed.disconnect(self._selected, missing_ok=True)
         if workspace is not None:
             workspace.frames_changed.connect(self._later)
             workspace.objects_changed.connect(self._later)
             workspace.history_changed.connect(self._later)
-            if workspace.layer is not None:
-                workspace.layer.events.selected_label.connect(self._selected)
+            workspace.selected_changed.connect(self._selected)
         self.refresh()
 
     def _later(self) -> None:
@@ -126,7 +120,7 @@ class TimelineDock(QWidget):
             self._later()
         self.view.set_frame(frame % workspace.project.state.frames_per_plane)
 
-    def _selected(self, event: Any = None) -> None:
+    def _selected(self) -> None:
         if self._workspace is not None:
             self.view.set_selected(self._workspace.selected)
 
@@ -137,6 +131,12 @@ class TimelineDock(QWidget):
     def _select(self, object_id: int) -> None:
         if self._workspace is not None:
             self._workspace.select(object_id)
+
+    def _toggle_review(self, t: int) -> None:
+        self._try(lambda workspace: toggle_review(workspace, self._frame(t)))
+
+    def _toggle_lock(self, object_id: int, t: int) -> None:
+        self._try(lambda workspace: toggle_lock(workspace, object_id, self._frame(t)))
 
     def _try(self, action: Callable[[Workspace], None]) -> None:
         if self._workspace is None:

@@ -76,6 +76,8 @@ class Workspace:
     history_changed : Signal()
     job_changed : Signal(bool)
         A job has begun (True) or ended.
+    selected_changed : Signal()
+        Another label is selected in the layer.
     failed : Signal(str, str)
         What a person did on the layer cannot be done: the message and a hint.
     """
@@ -84,6 +86,7 @@ class Workspace:
     objects_changed = Signal()
     history_changed = Signal()
     job_changed = Signal(bool)
+    selected_changed = Signal()
     failed = Signal(str, str)
 
     def __init__(
@@ -283,6 +286,16 @@ class Workspace:
 
     # Showing
 
+    def adopt(self, layer: Labels) -> None:
+        """Show the masks in a layer that is there already."""
+        self.view.adopt(layer)
+        layer.metadata = {
+            **layer.metadata,
+            IMAGE_KEY: self.image_key or self.image_name,
+            WORKSPACE_KEY: self.key,
+        }
+        self._listen()
+
     def open_layer(self) -> None:
         """Make the layer now, and show all there is."""
         if self.layer is None:
@@ -363,7 +376,7 @@ class Workspace:
             features=self._features(),
             metadata={IMAGE_KEY: self.image_key or self.image_name, WORKSPACE_KEY: self.key},
         )
-        self._bind_keys()
+        self._listen()
 
     @property
     def name(self) -> str:
@@ -381,10 +394,11 @@ class Workspace:
             if layer.metadata.get(IMAGE_KEY) == (self.image_key or self.image_name):
                 layer.visible = False
 
-    def _bind_keys(self) -> None:
-        """Let undo and redo in this layer be those of the project."""
+    def _listen(self) -> None:
+        """Hear which label is selected, and let undo and redo in this layer be the project's."""
         layer = self.layer
         assert layer is not None
+        layer.events.selected_label.connect(lambda event: self.selected_changed.emit())
         layer.bind_key("Control-Z", lambda _: self._try(self.undo), overwrite=True)
         layer.bind_key("Control-Shift-Z", lambda _: self._try(self.redo), overwrite=True)
 
