@@ -318,14 +318,14 @@ def test_a_second_run_can_add_its_objects_to_the_masks_there_are(stage, qtbot) -
     viewer, dock, workspace = stage
     before = workspace.layer.data.copy()
     dock.sentences.setPlainText("the green square")
-    dock.find.into.setCurrentIndex(1)
+    dock.finder.into.setCurrentIndex(1)
     run_to_end(dock, qtbot)
     assert sum(isinstance(layer, Labels) for layer in viewer.layers) == 1
     np.testing.assert_array_equal(workspace.layer.data, np.where(square(1), 3, before))
 
 
 def test_the_timeline_shows_the_masks_that_are_worked_on_and_acts_on_them(stage, qtbot) -> None:
-    viewer, dock, workspace = stage
+    viewer, _, workspace = stage
     timeline = TimelineDock(viewer)
     viewer.window.add_dock_widget(timeline, name="Timeline", area="bottom")
     shown = workspace.timeline()

@@ -449,7 +449,7 @@ def test_a_dask_movie_is_read_lazily_off_the_gui_thread(make_dock, qtbot) -> Non
     dock.panel.follow_box.setChecked(False)
     dock.sentences.setPlainText("the red square")
     reads.clear()
-    dock.find.request()
+    dock.finder.request()
     assert reads == [], "a request is made without a look at any frame"
     dock.run()
     source.release(10)

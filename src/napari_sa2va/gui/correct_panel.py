@@ -331,10 +331,10 @@ class CorrectPanel(QWidget):
             keys = "Ctrl+Z" if word == "Undo" else "Ctrl+Shift+Z"
             what = f": {changes[-1].title}" if changes else ""
             button.setToolTip(f"{word}{what} ({keys} in the masks layer)")
-        for button in (
+        for needing in (
             self.backward_button, self.both_button, self.forward_button, self.ask_button,
         ):  # fmt: skip
-            button.setEnabled(not busy)
+            needing.setEnabled(not busy)
         self._refresh_frame()
 
     def _refresh_frame(self, event: Any = None) -> None:

@@ -19,6 +19,7 @@ from napari_sa2va.project.steps.name import Recolor, Rename
 from napari_sa2va.project.steps.remove import Remove
 from napari_sa2va.project.steps.review import Review
 from napari_sa2va.project.steps.reword import Reword
+from napari_sa2va.project.steps.run import Run
 from napari_sa2va.project.steps.spans import Span
 from napari_sa2va.project.steps.split import Split, parts_on
 from napari_sa2va.settings import RunSettings
@@ -227,9 +228,38 @@ class Corrector:
             )
         span = Span(first=first, last=last)
         conditions = {i: conditions_of(state, i, span, here) for i in _some(object_ids)}
+        frames = sorted({t for of in conditions.values() for t in of})
         self._run(
-            Carry(conditions=conditions, span=span, direction=direction, settings=self._settings())
+            Carry(
+                conditions=conditions,
+                span=span,
+                direction=direction,
+                settings=self._settings(),
+                region=self._region(list(conditions), frames),
+            )
         )
+
+    def _region(
+        self,
+        object_ids: Sequence[int],
+        frames: Sequence[int],
+        points: Sequence[tuple[float, float, bool]] = (),
+        box: tuple[float, float, float, float] | None = None,
+    ) -> Region | None:
+        """The region that the last run looked at, if all that is marked lies inside."""
+        runs = [step for step in self.workspace.project.steps if isinstance(step, Run)]
+        region = runs[-1].region if runs else None
+        if region is None:
+            return None
+        y0, x0, y1, x1 = region
+        inside = all(y0 <= y < y1 and x0 <= x < x1 for y, x, _ in points)
+        if box is not None:
+            inside &= y0 <= box[0] and x0 <= box[1] and box[2] <= y1 and box[3] <= x1
+        for object_id in object_ids:
+            for t in frames:
+                mask = self.workspace.project.state.mask(object_id, t)
+                inside &= int(mask.sum()) == int(mask[y0:y1, x0:x1].sum())
+        return region if inside else None
 
 
 def toggle_lock(workspace: Workspace, object_id: int, frame: int) -> None:

@@ -19,6 +19,7 @@ from napari_sa2va.gui.request import Failed, JobRequest, messages_of
 from napari_sa2va.gui.run_panel import RunPanel
 from napari_sa2va.gui.worker import Source, start_run
 from napari_sa2va.gui.workspace import Workspace
+from napari_sa2va.project.steps.run import Run
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -45,24 +46,24 @@ class SentenceDock(QWidget):
         self.setObjectName("napari_sa2va_sentence_dock")
         self._viewer = napari_viewer
         self.bench = Bench(napari_viewer)
-        self.find = FindPanel(napari_viewer, self.bench)
+        self.finder = FindPanel(napari_viewer, self.bench)
         # What a person types and chooses is asked for often, also by tests.
-        self.picker, self.sentences = self.find.picker, self.find.sentences
-        self.settings = self.find.settings
+        self.picker, self.sentences = self.finder.picker, self.finder.sentences
+        self.settings = self.finder.settings
         self.panel = RunPanel()
-        self.panel.below_buttons.addWidget(self.find.preview.estimate)
-        self.panel.running_changed.connect(self.find.preview.pause)
+        self.panel.below_buttons.addWidget(self.finder.preview.estimate)
+        self.panel.running_changed.connect(self.finder.preview.pause)
         self.controller = Controller(
             self.panel, lambda request, on_message: start_run(request, on_message, source)
         )
         self.correct = CorrectPanel(
-            self.bench, _free_to_go(self._run_on_bench), self.settings.value, self.find.image
+            self.bench, _free_to_go(self._run_on_bench), self.settings.value, self.finder.image
         )
 
         self.tabs = QTabWidget()
         self.tabs.setDocumentMode(True)
         for title, part, tip in (
-            ("Find", self.find, "What to look in, what to find, and how."),
+            ("Find", self.finder, "What to look in, what to find, and how."),
             ("Correct", self.correct, "Objects, corrections, locks, and carrying them on."),
         ):
             self.tabs.addTab(_scrolling(part), title)
@@ -108,9 +109,9 @@ class SentenceDock(QWidget):
         self._try(begin)
 
     def _begin_run(self) -> None:
-        workspace, step, open_footage = self.find.request()
+        workspace, step, open_footage = self.finder.request()
         self._start(workspace, step, open_footage)
-        self.find.remember()
+        self.finder.remember()
         self.bench.take(workspace)
 
     def _run_on_bench(self, step: ModelStep) -> None:
@@ -136,7 +137,7 @@ class SentenceDock(QWidget):
                 "The movie of these masks is not at hand.", "Open it, and choose it under Find."
             )
         job = workspace.begin(step)
-        workspace.view.follow(self.panel.follow_box.isChecked() and step.kind == "run")
+        workspace.view.follow(self.panel.follow_box.isChecked() and isinstance(step, Run))
         self.controller.run(JobRequest(job, open_footage), workspace)
 
     def _try(self, action: Callable[[], None]) -> None:
@@ -171,7 +172,7 @@ class SentenceDock(QWidget):
         workspace = self.bench.workspace
         missing = workspace is not None and workspace.project.continuation() is not None
         self.panel.offer_to_continue(missing)
-        self.find.offer_masks()
+        self.finder.offer_masks()
 
     def event(self, event: QEvent) -> bool:
         """Stop when the dock is closed: napari then takes this widget out of its window."""
@@ -179,12 +180,12 @@ class SentenceDock(QWidget):
             if self.parent() is None:
                 self.controller.stop()
                 self.panel.set_running(False)
-                self.find.close_down()
+                self.finder.close_down()
                 self.correct.close_down()
                 self.bench.unwatch()
                 self.bench.take(None)
             else:
-                self.find.watch()
+                self.finder.watch()
                 self.correct.watch()
                 self.bench.watch()
         return super().event(event)

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from napari.qt.threading import GeneratorWorker, create_worker
 
 from napari_sa2va.core.cancel import CancelToken
-from napari_sa2va.gui.request import Failed, Message, Request, messages_of
+from napari_sa2va.gui.request import Failed, JobRequest, Message, messages_of
 
 _log = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ _MAX_WAITING = 4
 
 Asked = TypeVar("Asked")
 Said = TypeVar("Said")
-Source = Callable[[Request, CancelToken], Iterator[Message]]
+Source = Callable[[JobRequest, CancelToken], Iterator[Message]]
 
 
 class _RunWorker(GeneratorWorker):
@@ -56,13 +56,13 @@ class RunHandle:
 
 
 def start_run(
-    request: Request, on_message: Callable[[Message], None], source: Source = messages_of
+    request: JobRequest, on_message: Callable[[Message], None], source: Source = messages_of
 ) -> RunHandle:
     """Run a request on a worker thread.
 
     Parameters
     ----------
-    request : Request
+    request : JobRequest
     on_message : callable
         Called on the GUI's thread with every message, in order. The last one is `Finished` or
         `Failed`.

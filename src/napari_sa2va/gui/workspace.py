@@ -203,7 +203,8 @@ class Workspace:
             self.project.footage = message.footage
         if self.job is None:
             return
-        self.job.take(message)
+        if not isinstance(message, Opened | Failed):
+            self.job.take(message)
         match message:
             case Answered():
                 self._show_objects()
