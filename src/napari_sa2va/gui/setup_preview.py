@@ -120,14 +120,13 @@ class SetupPreview:
     def go_to(self, frame: int) -> None:
         """Move the viewer's slider to a frame."""
         found = self._chosen()
-        if found is None or found[2].plays is None:
+        plays = None if found is None else found[2].plays
+        if found is None or plays is None:
             return
-        layer, _, choice = found
-        dims = self._viewer.dims
+        layer, dims = found[0], self._viewer.dims
         place = list(layer.world_to_data(dims.point))
-        place[choice.plays] = frame
-        axis = dims.ndim - layer.ndim + choice.plays
-        dims.set_point(axis, layer.data_to_world(place)[choice.plays])
+        place[plays] = frame
+        dims.set_point(dims.ndim - layer.ndim + plays, layer.data_to_world(place)[plays])
 
     # What there is
 
