@@ -98,6 +98,20 @@ def test_the_next_question_hears_the_last_until_one_starts_over(make_dock, qtbot
     assert "How many?" not in dock.panel.transcript.toPlainText()
 
 
+def test_a_question_about_the_inside_of_a_rectangle_sees_nothing_else(make_dock, qtbot, model):
+    viewer, dock = make_dock()
+    corners = np.array([[0.0, 2], [0, 17], [15, 17], [15, 2]])
+    viewer.add_shapes([corners], shape_type="rectangle", name="roi")
+    say(dock, qtbot, "the red one")
+    dock.picker.inside.setCurrentText("roi")
+    say(dock, qtbot, "the red one")
+    whole, inside = (np.asarray(viewer.layers[i].data) > 0 for i in (-2, -1))
+    assert inside.shape == (6, 16, 16)
+    np.testing.assert_array_equal(inside, whole[..., 2:18])
+    np.testing.assert_allclose(viewer.layers[-1].data_to_world((0, 0, 0)), (0, 0, 2))
+    assert [len(h) for h in model.histories] == [0, 0], "it is another subject"
+
+
 def test_another_subject_begins_a_new_conversation(make_dock, qtbot, model):
     viewer, dock = make_dock()
     say(dock, qtbot, "How many?")
