@@ -84,6 +84,12 @@ class OutputError(Sa2vaError):
     exit_code = 2
 
 
+class ProjectError(Sa2vaError):
+    """A project folder is damaged, of another version, or no project."""
+
+    exit_code = 2
+
+
 class MemoryShortage(Sa2vaError):
     """The run needs more memory than the device has."""
 
