@@ -87,7 +87,7 @@ def looked(looker: KeyFrameLooker, scene: Scene) -> list[Chosen | Picture]:
 def test_the_pictures_are_those_that_a_run_shows_to_the_model() -> None:
     data = movie()
     chosen, *pictures = looked(KeyFrameLooker(), Scene((1,), CountedClip(data), settings()))
-    assert chosen == Chosen(9, (0, 4, 8), "The model will see 3 frames at 112 × 112 px.")
+    assert chosen == Chosen(9, (0, 4, 8), "The model sees 3 frames at 112 × 112 px.")
     assert [picture.frame for picture in pictures] == [0, 4, 8]
     way = way_for(find("nano"))
     for picture in pictures:
@@ -113,22 +113,22 @@ def test_another_model_sees_the_frames_in_another_size() -> None:
     looker = KeyFrameLooker()
     scene = Scene((1,), CountedClip(movie()), of_model("sa2va-4b"))
     chosen, first, *_ = looked(looker, scene)
-    assert chosen.words == "The model will see 3 frames at 448 × 448 px, as its family does."
+    assert chosen.words == "The model sees 3 frames at 448 × 448 px, as its family does."
     assert first.words == "Frame 0: 448 × 448 px, stretched from 24 × 36 px"
     chosen, first, *_ = looked(looker, Scene((1,), CountedClip(movie()), of_model("some/model")))
-    assert chosen.words == "The model will see 3 frames; in which size is not known yet."
+    assert chosen.words == "The model sees 3 frames; in which size is not known yet."
     assert first.words == "Frame 0: 24 × 36 px, as it is"
     chosen, first, *_ = looked(
         looker, Scene((1,), CountedClip(movie()), of_model("sa2va-qwen3-vl-4b"))
     )
-    assert chosen.words == "The model will see 3 frames, as its family does."
+    assert chosen.words == "The model sees 3 frames, as its family does."
     assert "resized from 24 × 36 px" in first.words
 
 
 def test_a_single_picture_is_shown_in_its_tiles() -> None:
     data = np.random.default_rng(0).integers(0, 256, (1, 230, 340, 3), np.uint8)
     chosen, picture = looked(KeyFrameLooker(), Scene((1,), CountedClip(data), settings()))
-    assert chosen.words == "The model will see 1 frame in tiles of 112 × 112 px."
+    assert chosen.words == "The model sees 1 frame in tiles of 112 × 112 px."
     assert picture.words == (
         "Frame 0: 6 tiles of 112 × 112 px in 2 rows, and the whole in one more; from 230 × 340 px"
     )
@@ -218,7 +218,7 @@ def strip(qtbot) -> KeyFrameStrip:
     made = KeyFrameStrip()
     qtbot.addWidget(made)
     made.resize(320, 100)
-    made.take(Chosen(30, (0, 7, 14, 21, 29), "The model will see 5 frames at 112 × 112 px."))
+    made.take(Chosen(30, (0, 7, 14, 21, 29), "The model sees 5 frames at 112 × 112 px."))
     return made
 
 
@@ -251,7 +251,7 @@ def test_five_pictures_take_little_room(strip) -> None:
 
 
 def test_many_pictures_scroll_and_do_not_widen_the_dock(strip) -> None:
-    strip.take(Chosen(200, tuple(range(0, 200, 5)), "The model will see 40 frames."))
+    strip.take(Chosen(200, tuple(range(0, 200, 5)), "The model sees 40 frames."))
     strip.show()
     strip.grab()
     assert strip.minimumSizeHint().width() <= 200
@@ -288,7 +288,7 @@ def test_a_picture_leads_to_its_frame(strip, way, qtbot) -> None:
 
 def test_other_key_frames_take_the_place_of_the_first(strip) -> None:
     strip.take(a_picture(7))
-    strip.take(Chosen(30, (7, 8), "The model will see 2 frames."))
+    strip.take(Chosen(30, (7, 8), "The model sees 2 frames."))
     assert [strip.pictures.item(i).text() for i in range(strip.pictures.count())] == ["7", "8"]
     assert strip.pictures.rich_tip(strip.pictures.item(0)) == ""
 
@@ -297,9 +297,9 @@ def test_what_is_wrong_is_said_instead_of_pictures(strip) -> None:
     strip.take(Failed("Key frame 40 is outside.", "Name another."))
     assert strip.words.text() == "Key frame 40 is outside. Name another."
     assert not strip.pictures.isVisibleTo(strip)
-    strip.take(Chosen(30, (1,), "The model will see 1 frame."))
+    strip.take(Chosen(30, (1,), "The model sees 1 frame."))
     assert strip.pictures.isVisibleTo(strip)
-    assert strip.words.text() == "The model will see 1 frame."
+    assert strip.words.text() == "The model sees 1 frame."
     strip.take(None)
     assert strip.isHidden()
 

@@ -205,8 +205,8 @@ def _summary(entry: ModelEntry, way: Way | None, mode: Mode, count: int) -> str:
 
     frames = "1 frame" if count == 1 else f"{count} frames"
     if way is None:
-        return f"The model will see {frames}; in which size is not known yet."
+        return f"The model sees {frames}; in which size is not known yet."
     how = "in tiles of" if mode == "image" else "at"
     size = f" {how} {way.side} × {way.side} px" if isinstance(way, Squares) else ""
     family = ", as its family does" if entry.folder is None else ""
-    return f"The model will see {frames}{size}{family}."
+    return f"The model sees {frames}{size}{family}."
