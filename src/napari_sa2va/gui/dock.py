@@ -15,6 +15,7 @@ from napari_sa2va.gui.bench import Bench
 from napari_sa2va.gui.controller import Controller
 from napari_sa2va.gui.correct_panel import CorrectPanel
 from napari_sa2va.gui.find_panel import FindPanel
+from napari_sa2va.gui.keep_panel import KeepPanel
 from napari_sa2va.gui.request import Failed, JobRequest, messages_of
 from napari_sa2va.gui.run_panel import RunPanel
 from napari_sa2va.gui.worker import Source, start_run
@@ -60,11 +61,14 @@ class SentenceDock(QWidget):
             self.bench, _free_to_go(self._run_on_bench), self.settings.value, self.finder.image
         )
 
+        self.keep = KeepPanel(self.bench, self.finder.window, self.finder.show_window)
+
         self.tabs = QTabWidget()
         self.tabs.setDocumentMode(True)
         for title, part, tip in (
             ("Find", self.finder, "What to look in, what to find, and how."),
             ("Correct", self.correct, "Objects, corrections, locks, and carrying them on."),
+            ("Keep", self.keep, "A project folder; what was done as a command or a script."),
         ):
             self.tabs.addTab(_scrolling(part), title)
             self.tabs.setTabToolTip(self.tabs.count() - 1, tip)
@@ -80,6 +84,8 @@ class SentenceDock(QWidget):
         self.panel.continue_clicked.connect(self.continue_run)
         self.panel.cancel_clicked.connect(self.controller.cancel)
         self.correct.refused.connect(self.panel.show_error)
+        self.keep.refused.connect(self.panel.show_error)
+        self.keep.told.connect(self.panel.tell)
         self.bench.changed.connect(self._take_workspace)
         shortcut = QShortcut(QKeySequence("Ctrl+Return"), self.sentences)
         shortcut.setContext(Qt.ShortcutContext.WidgetShortcut)
@@ -182,6 +188,7 @@ class SentenceDock(QWidget):
                 self.panel.set_running(False)
                 self.finder.close_down()
                 self.correct.close_down()
+                self.keep.close_down()
                 self.bench.unwatch()
                 self.bench.take(None)
             else:

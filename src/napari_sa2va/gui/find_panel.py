@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
 from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from napari_sa2va.gui.bench import Bench
@@ -23,6 +25,7 @@ from napari_sa2va.gui.setup_preview import SetupPreview
 from napari_sa2va.gui.workspace import Workspace
 from napari_sa2va.project.project import Project
 from napari_sa2va.project.steps.run import Run, Sentence
+from napari_sa2va.settings import RunSettings
 
 if TYPE_CHECKING:
     from napari.layers import Image
@@ -130,6 +133,23 @@ class FindPanel(QWidget):
     def image(self) -> tuple[Image, LayerAxes, AxisChoice] | None:
         """The image that is chosen, with its axes and what plays; None if there is none."""
         return None if self.picker.layer is None else self.picker.chosen()
+
+    def window(self) -> tuple[str, dict[str, Any]]:
+        """What stands in the box of sentences, and the settings as JSON types.
+
+        Raises
+        ------
+        RequestError
+            If a setting is not allowed.
+        """
+        return self.sentences.toPlainText(), self.settings.value().model_dump(mode="json")
+
+    def show_window(self, sentences: str, settings: dict[str, Any]) -> None:
+        """Show what `window` said once; settings of another version stay as they are."""
+        self.sentences.setPlainText(sentences)
+        with suppress(ValidationError):
+            if settings:
+                self.settings.set_value(RunSettings.model_validate(settings))
 
     def remember(self) -> None:
         """A run has begun with what is in the box."""

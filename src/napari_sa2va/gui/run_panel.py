@@ -116,6 +116,11 @@ class RunPanel(QWidget):
     def show_note(self, message: str, hint: str) -> None:
         self.message.show_note(message, hint)
 
+    def tell(self, message: str, hint: str) -> None:
+        """Show something worth knowing, alone."""
+        self.message.hide()
+        self.message.show_note(message, hint)
+
     def show_error(self, message: str, hint: str, details: str = "") -> None:
         self.show_stage("")
         self.message.show_error(message, hint, details)

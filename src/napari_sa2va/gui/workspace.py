@@ -106,6 +106,7 @@ class Workspace:
         self.key = uuid4().hex
         self.settings: Any = None
         self.job: Job | None = None
+        self.is_being_saved = False
         self.curves: dict[str, Mapping[int, np.ndarray]] = {}
         self.thresholds = Thresholds()
         self._timelines: dict[int, TimelineBuilder] = {}
@@ -155,6 +156,7 @@ class Workspace:
         RequestError
             If it cannot be done.
         """
+        self._refuse_while_saving()
         change = self.project.do(step)
         if change is not None:
             self._show_change(change)
@@ -162,6 +164,7 @@ class Workspace:
 
     def undo(self) -> Change | None:
         """Take back the last thing that was done, and show it."""
+        self._refuse_while_saving()
         change = self.project.undo()
         if change is not None:
             self._show_change(change)
@@ -169,10 +172,15 @@ class Workspace:
 
     def redo(self) -> Change | None:
         """Do again what was undone last, and show it."""
+        self._refuse_while_saving()
         change = self.project.redo()
         if change is not None:
             self._show_change(change)
         return change
+
+    def _refuse_while_saving(self) -> None:
+        if self.is_being_saved:  # on another thread, which reads what would be changed
+            raise RequestError("The project is being saved.", "Try again in a moment.")
 
     # What the network does; a sink of the controller
 
@@ -184,6 +192,7 @@ class Workspace:
         RequestError
             If it cannot be done, or another job is on its way.
         """
+        self._refuse_while_saving()
         self.job = self.project.begin(step)
         self.job_changed.emit(True)
         self.history_changed.emit()
