@@ -168,12 +168,13 @@ def test_layers_of_the_same_place_can_be_added(viewer, picker) -> None:
     assert "2 layers" in picker.description.text()
 
 
-def test_a_layer_that_leaves_is_added_no_more(viewer, picker) -> None:
+def test_a_layer_that_leaves_is_added_no_more(viewer, picker, qtbot) -> None:
     first, second, third = add_split(viewer)
     picker.choose(first)
     picker.mixer.take([second, third])
     assert len(picker.chosen()[2].beside) == 2
-    viewer.layers.remove(second)
+    with qtbot.waitSignal(picker.changed):
+        viewer.layers.remove(second)
     assert [layer.name for layer in picker.chosen()[2].beside] == ["Cy5"]
     third.name = "renamed"
     assert [a.text() for a in picker.mixer.menu().actions()] == ["renamed"]

@@ -336,9 +336,8 @@ class LayerPicker(QWidget):
             self._describe()
             return
         has_channels = channel_axis(axes, self._choice(layer)) is not None
-        with QSignalBlocker(self.mixer):
-            fit = [] if has_channels else [one for one in self._layers if can_mix(layer, one)]
-            self.mixer.offer(fit)
+        fit = [] if has_channels else [one for one in self._layers if can_mix(layer, one)]
+        self.mixer.offer(fit)  # what was added and fits no more is another choice
         mixed = has_channels or bool(self.mixer.layers)
         self._set_row_visible(self.look, not (axes.rgb or mixed) and tint_of(layer) != GREY)
         self._describe()
