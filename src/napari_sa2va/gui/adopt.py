@@ -1,6 +1,6 @@
 """Taking over a Labels layer that came from elsewhere, so that it can be corrected and looked through.
 
-The layer stays where it is and is painted on; its labels become objects. No Qt.
+The layer stays where it is and is painted on; its labels become objects.
 """
 
 from __future__ import annotations

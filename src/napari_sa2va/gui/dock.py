@@ -65,6 +65,7 @@ class SentenceDock(QWidget):
 
         self.tabs = QTabWidget()
         self.tabs.setDocumentMode(True)
+        self.tabs.setUsesScrollButtons(False)
         for title, part, tip in (
             ("Find", self.finder, "What to look in, what to find, and how."),
             ("Correct", self.correct, "Objects, corrections, locks, and carrying them on."),

@@ -85,6 +85,7 @@ class LabelsView:
             dtype = np.uint8 if max(colors, default=0) < 256 else np.uint16
             data = np.zeros(self.shape, dtype)
         self._data = self.placement.view(data)
+        self._let_go_if_moved()
         layer = self.viewer.add_labels(
             self._data,
             name=name,
@@ -94,6 +95,7 @@ class LabelsView:
             **self.placement.transform,
         )
         self._take(layer)
+        self._followed_to = tuple(self.viewer.dims.point)  # a new layer may move the sliders
         return layer
 
     def adopt(self, layer: Labels) -> None:
@@ -160,7 +162,7 @@ class LabelsView:
 
     def follow(self, follows: bool) -> None:
         """Move the slider along with the frames that are shown from now on, until the user does."""
-        self._follows, self._followed_to = follows, None
+        self._follows, self._followed_to = follows, tuple(self.viewer.dims.point)
 
     def _take(self, layer: Labels) -> None:
         self.layer = layer
@@ -220,10 +222,9 @@ class LabelsView:
         """Move the slider along; whether that drew the frame anew."""
         if not self._follows:
             return False
-        here = tuple(self.viewer.dims.point)
-        if self._followed_to is not None and not np.allclose(here, self._followed_to):
-            self._follows = False  # the user took the slider
+        if self._let_go_if_moved():
             return False
+        here = tuple(self.viewer.dims.point)
         now = perf_counter()
         if now - self._followed_at < _FOLLOW_EVERY_S:
             return False
@@ -232,6 +233,13 @@ class LabelsView:
             return False
         self._followed_to = tuple(self.viewer.dims.point)
         return not np.allclose(here, self._followed_to)
+
+    def _let_go_if_moved(self) -> bool:
+        """Follow no longer if the user took the slider; whether that is so."""
+        here, known = self.viewer.dims.point, self._followed_to
+        if known is not None and (len(here) != len(known) or not np.allclose(here, known)):
+            self._follows = False
+        return not self._follows
 
     def _move(self, f: int) -> bool:
         """Move the sliders to a frame; False if its axes are not sliders now."""

@@ -20,7 +20,6 @@ from napari_sa2va.analysis.timeline import Timeline, TimelineBuilder
 from napari_sa2va.core import rle
 from napari_sa2va.core.errors import RequestError, Sa2vaError
 from napari_sa2va.core.masklet import Masklet, Overlap
-from napari_sa2va.gui.labels_view import LabelsView
 from napari_sa2va.gui.request import Failed, Opened
 from napari_sa2va.pipeline.events import Answered, Finished, KeyMasks
 from napari_sa2va.project.change import Change
@@ -33,6 +32,7 @@ from napari_sa2va.project.steps.run import Run
 if TYPE_CHECKING:
     from napari.layers import Labels
 
+    from napari_sa2va.gui.labels_view import LabelsView
     from napari_sa2va.gui.request import Message
 
 METADATA_KEY = "napari_sa2va"
