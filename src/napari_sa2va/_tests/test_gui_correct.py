@@ -7,6 +7,8 @@ from functools import partial
 import numpy as np
 import pytest
 from napari.layers import Labels, Points, Shapes
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QDockWidget
 
 from napari_sa2va._tests.fakes import FakeModel
 from napari_sa2va._tests.test_gui_dock import WAIT_MS, colour_movie, run_to_end, square
@@ -327,7 +329,11 @@ def test_a_second_run_can_add_its_objects_to_the_masks_there_are(stage, qtbot) -
 def test_the_timeline_shows_the_masks_that_are_worked_on_and_acts_on_them(stage, qtbot) -> None:
     viewer, _, workspace = stage
     timeline = TimelineDock(viewer)
-    viewer.window.add_dock_widget(timeline, name="Timeline", area="bottom")
+    viewer.window.add_dock_widget(timeline, name="Timeline", area="right")
+    window = timeline.window()
+    placed = next(d for d in window.findChildren(QDockWidget) if d.isAncestorOf(timeline))
+    below = Qt.DockWidgetArea.BottomDockWidgetArea
+    qtbot.waitUntil(lambda: window.dockWidgetArea(placed) == below, timeout=WAIT_MS)
     shown = workspace.timeline()
     assert [lane.name for lane in shown.lanes] == ["the red square", "the blue square"]
     assert shown.key_frames == (0, 1, 2, 3, 5)
@@ -395,3 +401,10 @@ def test_a_layer_without_labels_is_not_taken_over(make_napari_viewer_proxy, qtbo
     dock.correct.adopt()
     qtbot.waitUntil(lambda: "has no label yet" in dock.panel.message.text(), timeout=WAIT_MS)
     assert dock.bench.workspace is None
+
+
+def test_the_timeline_is_opened_once_by_the_button_of_the_dock(stage) -> None:
+    _, dock, _ = stage
+    for _ in range(2):
+        dock.timeline_button.click()
+    assert len(dock.window().findChildren(TimelineDock)) == 1

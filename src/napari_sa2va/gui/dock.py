@@ -8,7 +8,7 @@ from weakref import WeakMethod
 
 from qtpy.QtCore import QEvent, Qt
 from qtpy.QtGui import QKeySequence, QShortcut
-from qtpy.QtWidgets import QFrame, QScrollArea, QTabWidget, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFrame, QScrollArea, QTabWidget, QToolButton, QVBoxLayout, QWidget
 
 from napari_sa2va.core.errors import RequestError, Sa2vaError
 from napari_sa2va.gui.bench import Bench
@@ -73,6 +73,13 @@ class SentenceDock(QWidget):
         ):
             self.tabs.addTab(_scrolling(part), title)
             self.tabs.setTabToolTip(self.tabs.count() - 1, tip)
+        self.timeline_button = QToolButton()
+        self.timeline_button.setText("Timeline")
+        self.timeline_button.setToolTip(
+            "Open the timeline below the canvas: what is where, and which frames are doubtful."
+        )
+        self.timeline_button.clicked.connect(self.show_timeline)
+        self.tabs.setCornerWidget(self.timeline_button)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 6, 6, 6)
         layout.setSpacing(6)
@@ -120,6 +127,15 @@ class SentenceDock(QWidget):
         self._start(workspace, step, open_footage)
         self.finder.remember()
         self.bench.take(workspace)
+
+    def show_timeline(self) -> None:
+        """Open the timeline, if it is not open."""
+        from napari_sa2va.gui.timeline_dock import TITLE, TimelineDock
+
+        window = self.window()
+        if window.findChild(TimelineDock) is None:
+            timeline = TimelineDock(self._viewer)
+            self._viewer.window.add_dock_widget(timeline, name=TITLE, area="bottom")
 
     def _run_on_bench(self, step: ModelStep) -> None:
         """Run a step on the masks that are worked on."""

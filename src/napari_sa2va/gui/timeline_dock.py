@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import show_warning
-from qtpy.QtCore import QEvent, QTimer
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.compat import isalive
+from qtpy.QtCore import QEvent, Qt, QTimer
+from qtpy.QtWidgets import QDockWidget, QMainWindow, QVBoxLayout, QWidget
 
 from napari_sa2va.core.errors import Sa2vaError
 from napari_sa2va.gui.bench import Bench
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 _REFRESH_MS = 150
 
 
+TITLE = "Timeline of objects"
+
+
 class TimelineDock(QWidget):
     """Shows the timeline of the workspace, and does what is clicked on it.
 
@@ -37,6 +41,7 @@ class TimelineDock(QWidget):
         self.setObjectName("napari_sa2va_timeline_dock")
         self._viewer = napari_viewer
         self._workspace: Workspace | None = None
+        self._is_placed = False
         self.bench = Bench(napari_viewer)
         self.view = TimelineView()
         layout = QVBoxLayout(self)
@@ -154,4 +159,18 @@ class TimelineDock(QWidget):
                 self.unwatch()
             else:
                 self.watch()
+                QTimer.singleShot(0, self._go_below)
         return super().event(event)
+
+    def _go_below(self) -> None:
+        """Stand below the canvas: from a menu, napari puts every dock to the right of it."""
+        if self._is_placed or not isalive(self):
+            return
+        self._is_placed = True
+        dock, window = self.parent(), self.window()
+        while dock is not None and not isinstance(dock, QDockWidget):
+            dock = dock.parent()
+        if dock is not None and isinstance(window, QMainWindow):
+            below = Qt.DockWidgetArea.BottomDockWidgetArea
+            if window.dockWidgetArea(dock) != below:
+                window.addDockWidget(below, dock)
