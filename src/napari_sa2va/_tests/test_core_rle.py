@@ -84,3 +84,26 @@ def test_damaged_json_and_masks_of_other_sizes_are_refused():
         rle.overlap(rle.empty(2, 2), rle.empty(2, 3))
     with pytest.raises(ShapeMismatch):
         rle.union([rle.empty(2, 2), rle.empty(2, 3)])
+
+
+@given(masks, st.sampled_from("CF"))
+def test_filling_writes_the_pixels_of_the_mask_and_no_other(mask, order):
+    plane = np.full(mask.shape, 7, np.uint16, order=order)
+    rle.fill(rle.encode(mask), plane, 300)
+    np.testing.assert_array_equal(plane, np.where(mask, 300, 7))
+
+
+def test_long_runs_and_short_ones_are_filled_alike():
+    even = np.zeros((64, 65), bool)
+    even[::2] = True  # a run per pixel
+    square = np.zeros((64, 65), bool)
+    square[10:50, 3:60] = True
+    for mask in (even, square):
+        plane = np.zeros(mask.shape, np.uint8, order="F")
+        rle.fill(rle.encode(mask), plane, 1)
+        np.testing.assert_array_equal(plane, mask)
+
+
+def test_a_mask_of_another_size_is_not_filled_in():
+    with pytest.raises(ShapeMismatch, match=r"\[2, 3\] px"):
+        rle.fill(rle.empty(2, 3), np.zeros((3, 2)), 1)

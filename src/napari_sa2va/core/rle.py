@@ -10,6 +10,10 @@ import numpy as np
 from napari_sa2va.core.errors import ShapeMismatch
 
 
+# A run that is written costs as much as so many pixels that are.
+_PX_PER_RUN = 100
+
+
 class Rle(TypedDict):
     """An uncompressed COCO run-length code.
 
@@ -62,6 +66,36 @@ def decode(code: Rle) -> np.ndarray:
         )
     values = np.arange(len(counts)) % 2 == 1
     return np.repeat(values, counts).reshape((height, width), order="F")
+
+
+def fill(code: Rle, plane: np.ndarray, value: int) -> None:
+    """Write a value into every pixel of a mask, in place.
+
+    Parameters
+    ----------
+    code : Rle
+    plane : ndarray, shape (Y, X)
+        Fast if its columns lie one after the other in memory (order "F"), as the runs do.
+    value : int
+
+    Raises
+    ------
+    ShapeMismatch
+        If the plane has another size than the mask.
+    """
+    if list(plane.shape) != list(code["size"]):
+        raise ShapeMismatch(
+            f"A mask of {code['size']} px (y, x) was to be written into {plane.shape}.",
+            "Give a plane of the mask's size.",
+        )
+    ends = np.cumsum(code["counts"], dtype=np.int64)
+    if not plane.flags.f_contiguous or len(ends) > plane.size // _PX_PER_RUN:
+        plane[decode(code)] = value
+        return
+    flat = plane.reshape(-1, order="F")  # a view
+    stops = ends.tolist()
+    for start, stop in zip(stops[::2], stops[1::2], strict=False):
+        flat[start:stop] = value
 
 
 def area(code: Rle) -> int:

@@ -157,11 +157,14 @@ class State:
     def labels(
         self, frame: int, overlap: Overlap = "last", without: Collection[int] = ()
     ) -> np.ndarray:
-        """The label image of a frame, uint16 (Y, X), painted in the order of the ids."""
-        plane = np.zeros(self.shape[1:], np.uint16)
+        """The label image of a frame, uint16 (Y, X), painted in the order of the ids.
+
+        Its columns lie one after the other in memory, as the runs of the codes do.
+        """
+        plane = np.zeros(self.shape[1:], np.uint16, order="F")
         ids = sorted(self.cards, reverse=overlap == "first")
         for object_id in ids:
             code = self._cells[object_id][frame].code
-            if code is not None and len(code["counts"]) > 1 and object_id not in without:
-                plane[rle.decode(code)] = object_id
+            if code is not None and object_id not in without:
+                rle.fill(code, plane, object_id)
         return plane
