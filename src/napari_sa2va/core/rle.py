@@ -9,7 +9,6 @@ import numpy as np
 
 from napari_sa2va.core.errors import ShapeMismatch
 
-
 # A run that is written costs as much as so many pixels that are.
 _PX_PER_RUN = 100
 
