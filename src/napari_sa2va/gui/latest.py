@@ -141,6 +141,9 @@ class LatestOnly(Generic[Asked, Said]):
         self._handle = start_work(request, lambda said: self._take(number, said), to_the_end)
 
     def _take(self, number: int, said: Said | Failed | _Ended) -> None:
+        if not isalive(self._timer):  # the window is gone, and with it all that this works for
+            self._drop()
+            return
         if isinstance(said, Failed | _Ended):
             self._handle = None
             following, self._next = self._next, None
