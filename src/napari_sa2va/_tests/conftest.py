@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 
 from napari_sa2va.core.user_files import FOLDER_VARIABLE
+from napari_sa2va.pipeline.native_libraries import load_triton_apart
 
 # Read when napari is imported, which no test has done yet: its settings are kept in no file then.
 os.environ["NAPARI_CONFIG"] = ""
+# In whatever order the tests are run, a canvas may be drawn before transformers is imported.
+load_triton_apart()
 
 
 @pytest.fixture(autouse=True)
