@@ -206,6 +206,22 @@ def test_saving_again_replaces_the_project_and_leaves_the_files_of_others(projec
     assert sorted(p.name for p in saved.parent.iterdir()) == ["cells.sa2va", "movie.tif"]
 
 
+def test_a_movie_of_somebody_stays_also_if_it_has_the_name_of_kept_pixels(tmp_path):
+    path = tmp_path / "p"
+    save(Project((4, 16, 20)), path)
+    write(path / "clip.ome.tif", grey_stack(), "TYX")
+    mine = (path / "clip.ome.tif").read_bytes()
+    save(Project((4, 16, 20)), path)
+    assert (path / "clip.ome.tif").read_bytes() == mine
+    save(Project.of(open_clip(grey_stack()[::-1])), path)
+    assert (path / "clip.ome (2).tif").read_bytes() == mine
+    assert open_project(path).footage is not None
+    # A clip that is played from there is a file like any other.
+    project = Project.of(open_clip(path / "clip.ome (2).tif"))
+    save(project, tmp_path / "q")
+    assert entry_of(tmp_path / "q").embedded is None
+
+
 def test_a_folder_that_is_no_project_is_not_written_over(project, movie):
     other = movie.parent / "photos"
     other.mkdir()

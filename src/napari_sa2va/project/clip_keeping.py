@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
-from napari_sa2va.core.errors import ClipError
+from napari_sa2va.core.errors import ClipError, ProjectError
 from napari_sa2va.core.fingerprint import fingerprint
 from napari_sa2va.project import embedding
 from napari_sa2va.project.clip_entry import ClipEntry, ClipFacts, OpenArguments
+from napari_sa2va.project.folder_reading import read_manifest
 from napari_sa2va.project.footage import Footage
 from napari_sa2va.project.reopening import arguments_of, arguments_of_copy
 
@@ -143,8 +144,14 @@ def carry_over(entry: ClipEntry, old: Path, folder: Path, into: Path) -> ClipEnt
 
 
 def is_embedded(path: Path) -> bool:
-    """Whether a file is the pixels of a project."""
-    return path.name in embedding.NAMES and (path.parent / "project.json").is_file()
+    """Whether a file is the pixels that a project keeps."""
+    if path.name not in embedding.NAMES:
+        return False
+    try:
+        clip = read_manifest(path.parent).clip
+    except ProjectError:
+        return False
+    return clip is not None and clip.embedded == path.name
 
 
 def place_of(footage: Footage) -> Place | None:

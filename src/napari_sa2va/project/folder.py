@@ -27,7 +27,7 @@ from weakref import WeakKeyDictionary
 from napari_sa2va import __version__
 from napari_sa2va.core.errors import ClipError, OutputError, ProjectError, RequestError
 from napari_sa2va.core.masklet import Overlap
-from napari_sa2va.project import folder_reading
+from napari_sa2va.project import embedding, folder_reading
 from napari_sa2va.project.cells_file import ORIGINS, pack, write_arrays
 from napari_sa2va.project.clip_entry import ClipEntry
 from napari_sa2va.project.clip_keeping import carry_over, keep
@@ -43,7 +43,7 @@ EMBED_UP_TO = 2 * 2**30
 """Bytes of pixels that are put into a project unless told otherwise."""
 
 _OURS = re.compile(
-    r"project\.json|steps\.jsonl|history\.(json|npz)|clip(\.ome)?\.tif"
+    r"project\.json|steps\.jsonl|history\.(json|npz)"
     r"|records/\d+\.json|(masklets|removed)/\d+\.npz"
 )
 
@@ -197,7 +197,12 @@ def _place(folder: str | PathLike[str]) -> Path:
     return path.resolve()  # a link stays a link: what it points at is written
 
 
-def _is_ours(within: str) -> bool:
+def _is_ours(folder: Path, within: str) -> bool:
+    if within in embedding.NAMES:  # somebody may have put a movie of that name there
+        with suppress(ProjectError):
+            clip = read_manifest(folder).clip
+            return clip is not None and clip.embedded == within
+        return False
     return _OURS.fullmatch(within) is not None
 
 

@@ -137,10 +137,14 @@ def read_manifest(folder: Path) -> Manifest:
     ProjectError
         If there is none, or it is damaged or of another version.
     """
-    if not (folder / "project.json").is_file():
-        what = "no project: it has no project.json" if folder.is_dir() else "no folder"
-        raise ProjectError(f"{folder} is {what}.", "Name the folder that was saved as a project.")
     path = folder / "project.json"
+    try:
+        is_there, is_folder = path.is_file(), folder.is_dir()
+    except OSError as error:
+        raise ProjectError(f"{folder} cannot be read ({error.strerror or error}).") from error
+    if not is_there:
+        what = "no project: it has no project.json" if is_folder else "no folder"
+        raise ProjectError(f"{folder} is {what}.", "Name the folder that was saved as a project.")
     try:
         data = read_json(path)
         if not isinstance(data, dict) or data.get("format") != FORMAT:

@@ -11,14 +11,15 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from time import time
 from uuid import uuid4
 
 from napari_sa2va.core.errors import OutputError
 
-Own = Callable[[str], bool]
-"""From a path within the folder, with slashes, to whether it is a file of what is replaced."""
+Own = Callable[[Path, str], bool]
+"""From a folder and a path within it, with slashes, to whether that is a file of what is replaced."""
 
 # Nobody writes for so long. What is older was left behind by a process that ended.
 _STALE_S = 3600.0
@@ -117,16 +118,22 @@ def _clear(old: Path, folder: Path, own: Own) -> None:
         within = path.relative_to(old)
         if path.is_dir() and not path.is_symlink():
             continue
-        target = folder / within
-        if not own(within.as_posix()) and not target.exists():
+        if not own(old, within.as_posix()):
+            target = _free_name(folder / within)
             target.parent.mkdir(parents=True, exist_ok=True)
             path.rename(target)
     shutil.rmtree(old, ignore_errors=True)
 
 
+def _free_name(path: Path) -> Path:
+    names = (path.with_name(f"{path.stem} ({n}){path.suffix}") for n in count(2))
+    return path if not path.exists() else next(name for name in names if not name.exists())
+
+
 def _flush(folder: Path) -> None:
     """Make sure that it is on the disk before what it replaces is deleted."""
     for path in folder.rglob("*"):
-        if path.is_file():
+        # Pixels that were taken over may be in a file that nobody may write to; they are on the disk.
+        if path.is_file() and os.access(path, os.W_OK):
             with path.open("rb+") as file:
                 os.fsync(file.fileno())
