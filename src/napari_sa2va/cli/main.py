@@ -19,6 +19,8 @@ COMMANDS = {
     "ask": "napari_sa2va.cli.ask",
     "caption": "napari_sa2va.cli.caption",
     "describe": "napari_sa2va.cli.describe",
+    "replay": "napari_sa2va.cli.replay",
+    "project": "napari_sa2va.cli.project",
     "models": "napari_sa2va.cli.models",
     "train": "napari_sa2va.cli.train",
     "evaluate": "napari_sa2va.cli.evaluate",
