@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from napari.layers import Layer
 
-from napari_sa2va.gui.layer_axes import describe_layer, first_choice, read_axes
+from napari_sa2va.gui.layer_axes import first_choice, read_axes
+from napari_sa2va.gui.layer_words import describe_layer
 from napari_sa2va.plugin.samples import cardiac_ultrasound, generated_movie
 
 

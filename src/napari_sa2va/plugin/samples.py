@@ -11,8 +11,9 @@ from napari_sa2va.plugin.reader import LayerData, layer_data
 if TYPE_CHECKING:
     from napari_sa2va.training.synth import SynthMovie
 
-# Four cells that differ in colour, size and place; chosen by looking at it.
-_SEED, _STYLE = 31, "colour"
+# Three cells: one moves, one stays, one divides. Chosen by looking at it, and because on its first
+# frames nano takes parts of one cell for another: there is something to correct (docs/tutorial.md).
+_SEED, _STYLE = 125, "colour"
 _NUM_FRAMES, _HEIGHT, _WIDTH = 24, 256, 256
 
 
