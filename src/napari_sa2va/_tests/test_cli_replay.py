@@ -17,9 +17,7 @@ import tifffile
 
 import napari_sa2va as napari_sa2va_package
 from napari_sa2va._tests.fakes import FakeModel, FakeTracker, colour_clip
-from napari_sa2va._tests.test_pipeline_planes import NUM_FRAMES as STACK_FRAMES
-from napari_sa2va._tests.test_pipeline_planes import PLANES, across, clip_of, stack
-from napari_sa2va._tests.test_project_folder import (
+from napari_sa2va._tests.made_projects import (
     NUM_FRAMES,
     SETTINGS,
     ask,
@@ -27,6 +25,8 @@ from napari_sa2va._tests.test_project_folder import (
     grey_stack,
     work_on,
 )
+from napari_sa2va._tests.test_pipeline_planes import NUM_FRAMES as STACK_FRAMES
+from napari_sa2va._tests.test_pipeline_planes import PLANES, across, clip_of, stack
 from napari_sa2va._tests.test_project_steps import picture_of
 from napari_sa2va.cli.main import main
 from napari_sa2va.core import rle

@@ -10,9 +10,9 @@ import pytest
 import tifffile
 
 from napari_sa2va._tests.fakes import FakeModel, FakeTracker, colour_clip
+from napari_sa2va._tests.made_projects import NUM_FRAMES, SETTINGS, ask, corner, work_on
 from napari_sa2va._tests.test_pipeline_planes import NUM_FRAMES as STACK_FRAMES
 from napari_sa2va._tests.test_pipeline_planes import PLANES, across, clip_of, stack
-from napari_sa2va._tests.test_project_folder import NUM_FRAMES, SETTINGS, ask, corner, work_on
 from napari_sa2va._tests.test_project_steps import picture_of
 from napari_sa2va.core import rle
 from napari_sa2va.core.cancel import CancelToken

@@ -16,8 +16,8 @@ import pytest
 import tifffile
 
 from napari_sa2va._tests.fakes import FakeModel, colour_clip
+from napari_sa2va._tests.made_projects import NUM_FRAMES, SETTINGS, ask, corner, write
 from napari_sa2va._tests.test_pipeline_planes import PLANES, across, clip_of
-from napari_sa2va._tests.test_project_folder import NUM_FRAMES, SETTINGS, ask, corner, write
 from napari_sa2va._tests.test_project_steps import EDITS, MODEL_STEPS, picture_of, splittable
 from napari_sa2va.cli.flags import settings_flags
 from napari_sa2va.cli.main import main
