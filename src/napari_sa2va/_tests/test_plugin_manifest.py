@@ -30,9 +30,18 @@ def test_every_command_leads_to_something_callable(manifest) -> None:
 def test_the_dock_and_the_samples_are_in_the_menus(manifest) -> None:
     contributions = manifest.contributions
     names = [widget.display_name for widget in contributions.widgets]
-    assert names == ["Segment by sentence", "Ask about it"]
-    items = [item.command for item in contributions.menus["napari/layers/segment"]]
-    assert items == [widget.command for widget in contributions.widgets]
+    assert names == [
+        "Segment by sentence", "Ask about it", "Timeline of objects", "Measure objects over time",
+    ]  # fmt: skip
+    items = {
+        menu.removeprefix("napari/layers/"): [item.command.removeprefix(f"{NAME}.") for item in of]
+        for menu, of in contributions.menus.items()
+    }
+    assert items == {
+        "segment": ["segment_by_sentence", "ask_about_it"],
+        "measure": ["measure_objects"],
+        "track": ["timeline_of_objects"],
+    }
     assert {s.key for s in contributions.sample_data} == {"generated_movie", "cardiac_ultrasound"}
 
 
@@ -48,7 +57,8 @@ def test_movies_and_dicom_are_ours_to_read(name: str, manifest) -> None:
 @pytest.mark.parametrize(
     "module",
     ["plugin", "plugin.reader", "plugin.samples", "gui", "gui.controller", "gui.request",
-     "gui.layer_marks", "gui.talk_controller", "gui.talk_request"],
+     "gui.layer_marks", "gui.talk_controller", "gui.talk_request", "gui.workspace", "gui.bench",
+     "gui.corrector"],
 )  # fmt: skip
 def test_plugin_modules_load_no_torch_and_no_qt(module: str) -> None:
     heavy = ["torch", "transformers", "sam2", "napari", "qtpy", "magicgui", "av", "pydicom"]

@@ -8,7 +8,7 @@ from weakref import WeakMethod
 
 from qtpy.QtCore import QEvent, Qt
 from qtpy.QtGui import QKeySequence, QShortcut
-from qtpy.QtWidgets import QFrame, QScrollArea, QTabWidget, QToolButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QTabWidget, QToolButton, QVBoxLayout, QWidget
 
 from napari_sa2va.core.errors import RequestError, Sa2vaError
 from napari_sa2va.gui.bench import Bench
@@ -16,8 +16,10 @@ from napari_sa2va.gui.controller import Controller
 from napari_sa2va.gui.correct_panel import CorrectPanel
 from napari_sa2va.gui.find_panel import FindPanel
 from napari_sa2va.gui.keep_panel import KeepPanel
+from napari_sa2va.gui.measure_panel import MeasurePanel
 from napari_sa2va.gui.request import Failed, JobRequest, messages_of
 from napari_sa2va.gui.run_panel import RunPanel
+from napari_sa2va.gui.scrolling import scrolling
 from napari_sa2va.gui.worker import Source, start_run
 from napari_sa2va.gui.workspace import Workspace
 from napari_sa2va.project.steps.run import Run
@@ -61,6 +63,7 @@ class SentenceDock(QWidget):
             self.bench, _free_to_go(self._run_on_bench), self.settings.value, self.finder.image
         )
 
+        self.measure = MeasurePanel(self.bench)
         self.keep = KeepPanel(self.bench, self.finder.window, self.finder.show_window)
 
         self.tabs = QTabWidget()
@@ -69,9 +72,10 @@ class SentenceDock(QWidget):
         for title, part, tip in (
             ("Find", self.finder, "What to look in, what to find, and how."),
             ("Correct", self.correct, "Objects, corrections, locks, and carrying them on."),
+            ("Measure", self.measure, "Area, speed, intensity and more over time; scores; tracks."),
             ("Keep", self.keep, "A project folder; what was done as a command or a script."),
         ):
-            self.tabs.addTab(_scrolling(part), title)
+            self.tabs.addTab(scrolling(part), title)
             self.tabs.setTabToolTip(self.tabs.count() - 1, tip)
         self.timeline_button = QToolButton()
         self.timeline_button.setText("Timeline")
@@ -205,12 +209,14 @@ class SentenceDock(QWidget):
                 self.panel.set_running(False)
                 self.finder.close_down()
                 self.correct.close_down()
+                self.measure.close_down()
                 self.keep.close_down()
                 self.bench.unwatch()
                 self.bench.take(None)
             else:
                 self.finder.watch()
                 self.correct.watch()
+                self.measure.watch()
                 self.bench.watch()
         return super().event(event)
 
@@ -225,12 +231,3 @@ def _free_to_go(run: Callable[[ModelStep], None]) -> Callable[[ModelStep], None]
             alive(step)
 
     return call
-
-
-def _scrolling(part: QWidget) -> QScrollArea:
-    area = QScrollArea()
-    area.setWidget(part)
-    area.setWidgetResizable(True)
-    area.setFrameShape(QFrame.Shape.NoFrame)
-    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-    return area
