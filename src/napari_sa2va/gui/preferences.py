@@ -29,28 +29,28 @@ class Preferences(Params):
 
     model: str = Field(
         "nano",
-        title="Model",
+        title="Default model",
         description="What the docks start with: a known model's name or hub id, or a folder.",
     )
     preset: str = Field(
         DEFAULT_PRESET,
-        title="Preset",
+        title="Default preset",
         description="What the docks start with: a published system, as settings.",
         json_schema_extra={"enum": list(PRESETS)},
     )
     device: str = Field(
         "auto",
-        title="Device",
+        title="Default device",
         description="What the docks start with: auto, cpu, cuda, cuda:1 or mps.",
     )
     follow: bool = Field(
         True,
-        title="Follow",
+        title="Follow while running",
         description="Move the slider along with the frames as they are done.",
     )
     keep_recent: bool = Field(
         True,
-        title="Recent prompts",
+        title="Keep recent prompts",
         description="Keep what was typed into the box of sentences, on this machine.",
     )
     num_recent: int = Field(
@@ -64,7 +64,7 @@ class Preferences(Params):
         500,
         ge=1,
         le=1_000_000,
-        title="Large masks on disk (MB)",
+        title="Keep large masks on disk above (MB)",
         description="Keep the label image of a run on disk, and not in memory, if it takes more.",
     )
 
