@@ -8,7 +8,7 @@ from weakref import WeakMethod
 
 from qtpy.QtCore import QEvent, Qt
 from qtpy.QtGui import QKeySequence, QShortcut
-from qtpy.QtWidgets import QTabWidget, QToolButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QPushButton, QTabWidget, QVBoxLayout, QWidget
 
 from napari_sa2va.core.errors import RequestError, Sa2vaError
 from napari_sa2va.gui.bench import Bench
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 # Narrower, words would have to be cut; napari's own docks are about as wide.
 _NARROWEST_PX = 300
+_PADDING_PX = 14
 
 
 class SentenceDock(QWidget):
@@ -68,6 +69,8 @@ class SentenceDock(QWidget):
 
         self.tabs = QTabWidget()
         self.tabs.setDocumentMode(True)
+        self.tabs.tabBar().setDrawBase(False)  # a line above the tabs, in napari's style
+        self.tabs.tabBar().setExpanding(True)
         self.tabs.setUsesScrollButtons(False)
         for title, part, tip in (
             ("Find", self.finder, "What to look in, what to find, and how."),
@@ -77,11 +80,12 @@ class SentenceDock(QWidget):
         ):
             self.tabs.addTab(scrolling(part), title)
             self.tabs.setTabToolTip(self.tabs.count() - 1, tip)
-        self.timeline_button = QToolButton()
-        self.timeline_button.setText("Timeline")
+        self.timeline_button = QPushButton("Timeline")
         self.timeline_button.setToolTip(
             "Open the timeline below the canvas: what is where, and which frames are doubtful."
         )
+        words = self.timeline_button.fontMetrics().horizontalAdvance(self.timeline_button.text())
+        self.timeline_button.setMinimumWidth(words + _PADDING_PX)
         self.timeline_button.clicked.connect(self.show_timeline)
         self.tabs.setCornerWidget(self.timeline_button)
         layout = QVBoxLayout(self)
