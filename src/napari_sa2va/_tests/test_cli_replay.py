@@ -35,7 +35,6 @@ from napari_sa2va.project import Project
 from napari_sa2va.project.cells_file import read_arrays, write_arrays
 from napari_sa2va.project.folder import open_project, save
 from napari_sa2va.project.footage import Footage
-from napari_sa2va.project.log import steps_of
 from napari_sa2va.project.replay import do_step
 from napari_sa2va.project.steps.carry import Carry
 from napari_sa2va.project.steps.lock import Lock
@@ -106,7 +105,7 @@ def test_labels_and_a_project_are_written(saved, tmp_path, capsys):
     assert main(["replay", str(saved), "-q", "-o", str(out), "--save", str(new)]) == 0
     project, again = open_project(saved), open_project(new)
     assert picture_of(again.state) == picture_of(project.state)
-    assert [s.model_dump() for s in steps_of(again)] == [s.model_dump() for s in steps_of(project)]
+    assert [s.model_dump() for s in again.steps] == [s.model_dump() for s in project.steps]
     with tifffile.TiffFile(tmp_path / "again.ome.tif") as file:
         labels = file.asarray()
         assert "Blau – größer" in file.ome_metadata
@@ -170,7 +169,7 @@ def test_ctrl_c_keeps_what_was_done(saved, tmp_path, monkeypatch, capsys):
     assert main(["replay", str(saved), "--save", str(new), "-o", str(out)]) == 130
     assert signal.getsignal(signal.SIGINT) is before
     assert "Stopped after 0 of 8 steps" in capsys.readouterr().err
-    (step,) = steps_of(open_project(new))
+    (step,) = open_project(new).steps
     assert step.masks_taken > 5
     assert tifffile.imread(out)[0].max() == 3
 
@@ -279,7 +278,7 @@ def test_a_project_made_with_nano_replays_in_a_fresh_process_wherever_it_is_move
     do_step(project, Carry(conditions={1: (2,)}, span=span, settings=SETTINGS))
     project.do(Lock(object_ids=(1,), span=span))
     assert project.state.masklet(1).frames_present
-    assert len(steps_of(project)) == 4
+    assert len(project.steps) == 4
     save(project, home / "cells.sa2va")
 
     done = napari_sa2va("replay", home / "cells.sa2va", "--device", "cpu")

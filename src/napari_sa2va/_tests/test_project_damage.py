@@ -14,7 +14,6 @@ from napari_sa2va._tests.test_project_steps import picture_of
 from napari_sa2va.core.errors import ProjectError
 from napari_sa2va.project import Project
 from napari_sa2va.project.folder import open_project
-from napari_sa2va.project.log import steps_of
 from napari_sa2va.readers.open import open_clip
 
 
@@ -159,7 +158,7 @@ def test_what_is_still_readable_is_said_and_can_be_opened(project, saved):
     assert again.state.cell(3, 0).code is None
     before, after = (picture_of(p.state)["cells"] for p in (project, again))
     assert [after[1, t] for t in range(NUM_FRAMES)] == [before[1, t] for t in range(NUM_FRAMES)]
-    assert len(steps_of(again)) == 8
+    assert len(again.steps) == 8
     assert again.undo() is None  # it would put back what was there before something else
 
 

@@ -28,7 +28,6 @@ from napari_sa2va.core import rle
 from napari_sa2va.core.errors import OutputError, RequestError
 from napari_sa2va.project import Project, folder, history_file
 from napari_sa2va.project.folder import open_project, read_project, save
-from napari_sa2va.project.log import steps_of
 from napari_sa2va.project.steps.name import Rename
 from napari_sa2va.project.steps.remove import Remove
 from napari_sa2va.readers.open import open_clip
@@ -86,7 +85,7 @@ def test_undo_keeps_to_the_last_changes_and_the_log_keeps_all(project, movie, mo
     titles = [step.title for step in project.steps]
     save(project, path)
     again = open_project(path)
-    assert [step.title for step in steps_of(again)] == titles
+    assert [step.title for step in again.steps] == titles
     for _ in range(3):
         assert again.undo() is not None
         project.undo()
@@ -96,7 +95,7 @@ def test_undo_keeps_to_the_last_changes_and_the_log_keeps_all(project, movie, mo
     again.do(Rename(object_id=1, name="other"))
     save(again, path)
     titles = [*titles[:-3], "Rename to 'other'"]
-    assert [step.title for step in steps_of(open_project(path))] == titles
+    assert [step.title for step in open_project(path).steps] == titles
 
 
 def test_values_that_take_too_much_room_are_left_out_of_undo(project, movie, monkeypatch):
@@ -104,7 +103,7 @@ def test_values_that_take_too_much_room_are_left_out_of_undo(project, movie, mon
     save(project, movie.parent / "small.sa2va")
     again = open_project(movie.parent / "small.sa2va")
     assert 0 < len(again.history.done) < len(project.steps)
-    assert len(steps_of(again)) == len(project.steps)
+    assert len(again.steps) == len(project.steps)
 
 
 def test_masks_are_plain_arrays_that_anyone_can_read(project, saved):

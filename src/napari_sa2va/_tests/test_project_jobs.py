@@ -14,20 +14,24 @@ from napari_sa2va._tests.test_project_steps import picture_of
 from napari_sa2va.core import rle
 from napari_sa2va.core.cancel import CancelToken
 from napari_sa2va.core.errors import RequestError
+from napari_sa2va.pipeline.events import Answered
 from napari_sa2va.presets import preset
 from napari_sa2va.project import Drawn, Job, LockedFrame, Project
 from napari_sa2va.project.footage import Footage
+from napari_sa2va.project.replay import replay
 from napari_sa2va.project.steps.absent import Absent
 from napari_sa2va.project.steps.base import ModelStep
 from napari_sa2va.project.steps.carry import Carry
 from napari_sa2va.project.steps.click import Click
 from napari_sa2va.project.steps.lock import Lock
+from napari_sa2va.project.steps.merge import Merge
 from napari_sa2va.project.steps.paint import Paint
 from napari_sa2va.project.steps.remove import Remove
 from napari_sa2va.project.steps.reword import Reword
 from napari_sa2va.project.steps.run import Run, Sentence
 from napari_sa2va.project.steps.spans import Span
 from napari_sa2va.propagation.both import Both
+from napari_sa2va.propagation.range import Range
 from napari_sa2va.sampling.manual import Manual
 
 SETTINGS = preset("sa2va-i")
@@ -379,3 +383,42 @@ def test_of_several_planes_each_has_its_own_frames_and_one_id():
     span = Span(first=frame, last=frame + 3)
     with pytest.raises(RequestError, match="two planes"):
         project.begin(Carry(conditions={1: (frame,)}, span=span, settings=SETTINGS))
+
+
+def test_while_a_run_goes_on_previews_are_not_locked_and_nothing_is_merged():
+    project = fresh()
+    job = project.begin(ask("the red one", "the blue one"))
+    for message in messages(job, project):
+        job.take(message)
+        if isinstance(message, Drawn) and job.masks_taken == 6:  # five key frames and frame 0
+            project.do(Lock(object_ids=(1,), span=ALL_FRAMES))
+            assert project.state.frames_where(1, locked=True) == [0]
+            with pytest.raises(RequestError, match="on its way"):
+                project.do(Merge(object_ids=(1, 2)))
+    project.end(job, complete=True)
+    project.do(Lock(object_ids=(1,), span=ALL_FRAMES, locked=False))
+    assert project.do(Merge(object_ids=(1, 2)))
+
+
+def test_key_frames_outside_of_the_range_that_was_asked_for_get_no_masks():
+    tracking = SETTINGS.tracking.model_copy(
+        update={"propagation": Range(first_frame=2, last_frame=3)}
+    )
+    project = fresh()
+    drive(project, ask("the red one", settings=SETTINGS.model_copy(update={"tracking": tracking})))
+    assert project.state.masklet(1).frames_present == [2, 3]
+
+
+def test_a_run_that_was_stopped_between_two_answers_stops_there_again():
+    project = fresh()
+    job = project.begin(ask("the red one", "the blue one"))
+    cancel = CancelToken()
+    for message in job.events(project.footage, cancel, FakeModel()):
+        job.take(message)
+        if isinstance(message, Answered):
+            cancel.cancel()
+    project.end(job, complete=False)
+    step = project.steps[0]
+    assert (step.masks_taken, step.answers_taken) == (0, 1)
+    replayed = replay(project, model=FakeModel())
+    assert picture_of(replayed.project.state) == picture_of(project.state)

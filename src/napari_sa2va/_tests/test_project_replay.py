@@ -23,7 +23,6 @@ from napari_sa2va.pipeline.events import FrameMasks
 from napari_sa2va.project import Project
 from napari_sa2va.project.folder import open_project, save
 from napari_sa2va.project.footage import Footage
-from napari_sa2va.project.log import steps_of
 from napari_sa2va.project.replay import do_step, replay
 from napari_sa2va.project.steps.carry import Carry
 from napari_sa2va.project.steps.click import Click
@@ -53,8 +52,8 @@ def test_a_replay_gives_the_same_masks_and_changes_nothing():
     assert [m.object_id for m in replayed.objects] == [1, 3, 9]
     assert all(m.same and m.mean_jaccard == 1 for m in replayed.objects)
     assert picture_of(replayed.project.state) == before == picture_of(project.state)
-    assert [s.model_dump_json() for s in steps_of(replayed.project)] == [
-        s.model_dump_json() for s in steps_of(project)
+    assert [s.model_dump_json() for s in replayed.project.steps] == [
+        s.model_dump_json() for s in project.steps
     ]
 
 
@@ -101,7 +100,7 @@ def test_a_run_that_was_stopped_is_stopped_at_the_same_mask(stop_after):
     project = Project.of(colour_clip(NUM_FRAMES))
     run = ask("the red one", "the blue one")
     assert do_step(project, run.model_copy(update={"masks_taken": stop_after}), model=FakeModel())
-    (step,) = steps_of(project)
+    (step,) = project.steps
     assert isinstance(step, Run)
     assert step.masks_taken == stop_after
     known = [cell.code is not None for cell in project.state.cells(1)]
@@ -128,7 +127,7 @@ def test_a_replay_that_is_stopped_keeps_what_was_done():
     assert not replayed.same
     assert (replayed.steps_done, replayed.num_steps) == (0, 8)
     assert len(seen) == 6
-    (step,) = steps_of(replayed.project)
+    (step,) = replayed.project.steps
     assert step.masks_taken == 6
     assert replayed.project.state.masklet(1).frames_present
 
@@ -144,7 +143,7 @@ def test_cancelling_after_the_last_frame_leaves_a_whole_step():
             cancel.cancel()
 
     assert do_step(project, ask("the red one"), model=FakeModel(), cancel=cancel, on_event=on_event)
-    assert steps_of(project)[0].masks_taken == -1
+    assert project.steps[0].masks_taken == -1
 
 
 def test_a_step_that_cannot_be_done_again_is_told_and_the_others_are_done():
@@ -182,7 +181,7 @@ def test_another_network_or_device_is_taken_for_all_steps(monkeypatch):
     replayed = replay(project, model=other, device="cpu")
     assert set(asked) == {(other, "cpu")}
     assert len(asked) == 2  # the run and the carry
-    assert steps_of(replayed.project)[0].settings.model.name == other
+    assert replayed.project.steps[0].settings.model.name == other
     asked.clear()
     replay(project)
     assert set(asked) == {("nano", "auto")}
@@ -206,7 +205,7 @@ def test_a_network_that_fails_or_is_not_there_is_an_error(monkeypatch):
     again = Project.of(colour_clip(NUM_FRAMES))
     with pytest.raises(ZeroDivisionError):
         do_step(again, ask("the red one"), model=FakeModel())
-    (step,) = steps_of(again)
+    (step,) = again.steps
     assert step.masks_taken == 9  # five key frames, and frames 0 to 3 of the sweep
     assert not again.history.done[0].is_open
 
@@ -218,7 +217,7 @@ def test_without_pixels_there_is_no_replay():
         replay(project)
     with pytest.raises(ClipError, match="not at hand"):
         do_step(project, ask("the green one", first_id=10))
-    assert len(steps_of(project)) == 8
+    assert len(project.steps) == 8
 
 
 @pytest.mark.parametrize("where", ["array", "file"])

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from napari_sa2va.core.errors import RequestError
+from napari_sa2va.core.flag_names import flag_name
 from napari_sa2va.core.params import Params
 from napari_sa2va.presets import DEFAULT_PRESET, DESCRIPTIONS, PRESETS
 from napari_sa2va.settings import (
@@ -34,17 +35,6 @@ preset_flag = click.option(
     type=click.Choice(list(PRESETS)),
     help=" ".join(f"{name}: {text}" for name, text in DESCRIPTIONS.items()),
 )  # fmt: skip
-
-# Flags whose field name alone would say too little on a command line.
-_NAMES = {
-    "model.name": "model",
-    "tracking.decoder": "tracking-decoder",
-    "sampling.start": "first-frame",
-    "sampling.stop": "last-frame",
-    "sampling.frames": "frames",
-    "tracking.propagation.first_frame": "from-frame",
-    "tracking.propagation.last_frame": "to-frame",
-}
 
 
 @dataclass(frozen=True)
@@ -96,8 +86,7 @@ def _click_type(annotation: Any) -> Any:
 
 
 def _make(path: str, field: FieldInfo, owners: tuple[str, ...], choices: list[str]) -> Flag:
-    field_name = path.rsplit(".", 1)[-1]
-    name = _NAMES.get(path, field_name.replace("_", "-"))
+    name = flag_name(path)
     text = str(field.description or field.title or "")
     if owners:
         text = f"{text.rstrip('.')} (for {', '.join(owners)})."

@@ -85,9 +85,8 @@ def _tell_objects(opened: Opened) -> None:
 
 
 def _tell_history(opened: Opened) -> None:
-    from napari_sa2va.project.log import steps_of
 
-    steps = steps_of(opened.project)
+    steps = opened.project.steps
     undoable = len(opened.project.history.done)
     click.echo(f"History: {len(steps)} steps, of which the last {undoable} can be undone")
     for number, step in enumerate(steps, 1):

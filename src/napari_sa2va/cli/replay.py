@@ -79,7 +79,6 @@ def replay(
     from napari_sa2va.pipeline.events import Answered, FrameMasks
     from napari_sa2va.project.find_clip import find_footage
     from napari_sa2va.project.folder import read_project, save
-    from napari_sa2va.project.log import steps_of
     from napari_sa2va.project.replay import replay as replay_project
 
     opened = read_project(project_path)
@@ -87,7 +86,7 @@ def replay(
     project.footage = find_footage(opened.folder, video=input_path)
     labels = _label_files(output, project.footage.planes)
     _check(labels, save_path, opened.folder, project.clip.source, overwrite=overwrite)
-    with ctrl_c_cancels() as stop, _Show(len(steps_of(project)), quiet=quiet) as show:
+    with ctrl_c_cancels() as stop, _Show(len(project.steps), quiet=quiet) as show:
 
         def on_step(number: int, step: Step) -> None:
             show.step(number, step)

@@ -19,7 +19,6 @@ from napari_sa2va.presets import DEFAULT_PRESET, PRESETS
 from napari_sa2va.project.clip_entry import OpenArguments
 from napari_sa2va.project.clip_keeping import place_of
 from napari_sa2va.project.footage import Footage
-from napari_sa2va.project.log import steps_of
 from napari_sa2va.project.project import Project
 from napari_sa2va.project.steps.run import Run
 from napari_sa2va.settings import RunSettings
@@ -100,7 +99,7 @@ def _only_runs(project: Project) -> Run:
     RequestError
         If there is none, or something else was done, too.
     """
-    steps = steps_of(project)
+    steps = project.steps
     if not steps:
         raise RequestError("Nothing was done yet.", "Run a sentence first.")
     last = steps[-1]

@@ -35,7 +35,6 @@ from napari_sa2va.project.find_clip import find_footage
 from napari_sa2va.project.folder_reading import Manifest, Opened, read_manifest
 from napari_sa2va.project.folder_swap import replacing_folder, settle
 from napari_sa2va.project.history_file import kept_changes, objects_of, pack_changes
-from napari_sa2va.project.log import steps_of
 from napari_sa2va.project.project import Project
 from napari_sa2va.project.steps.base import ModelStep
 
@@ -185,7 +184,7 @@ def check_place(folder: str | PathLike[str]) -> Path:
 
 def overlap_of(project: Project) -> Overlap:
     """Which object keeps a pixel of a label image, as the last run was told."""
-    runs = [step for step in steps_of(project) if isinstance(step, ModelStep)]
+    runs = [step for step in project.steps if isinstance(step, ModelStep)]
     settings = [getattr(step, "settings", None) for step in runs]
     return settings[-1].output.overlap if settings and settings[-1] is not None else "last"
 
@@ -224,7 +223,7 @@ def _write_clip(
 
 
 def _write(project: Project, new: Path, clip: ClipEntry | None, view: dict[str, Any]) -> None:
-    state, steps = project.state, steps_of(project)
+    state, steps = project.state, project.steps
     changes = kept_changes(project.history.done, state)
     removed = sorted(objects_of(changes) - set(state.cards))
     for where, ids in (("masklets", sorted(state.cards)), ("removed", removed)):

@@ -18,7 +18,6 @@ from napari_sa2va.project.cells import Card, Cell
 from napari_sa2va.project.cells_file import read_arrays, unpack
 from napari_sa2va.project.clip_entry import ClipEntry
 from napari_sa2va.project.history_file import unpack_changes
-from napari_sa2va.project.log import put_before
 from napari_sa2va.project.project import Project
 from napari_sa2va.project.steps import read_step
 from napari_sa2va.project.steps.base import Step
@@ -274,7 +273,7 @@ def _read_steps(opened: Opened) -> list[Step]:
 
 def _read_history(opened: Opened, steps: list[Step]) -> None:
     project, count = opened.project, opened.manifest.num_undoable
-    put_before(project, steps)
+    project.earlier = list(steps)
     if opened.lost:
         return  # undo would put back what was there before something else than what is there now
     said: object = None
@@ -289,7 +288,7 @@ def _read_history(opened: Opened, steps: list[Step]) -> None:
             said, arrays, steps[begin:], project.state, opened.manifest.origins
         )
         project.history.done.extend(changes)
-        put_before(project, steps[:begin])
+        project.earlier = steps[:begin]
 
 
 def _read_records(opened: Opened) -> None:

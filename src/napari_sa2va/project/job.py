@@ -14,7 +14,7 @@ from napari_sa2va.core import rle
 from napari_sa2va.core.cancel import CancelToken
 from napari_sa2va.core.prompt import PromptSet
 from napari_sa2va.core.region_box import Box, prompt_inside
-from napari_sa2va.pipeline.events import Answered, Event, FrameMasks, Planned
+from napari_sa2va.pipeline.events import Answered, Event, FrameMasks, KeyMasks, Planned
 from napari_sa2va.pipeline.planes import run_planes
 from napari_sa2va.pipeline.run import run
 from napari_sa2va.project.cells import Cell
@@ -74,7 +74,7 @@ class Job:
         self._history = history
         self._edit = Edit(state, step)
         self._taken = 0
-        self._heard = False
+        self._heard = 0
         self._ended = False
         try:
             step.prepare(self._edit)
@@ -93,6 +93,11 @@ class Job:
     def masks_taken(self) -> int:
         """How many events with masks were taken."""
         return self._taken
+
+    @property
+    def answers_taken(self) -> int:
+        """How many answers were taken."""
+        return self._heard
 
     def events(
         self, footage: Footage, cancel: CancelToken | None = None, model: Sa2VA | None = None
@@ -114,10 +119,19 @@ class Job:
         work, region = self.work, self._step.region
         box = None if region is None else Box(*region)
         size = self._edit.state.shape[1:]
+        wanted: frozenset[int] = frozenset()
         for event in self._run(footage, box, cancel, model):
+            if isinstance(event, Planned):
+                wanted = event.plan.frames
             if not isinstance(event, FrameMasks):
                 yield event
                 continue
+            if (
+                isinstance(event, KeyMasks)
+                and not work.through_planes
+                and event.frame not in wanted
+            ):
+                continue  # it conditions the tracker, and no masks of it were asked for
             shift = work.plane * self._edit.state.frames_per_plane
             masks = event.masks if box is None else [box.paste(m, *size) for m in event.masks]
             pairs = zip(masks, event.scores, strict=True)
@@ -159,7 +173,7 @@ class Job:
             case Planned():
                 self.record = message.record
             case Answered():
-                self._heard = True
+                self._heard += 1
                 self._step.hear(self._edit, message)
             case Drawn():
                 self._taken += 1
@@ -183,7 +197,8 @@ class Job:
             return None
         change = self._edit.close()
         if not complete:
-            change.step = self._step.model_copy(update={"masks_taken": self._taken})
+            stopped_at = {"masks_taken": self._taken, "answers_taken": self._heard}
+            change.step = self._step.model_copy(update=stopped_at)
         if not change:
             self._history.drop(change)
             return None

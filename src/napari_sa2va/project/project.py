@@ -33,6 +33,8 @@ class Project:
         The pixels, once they are known. Needed by whoever runs a job or measures.
     state : State
     history : History
+    earlier : list of Step
+        What was done before the first change that can be undone: of a project that was opened.
     records : list of dict
         The run records of the model steps that ended, oldest first, as JSON types.
 
@@ -48,6 +50,7 @@ class Project:
         self.footage: Footage | None = None
         self.state = State(shape, planes)
         self.history = History(self.state)
+        self.earlier: list[Step] = []
         self.records: list[dict[str, Any]] = []
 
     @classmethod
@@ -73,7 +76,7 @@ class Project:
     @property
     def steps(self) -> list[Step]:
         """Everything that was done and not undone, oldest first; doing it again gives the state."""
-        return [change.step for change in self.history.done]
+        return [*self.earlier, *(change.step for change in self.history.done)]
 
     @property
     def masklets(self) -> list[Masklet]:
@@ -88,6 +91,8 @@ class Project:
         RequestError
             If it cannot be done; everything is as it was then.
         """
+        if not step.during_runs and any(change.is_open for change in self.history.done):
+            raise RequestError("A run is on its way.", "Wait for its end, or cancel it.")
         edit = Edit(self.state, step)
         try:
             step.apply(edit)

@@ -6,7 +6,6 @@ from typing import Any
 
 from napari_sa2va import __version__
 from napari_sa2va.project.clip_keeping import fingerprints_of
-from napari_sa2va.project.log import steps_of
 from napari_sa2va.project.project import Project
 
 
@@ -31,7 +30,7 @@ def provenance(project: Project) -> dict[str, Any]:
     ClipError
         If a frame cannot be read.
     """
-    steps = steps_of(project)
+    steps = project.steps
     weights: dict[str, dict[str, str]] = {}
     for record in project.records:
         if record.get("weights_sha256"):

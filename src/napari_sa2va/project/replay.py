@@ -18,7 +18,6 @@ from napari_sa2va.pipeline.events import Event, Finished
 from napari_sa2va.pipeline.segment import with_model
 from napari_sa2va.project.cells import Cell
 from napari_sa2va.project.job import Drawn
-from napari_sa2va.project.log import steps_of
 from napari_sa2va.project.project import Project
 from napari_sa2va.project.state import State
 from napari_sa2va.project.steps.base import EditStep, ModelStep, Step
@@ -138,7 +137,7 @@ def replay(
     cancel = cancel or CancelToken()
     again = Project(project.state.shape, project.state.planes)
     again.footage = project.footage
-    steps = steps_of(project)
+    steps = project.steps
     done, refused = 0, []
     for number, step in enumerate(steps, 1):
         if cancel.cancelled:
@@ -207,7 +206,9 @@ def do_step(
             job.take(message)
             if on_event is not None:
                 on_event(message.event if isinstance(message, Drawn) else message)
-            if 0 < most == job.masks_taken:
+            if 0 < most == job.masks_taken or (
+                most == 0 and step.answers_taken == job.answers_taken > 0
+            ):
                 stop.cancel()
             if isinstance(message, Finished):
                 came_to_its_end = message.reason == "done"

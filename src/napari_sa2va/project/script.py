@@ -17,7 +17,6 @@ from napari_sa2va.presets import PRESETS
 from napari_sa2va.project.clip_keeping import place_of
 from napari_sa2va.project.command_line import as_command
 from napari_sa2va.project.footage import Footage
-from napari_sa2va.project.log import steps_of
 from napari_sa2va.project.project import Project
 from napari_sa2va.project.python_text import Call, LongText, Name, import_lines, source_of
 from napari_sa2va.project.steps.base import Step
@@ -56,7 +55,7 @@ def as_python(project: Project, clip: Clip, *, folder: str | PathLike[str] | Non
     """
     writer = _Writer()
     opening = writer.opening(project, clip, folder)
-    steps = [source_of(writer.step(step)) for step in steps_of(project)]
+    steps = [source_of(writer.step(step)) for step in project.steps]
     title = f"What was done to {clip.name} in napari-sa2va {__version__}."
     blocks = [f'"""{_in_docstring(title)}"""', "\n".join(import_lines(writer.names))]
     if writer.has_masks:

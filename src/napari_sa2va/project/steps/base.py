@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated, ClassVar, cast
 
 import numpy as np
 from pydantic_core import CoreSchema, core_schema
@@ -61,7 +61,16 @@ class Step(Params):
 
 
 class EditStep(Step):
-    """A step that needs no network."""
+    """A step that needs no network.
+
+    Attributes
+    ----------
+    during_runs : bool
+        Whether it may be done while a run is on its way. What looks at masks of all frames may not:
+        done again, it comes after the whole run, and would find others.
+    """
+
+    during_runs: ClassVar[bool] = True
 
     def apply(self, edit: Edit) -> None:
         """Change the state.
@@ -103,14 +112,15 @@ class ModelStep(Step):
 
     Attributes
     ----------
-    masks_taken : int
-        How many events with masks were taken before it was stopped; -1 if it came to its end. It
-        is written when the step has ended, so that replaying stops there too.
+    masks_taken, answers_taken : int
+        How many events with masks, and how many answers, were taken before it was stopped; -1 if it
+        came to its end. They are written when the step has ended, so that replaying stops there too.
     region : tuple of int or None
         Rows and columns (y0, x0, y1, x1) that are looked at, ends not included; None is all.
     """
 
     masks_taken: int = -1
+    answers_taken: int = -1
     region: tuple[int, int, int, int] | None = None
 
     def prepare(self, edit: Edit) -> None:

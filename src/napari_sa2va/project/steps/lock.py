@@ -10,7 +10,10 @@ from napari_sa2va.project.steps.spans import Span
 
 
 class Lock(EditStep):
-    """Lock or unlock objects on a range of frames; frames without a result are left out."""
+    """Lock or unlock objects on a range of frames.
+
+    Frames without a result are left out, and so are previews of key frames.
+    """
 
     kind: Literal["lock"] = "lock"
     object_ids: tuple[int, ...]
@@ -24,5 +27,5 @@ class Lock(EditStep):
     def apply(self, edit: Edit) -> None:
         for object_id in self.object_ids:
             for t in self.span.frames(edit.state):
-                if edit.state.cell(object_id, t).code is not None:
+                if edit.state.cell(object_id, t).final:
                     edit.lock(object_id, t, self.locked)

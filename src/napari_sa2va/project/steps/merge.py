@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -18,6 +18,7 @@ class Merge(EditStep):
     """Join objects into the first: on every frame, the pixels of any of them."""
 
     kind: Literal["merge"] = "merge"
+    during_runs: ClassVar[bool] = False
     object_ids: tuple[int, ...] = Field(min_length=2)
 
     @property

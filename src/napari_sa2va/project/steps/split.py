@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from scipy import ndimage
@@ -27,6 +27,7 @@ class Split(EditStep):
     """
 
     kind: Literal["split"] = "split"
+    during_runs: ClassVar[bool] = False
     object_id: int
     frame: int
     new_ids: tuple[int, ...]
