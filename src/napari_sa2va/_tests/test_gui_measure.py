@@ -99,7 +99,7 @@ class Stepper:
 
     def __init__(self) -> None:
         self._go = threading.Semaphore(0)
-        self.entered = threading.Semaphore(0)
+        self.num_entered = 0
         self.ended = threading.Event()
 
     def __call__(self, request, on_message, source):
@@ -107,7 +107,7 @@ class Stepper:
             try:
                 for message in source(request, cancel):
                     if isinstance(message, Batch):
-                        self.entered.release()
+                        self.num_entered += 1
                         while not self._go.acquire(timeout=0.02) and not cancel.cancelled:
                             pass
                     yield message
@@ -356,6 +356,7 @@ def test_cancel_keeps_what_was_measured_and_measure_goes_on(make_panel, qtbot, m
     stepper.release(2)
     qtbot.waitUntil(lambda: panel.work.progress.value() == 2, timeout=WAIT_MS)
     assert panel.work.progress.maximum() == 4
+    qtbot.waitUntil(lambda: stepper.num_entered == 3, timeout=WAIT_MS)
     panel.work.cancel_button.click()
     qtbot.waitUntil(lambda: not panel.measurer.running, timeout=WAIT_MS)
     panel.refresh()
@@ -393,7 +394,7 @@ def test_closing_the_viewer_while_it_measures_stops_it(make_panel, qtbot, monkey
     stepper = Stepper()
     viewer, _, panel = make_panel(start=stepper)
     panel.work.start_button.click()
-    qtbot.waitUntil(lambda: stepper.entered.acquire(blocking=False), timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: stepper.num_entered == 1, timeout=WAIT_MS)
     viewer.close()
     qtbot.waitUntil(stepper.ended.is_set, timeout=WAIT_MS)
 
@@ -410,11 +411,13 @@ def test_a_dock_that_is_told_to_watch_again_goes_on_measuring(make_panel, qtbot)
 
 
 def test_a_dock_that_comes_back_knows_what_was_measured(make_panel, qtbot):
-    _, _, panel = make_panel()
+    viewer, _, panel = make_panel()
+    panel.layers.choose(viewer.add_image(PIXELS, name="GFP"))
     measure(panel, qtbot)
     panel.close_down()
     assert panel.empty.isVisibleTo(panel)
     panel.watch()
+    assert [layer.name for layer in panel.layers.layers] == ["GFP"]
     assert panel.note.text() == "All 4 frames are measured."
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QSize, Qt, Signal
@@ -49,9 +50,11 @@ class LayerChoice(QPushButton):
         there = self._workspace.view.viewer.layers
         return [layer for layer in self._chosen if layer in there]
 
-    def set_workspace(self, workspace: Workspace | None) -> None:
-        """Choose for another workspace; nothing is chosen at first."""
-        self._workspace, self._chosen = workspace, []
+    def set_workspace(self, workspace: Workspace | None, names: Collection[str] = ()) -> None:
+        """Choose for another workspace; layers of these names at first."""
+        self._workspace = workspace
+        layers = () if workspace is None else workspace.view.viewer.layers
+        self._chosen = [layer for name in names for layer in layers if layer.name == name]
         self._menu.clear()
         self.refresh()
 

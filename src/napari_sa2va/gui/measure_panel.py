@@ -174,7 +174,9 @@ class MeasurePanel(QWidget):
             workspace.frames_changed.connect(self._changed)
             workspace.objects_changed.connect(self._objects_changed)
             workspace.job_changed.connect(self._changed)
-        self.layers.set_workspace(workspace)
+        # What was measured besides is what is going to be measured again.
+        names = () if workspace is None else measured_of(workspace).kind[1:]
+        self.layers.set_workspace(workspace, names)
         self.table.set_workspace(workspace)
         self.scores.set_workspace(workspace)
         self.refresh()
