@@ -88,6 +88,8 @@ class SentenceDock(QWidget):
         self.timeline_button.setMinimumWidth(words + _PADDING_PX)
         self.timeline_button.clicked.connect(self.show_timeline)
         self.tabs.setCornerWidget(self.timeline_button)
+        # Made last, it would come last with the Tab key too.
+        QWidget.setTabOrder(self.timeline_button, self.picker.combo)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 6, 6, 6)
         layout.setSpacing(6)
