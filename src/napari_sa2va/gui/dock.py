@@ -89,7 +89,7 @@ class SentenceDock(QWidget):
         self.timeline_button.clicked.connect(self.show_timeline)
         self.tabs.setCornerWidget(self.timeline_button)
         # Made last, it would come last with the Tab key too.
-        QWidget.setTabOrder(self.timeline_button, self.picker.combo)
+        QWidget.setTabOrder(self.tabs.tabBar(), self.timeline_button)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 6, 6, 6)
         layout.setSpacing(6)
