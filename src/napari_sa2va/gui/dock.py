@@ -65,7 +65,7 @@ class SentenceDock(QWidget):
         )
 
         self.measure = MeasurePanel(self.bench)
-        self.keep = KeepPanel(self.bench, self.finder.window, self.finder.show_window)
+        self.keep = KeepPanel(self.bench, self.finder.to_keep, self.finder.show_kept)
 
         self.tabs = QTabWidget()
         self.tabs.setDocumentMode(True)

@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QVBoxLayout, QWidget
 from napari_sa2va.gui.bench import Bench
 from napari_sa2va.gui.eliding import ElidingCombo
 from napari_sa2va.gui.forms import heading
-from napari_sa2va.gui.labels_view import LabelsView
+from napari_sa2va.gui.labels_view import LabelsView, load_ahead
 from napari_sa2va.gui.layer_footage import footage_opener
 from napari_sa2va.gui.layer_picker import LayerPicker
 from napari_sa2va.gui.model_tasks import need_of
@@ -49,6 +49,7 @@ class FindPanel(QWidget):
 
     def __init__(self, viewer: Viewer, bench: Bench, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        load_ahead()  # and not in the middle of the first run
         self._viewer = viewer
         self._bench = bench
         self.picker = picker = LayerPicker(viewer)
@@ -134,7 +135,7 @@ class FindPanel(QWidget):
         """The image that is chosen, with its axes and what plays; None if there is none."""
         return None if self.picker.layer is None else self.picker.chosen()
 
-    def window(self) -> tuple[str, dict[str, Any]]:
+    def to_keep(self) -> tuple[str, dict[str, Any]]:
         """What stands in the box of sentences, and the settings as JSON types.
 
         Raises
@@ -144,8 +145,8 @@ class FindPanel(QWidget):
         """
         return self.sentences.toPlainText(), self.settings.value().model_dump(mode="json")
 
-    def show_window(self, sentences: str, settings: dict[str, Any]) -> None:
-        """Show what `window` said once; settings of another version stay as they are."""
+    def show_kept(self, sentences: str, settings: dict[str, Any]) -> None:
+        """Show what `to_keep` said once; settings of another version stay as they are."""
         self.sentences.setPlainText(sentences)
         with suppress(ValidationError):
             if settings:

@@ -52,9 +52,9 @@ class KeepPanel(QWidget):
     Parameters
     ----------
     bench : Bench
-    window : callable
+    to_keep : callable
         Returns what the dock shows: the sentences, and the settings as JSON types.
-    show_window : callable
+    show_kept : callable
         Shows sentences and settings again.
     """
 
@@ -64,14 +64,14 @@ class KeepPanel(QWidget):
     def __init__(
         self,
         bench: Bench,
-        window: Callable[[], tuple[str, dict[str, Any]]],
-        show_window: Callable[[str, dict[str, Any]], None],
+        to_keep: Callable[[], tuple[str, dict[str, Any]]],
+        show_kept: Callable[[str, dict[str, Any]], None],
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
         self._bench = bench
-        self._window = window
-        self._show_window = show_window
+        self._to_keep = to_keep
+        self._show_kept = show_kept
         self._workspace: Workspace | None = None
         self._work: RunHandle | None = None
         self.folders: dict[str, Path] = {}  # by the key of a workspace, where it is kept
@@ -147,7 +147,7 @@ class KeepPanel(QWidget):
             from napari_sa2va.project.folder import check_place, save
 
             check_place(folder)
-            view = view_of(workspace, *self._window())
+            view = view_of(workspace, *self._to_keep())
         except Sa2vaError as error:
             self.refused.emit(error.message, error.hint)
             return
@@ -224,7 +224,7 @@ class KeepPanel(QWidget):
                 "The movie of this project was not found.",
                 "Masks can be looked at and painted; put the movie beside the folder for the rest.",
             )
-        self._show_window(str(view.get("sentences") or ""), dict(view.get("settings") or {}))
+        self._show_kept(str(view.get("sentences") or ""), dict(view.get("settings") or {}))
         self._bench.take(workspace)
 
     # Copies
