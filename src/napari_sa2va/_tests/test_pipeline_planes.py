@@ -65,6 +65,9 @@ def test_what_is_planned_and_recorded_counts_all_planes():
     record = events[-1].record
     assert record.finished == "done"
     assert record.frames_done == record.frames_planned == PLANES * NUM_FRAMES
+    # The first plane, all planes of one frame, and each plane in which something was found.
+    assert record.frames_encoded == NUM_FRAMES + PLANES + NUM_FRAMES
+    assert record.timings_s["total"] >= record.timings_s["tracking"] > 0
     # Red is in planes 0 and 1 only.
     assert sorted(record.objects[0].frames_present) == list(range(2 * NUM_FRAMES))
 

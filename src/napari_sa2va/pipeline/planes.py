@@ -99,6 +99,8 @@ def run_planes(
         for event in run(across(t), on_first, whole, model=model, cancel=cancel):
             if isinstance(event, Note):
                 yield event
+            elif isinstance(event, Finished):
+                _add_timings(record, event.record)
             elif type(event) is FrameMasks and event.frame != first:
                 for i, mask in zip(event.object_ids, event.masks, strict=True):
                     if mask.any():
@@ -144,8 +146,17 @@ def _plane(
     for event in run(clip, PromptSet(tuple(marks)), settings, model=model, cancel=cancel):
         if isinstance(event, Note):
             yield event
+        elif isinstance(event, Finished):
+            _add_timings(record, event.record)
         elif type(event) is FrameMasks:
             yield finished(event.frame, event)
+
+
+def _add_timings(record: RunRecord, part: RunRecord) -> None:
+    """Count what a part of the work took, and how many frames it encoded."""
+    for step, seconds in part.timings_s.items():
+        record.timings_s[step] = record.timings_s.get(step, 0.0) + seconds
+    record.frames_encoded += part.frames_encoded
 
 
 class _Seeds:
