@@ -261,6 +261,34 @@ def test_the_panel_follows_the_label_the_slider_and_the_locks(stage) -> None:
     assert dock.correct.frame_title.text() == "Frame 3"
 
 
+def test_several_selected_objects_stay_selected_while_they_are_worked_on(stage, qtbot) -> None:
+    _, dock, workspace = stage
+    rows = dock.correct.objects
+    for row in (0, 1):
+        rows.topLevelItem(row).setSelected(True)
+    assert rows.selected_ids == [1, 2]
+    dock.correct.forward_button.click()
+    end_of_job(dock, qtbot)
+    assert set(workspace.project.steps[-1].conditions) == {1, 2}
+    assert rows.selected_ids == [1, 2]
+    dock.correct.range_lock_button.click()
+    assert workspace.project.state.cell(1, 0).locked
+    assert workspace.project.state.cell(2, 0).locked
+
+
+def test_a_division_is_made_of_the_parts_of_an_object(stage) -> None:
+    _, dock, workspace = stage
+    both = square(0) | square(1)  # red and green: apart by some rows
+    for t in (2, 3, 4, 5):
+        workspace.do(Paint(frame=t, masks={1: rle.encode(both[t])}))
+    workspace.select(1)
+    workspace.go_to(4)
+    dock.correct.split_division()
+    new = max(workspace.project.state.cards)
+    assert workspace.project.state.card(new).parents == (1,)
+    assert "Divide into 2 parts" in workspace.project.steps[-1].title
+
+
 def test_an_object_that_is_not_there_on_a_frame_and_a_range(stage) -> None:
     _, dock, workspace = stage
     workspace.select(1)
@@ -370,7 +398,8 @@ def test_labels_from_elsewhere_are_taken_over_and_corrected(
     viewer = make_napari_viewer_proxy()
     viewer.add_image(colour_movie(), rgb=True, name="movie")
     data = np.where(square(0), 3, 0) + np.where(square(2), 7, 0)
-    labels = viewer.add_labels(data, name="by hand")
+    features = {"index": [3, 7], "name": ["mother", "child"], "dose": [0.1, 0.2]}
+    labels = viewer.add_labels(data, name="by hand", features=features)
     dock = SentenceDock(viewer, partial(messages_of, model=FakeModel()))
     viewer.window.add_dock_widget(dock, name="Segment by sentence")
     assert dock.correct.adopt_button.isVisibleTo(dock.correct)
@@ -381,6 +410,8 @@ def test_labels_from_elsewhere_are_taken_over_and_corrected(
     assert not dock.correct.adopt_button.isVisibleTo(dock.correct)
     np.testing.assert_array_equal(masks(workspace, 3), square(0))
     np.testing.assert_array_equal(labels.data, data)
+    assert workspace.project.state.card(3).name == "mother"
+    assert list(labels.features["dose"]) == [0.1, 0.2], "what somebody wrote there stays"
     # What needs the pixels of the movie works as well.
     viewer.dims.set_current_step(0, 2)
     workspace.select(3)

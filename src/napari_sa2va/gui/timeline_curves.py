@@ -20,7 +20,7 @@ AREA = "Area (px)"
 STEADINESS = "Steadiness (J)"
 BUILT_IN = (SCORE, AREA, STEADINESS)
 
-_SHARES = frozenset({SCORE, STEADINESS})  # always drawn from 0 to 1
+_SHARES = frozenset({SCORE, STEADINESS, "J", "F", "J&F", "Dice"})  # always drawn from 0 to 1
 _UNIT = re.compile(r"\(([^()]+)\)\s*$")
 # Of the range of all curves: below it, the chosen one would be a flat line among the others.
 _LEAST_SHARE_OF_RANGE = 0.25
