@@ -273,6 +273,54 @@ def test_split_parts_keep_their_object_over_time():
     assert project.state.mask(2, 0)[2, 5]
 
 
+def test_what_divides_is_whole_before_its_parts_come_apart():
+    # One square becomes two, which touch on frame 2, are apart on frame 3 and touch again on frame 4.
+    shapes = {
+        0: square(2, 3, 3),
+        1: square(2, 3, 3),
+        2: square(2, 2, 3) | square(2, 5),
+        3: square(2, 1, 3) | square(2, 6),
+        4: square(2, 2, 3) | square(2, 5),
+    }
+    project = project_with(cell=shapes)
+    project.do(Split(object_id=1, frame=3, new_ids=(2,), divides=True))
+    for t in (0, 1, 2):
+        np.testing.assert_array_equal(project.state.mask(1, t), shapes[t])
+        assert not project.state.mask(2, t).any()
+    np.testing.assert_array_equal(project.state.mask(1, 3), square(2, 1, 3))
+    np.testing.assert_array_equal(project.state.mask(2, 3), square(2, 6))
+    np.testing.assert_array_equal(project.state.mask(2, 4), square(2, 5))
+    assert project.state.card(2).parents == (1,)
+    assert project.steps[-1].title == "Divide into 2 parts"
+    project.undo()
+    assert list(project.state.cards) == [1]
+    # It matters: without it, the square is cut in two on all frames.
+    project.do(Split(object_id=1, frame=3, new_ids=(2,)))
+    assert project.state.mask(2, 0).any()
+    assert project.state.card(2).parents == ()
+
+
+def test_a_division_is_found_from_a_frame_long_after_it():
+    # Apart from frame 2 on; the mother lay nearer to one of them, and under both.
+    shapes = {0: square(2, 2, 4), 1: square(2, 2, 4)}
+    shapes |= {t: square(2, 1, 3) | square(2, 5) for t in (2, 3, 4)}
+    project = project_with(cell=shapes)
+    project.do(Split(object_id=1, frame=4, new_ids=(2,), divides=True))
+    assert [bool(project.state.mask(2, t).any()) for t in range(NUM_FRAMES)] == [False] * 2 + [
+        True
+    ] * 3
+    np.testing.assert_array_equal(project.state.mask(1, 1), shapes[1])
+
+
+def test_what_divides_on_several_planes_is_refused():
+    project = Project((4, *SIZE), planes=2)
+    parts = square(1, 1) | square(5, 5)
+    given = GivenObject(object_id=1, name="cell", masks=dict.fromkeys(range(4), rle.encode(parts)))
+    project.do(Given(source="a test", objects=(given,)))
+    with pytest.raises(RequestError, match="several planes"):
+        project.do(Split(object_id=1, frame=3, new_ids=(2,), divides=True))
+
+
 def test_a_piece_that_overlaps_nothing_goes_to_the_nearest_part():
     shapes = {0: square(0, 0) | square(0, 6), 1: square(5, 1) | square(5, 8)}
     project = project_with(pair=shapes)

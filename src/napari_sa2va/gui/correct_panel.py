@@ -112,6 +112,7 @@ class CorrectPanel(QWidget):
         more.addAction("Rename", self._rename_current)
         more.addAction("Change the colour …", self.objects.pick_color)
         more.addAction("Split into its parts on this frame", self.split)
+        more.addAction("It divides into its parts on this frame", self.split_division)
         more.addAction("Mark as mother and daughters", self.divide)
         more.addAction("Undo its division", self.undo_division)
         more.addSeparator()
@@ -437,6 +438,10 @@ class CorrectPanel(QWidget):
     def split(self) -> None:
         """Make objects of the parts of the selected one."""
         self._try(lambda c: c.split(self._one()))
+
+    def split_division(self) -> None:
+        """Make daughters of the parts of the selected object, which was one before."""
+        self._try(lambda c: c.split(self._one(), divides=True))
 
     def remove(self) -> None:
         """Take the selected objects away."""

@@ -101,8 +101,15 @@ class Corrector:
         self.workspace.do(Merge(object_ids=tuple(sorted(object_ids))))
         self.workspace.select(min(object_ids))
 
-    def split(self, object_id: int) -> tuple[int, ...]:
-        """Make objects of the connected parts on the frame in view; return the new ids."""
+    def split(self, object_id: int, *, divides: bool = False) -> tuple[int, ...]:
+        """Make objects of the connected parts on the frame in view; return the new ids.
+
+        Parameters
+        ----------
+        object_id : int
+        divides : bool
+            Whether it is one before the parts come apart, and then the mother of the others.
+        """
         state = self.workspace.project.state
         count = parts_on(state.mask(object_id, self.here))
         if count < 2:
@@ -113,7 +120,8 @@ class Corrector:
                 "Go to a frame on which its parts are apart, or erase a gap between them.",
             )
         new = tuple(range(state.next_id, state.next_id + count - 1))
-        self.workspace.do(Split(object_id=object_id, frame=self.here, new_ids=new))
+        step = Split(object_id=object_id, frame=self.here, new_ids=new, divides=divides)
+        self.workspace.do(step)
         return new
 
     def mark_division(self, object_ids: Sequence[int]) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import ClassVar, Literal
 
 import numpy as np
+from pydantic import Field
 from scipy import ndimage
 
 from napari_sa2va.core import rle
@@ -24,6 +25,9 @@ class Split(EditStep):
     The largest part keeps the id; the others get `new_ids`, the largest first. On the frames before
     and after, each connected piece goes to the part that it overlaps most on the frame before (or
     after) it, or else to the part that is nearest.
+
+    Parts that touch on an earlier frame were always several, unless the object divides: then they
+    are one until they come apart, and the new objects are its daughters.
     """
 
     kind: Literal["split"] = "split"
@@ -31,14 +35,24 @@ class Split(EditStep):
     object_id: int
     frame: int
     new_ids: tuple[int, ...]
+    divides: bool = Field(
+        False,
+        description="Whether the object stays whole on all frames before its parts came apart, and "
+        "is the mother of the others.",
+    )
 
     @property
     def title(self) -> str:
-        return f"Split into {len(self.new_ids) + 1} parts"
+        return f"{'Divide' if self.divides else 'Split'} into {len(self.new_ids) + 1} parts"
 
     def apply(self, edit: Edit) -> None:
         state = edit.state
         refuse_locked(edit, self.object_id, "split")
+        if self.divides and state.planes > 1:
+            raise RequestError(
+                "On several planes, when parts come apart is another frame on each.",
+                "Split the object, and mark mother and daughters.",
+            )
         start, count = ndimage.label(state.mask(self.object_id, self.frame), _TOUCHING)
         if count != len(self.new_ids) + 1 or count < 2:
             raise RequestError(
@@ -54,15 +68,20 @@ class Split(EditStep):
         card = state.card(self.object_id)
         for number, object_id in enumerate(self.new_ids, 2):
             new = Card.new(object_id, f"{card.name} {number}")
-            edit.card(object_id, replace(new, text=card.text, answer=card.answer))
+            parents = (self.object_id,) if self.divides else ()
+            edit.card(object_id, replace(new, text=card.text, answer=card.answer, parents=parents))
         self._write(edit, self.frame, parts)
         for frames in (range(self.frame + 1, state.num_frames), range(self.frame - 1, -1, -1)):
-            before = parts
+            before, is_whole = parts, False
             for t in frames:
                 code = state.cell(self.object_id, t).code
                 if code is None:
                     continue
-                here = _follow(rle.decode(code), before)
+                mask = rle.decode(code)
+                is_whole = is_whole or (
+                    self.divides and t < self.frame and _is_joined(mask, before)
+                )
+                here = mask.astype(np.intp) if is_whole else _follow(mask, before)
                 self._write(edit, t, here)
                 # Where nothing is left, the parts are looked for where they were last.
                 before = here if here.any() else before
@@ -76,6 +95,13 @@ class Split(EditStep):
 def parts_on(mask: np.ndarray) -> int:
     """Number of connected parts of a mask, bool (Y, X)."""
     return int(ndimage.label(mask, _TOUCHING)[1])
+
+
+def _is_joined(mask: np.ndarray, before: np.ndarray) -> bool:
+    """Whether a connected piece of a mask lies under several parts of the frame before."""
+    pieces, count = ndimage.label(mask, _TOUCHING)
+    under = (np.unique(before[(pieces == piece) & (before > 0)]) for piece in range(1, count + 1))
+    return any(len(parts) > 1 for parts in under)
 
 
 def _follow(mask: np.ndarray, before: np.ndarray) -> np.ndarray:
