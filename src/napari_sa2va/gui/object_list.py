@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import QSignalBlocker, Qt, Signal
+from qtpy.QtCore import QItemSelectionModel, QSignalBlocker, Qt, Signal
 from qtpy.QtGui import QColor, QIcon
 from qtpy.QtWidgets import (
     QAbstractItemView,
@@ -87,7 +87,9 @@ class ObjectList(QTreeWidget):
                 if self._id(item) == object_id:
                     if not item.isSelected():
                         self.clearSelection()
-                    self.setCurrentItem(item)
+                    # Qt would select it alone, and what is selected beside it is to stay.
+                    nothing = QItemSelectionModel.SelectionFlag.NoUpdate
+                    self.setCurrentItem(item, _NAME, nothing)
                     item.setSelected(True)
                     return
 
