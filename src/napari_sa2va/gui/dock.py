@@ -20,6 +20,7 @@ from napari_sa2va.gui.measure_panel import MeasurePanel
 from napari_sa2va.gui.request import Failed, JobRequest, messages_of
 from napari_sa2va.gui.run_panel import RunPanel
 from napari_sa2va.gui.scrolling import scrolling
+from napari_sa2va.gui.tenants import move_in, move_out
 from napari_sa2va.gui.worker import Source, start_run
 from napari_sa2va.gui.workspace import Workspace
 from napari_sa2va.project.steps.run import Run
@@ -212,6 +213,7 @@ class SentenceDock(QWidget):
         if event.type() == QEvent.Type.ParentChange:
             if self.parent() is None:
                 self.controller.stop()
+                move_out(self)
                 self.panel.set_running(False)
                 self.finder.close_down()
                 self.correct.close_down()
@@ -220,6 +222,7 @@ class SentenceDock(QWidget):
                 self.bench.unwatch()
                 self.bench.take(None)
             else:
+                move_in(self)
                 self.finder.watch()
                 self.correct.watch()
                 self.measure.watch()

@@ -32,6 +32,7 @@ from napari_sa2va.gui.settings_panel import SettingsPanel
 from napari_sa2va.gui.talk_controller import TalkController
 from napari_sa2va.gui.talk_panel import TalkPanel
 from napari_sa2va.gui.talk_request import Talker, TalkRequest, Task
+from napari_sa2va.gui.tenants import move_in, move_out
 from napari_sa2va.gui.worker import start_work
 
 if TYPE_CHECKING:
@@ -189,12 +190,14 @@ class TalkDock(QWidget):
         if event.type() == QEvent.Type.ParentChange:
             if self.parent() is None:
                 self.controller.stop()
+                move_out(self)
                 self.panel.set_busy(False)
                 self.settings.end()
                 self._talker.forget()
                 self.picker.unwatch()
                 self.regions.unwatch()
             else:
+                move_in(self)
                 self.picker.watch()
                 self.regions.watch()
         return super().event(event)

@@ -111,3 +111,19 @@ def forget(network: Sa2VA | None = None) -> None:
     with _lock:
         if network is None or (_kept is not None and _kept[1] is network):
             _kept = None
+
+
+def release() -> None:
+    """Drop the kept network and give its memory back to the device.
+
+    A run that is still on its way keeps its network until it ends.
+    """
+    kept = _kept
+    if kept is None:
+        return
+    device = kept[1].device
+    del kept
+    forget()
+    from napari_sa2va.models.device import give_back
+
+    give_back(device)
