@@ -178,6 +178,18 @@ def test_every_labels_layer_but_the_masks_is_offered_as_the_truth(make_panel):
     assert panel.scores.truth.layer is None
 
 
+def test_masks_whose_layer_is_only_made_now_are_not_offered_as_their_own_truth(
+    make_panel,
+):
+    viewer, workspace, panel = make_panel()
+    viewer.layers.remove(workspace.layer)
+    workspace.view.layer = None  # as it is until a run has its first mask
+    workspace.open_layer()
+    names = [panel.scores.truth.itemText(i) for i in range(panel.scores.truth.count())]
+    assert workspace.layer in viewer.layers
+    assert workspace.layer.name not in names
+
+
 def test_without_a_truth_nothing_is_scored(make_panel):
     _, workspace, panel = make_panel()
     panel.scores.truth.choose(None)

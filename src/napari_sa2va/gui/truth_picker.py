@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QWidget
 
 from napari_sa2va.gui.eliding import ElidingCombo
 from napari_sa2va.gui.layer_picker import list_events
+from napari_sa2va.gui.workspace import workspace_of
 
 if TYPE_CHECKING:
     from napari.layers import Labels
@@ -73,14 +74,15 @@ class TruthPicker(ElidingCombo):
             return
         from napari.layers import Labels
 
-        chosen = self.layer
-        own = None if self._workspace is None else self._workspace.layer
+        chosen, mine = self.layer, self._workspace
         self._forget_layers()
         # The viewer lists the top layer last; a person reads from the top.
         self._layers = [
             layer
             for layer in reversed(self._viewer.layers)
-            if isinstance(layer, Labels) and (own is None or layer != own)
+            if isinstance(layer, Labels)
+            # Of a layer that is being added, the workspace does not know yet that it is its own.
+            and (mine is None or workspace_of(layer) is not mine)
         ]
         for layer in self._layers:
             layer.events.name.connect(self._rename)
