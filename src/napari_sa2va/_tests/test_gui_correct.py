@@ -402,11 +402,14 @@ def test_labels_from_elsewhere_are_taken_over_and_corrected(
     labels = viewer.add_labels(data, name="by hand", features=features)
     dock = SentenceDock(viewer, partial(messages_of, model=FakeModel()))
     viewer.window.add_dock_widget(dock, name="Segment by sentence")
+    timeline = TimelineDock(viewer)
+    viewer.window.add_dock_widget(timeline, name="Timeline", area="bottom")
     assert dock.correct.adopt_button.isVisibleTo(dock.correct)
     dock.correct.adopt_button.click()
     qtbot.waitUntil(lambda: dock.bench.workspace is not None, timeout=WAIT_MS)
     workspace = dock.bench.workspace
     assert workspace.layer == labels
+    assert timeline.bench.workspace is workspace, "other docks work on it at once"
     assert not dock.correct.adopt_button.isVisibleTo(dock.correct)
     np.testing.assert_array_equal(masks(workspace, 3), square(0))
     np.testing.assert_array_equal(labels.data, data)

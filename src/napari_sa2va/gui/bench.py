@@ -6,6 +6,7 @@ Every dock has a bench of its own; what they share is the viewer, and the layers
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from psygnal import Signal
 
@@ -13,6 +14,9 @@ from napari_sa2va.gui.workspace import Workspace, workspace_of
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
+
+
+_watching: WeakSet[Bench] = WeakSet()
 
 
 class Bench:
@@ -46,6 +50,7 @@ class Bench:
         layers.selection.events.active.connect(self._look)
         layers.events.removed.connect(self._look)
         layers.events.inserted.connect(self._look)
+        _watching.add(self)
         self._look()
 
     def unwatch(self) -> None:
@@ -54,12 +59,20 @@ class Bench:
         layers.selection.events.active.disconnect(self._look)
         layers.events.removed.disconnect(self._look)
         layers.events.inserted.disconnect(self._look)
+        _watching.discard(self)
 
     def take(self, workspace: Workspace | None) -> None:
         """Work on this one, whatever layer is active."""
         if workspace is not self._workspace:
             self._workspace = workspace
             self.changed.emit(workspace)
+
+    def take_adopted(self, workspace: Workspace) -> None:
+        """Work on one whose layer was there before, and let other docks of the viewer do so."""
+        self.take(workspace)
+        for other in list(_watching):  # no event of the viewer has told them
+            if workspace.layer in other.viewer.layers:
+                other.take(workspace)
 
     def _look(self, event: Any = None) -> None:
         active = workspace_of(self.viewer.layers.selection.active)

@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     from napari_sa2va.project.steps.carry import Direction
 
 _PADDING_PX = 12
+# Five digits and two buttons. Qt asks for more, for which there is no room beside a scroll bar.
+_FRAME_BOX_PX = 76
 _ADOPT_PX = 220
 _ROWS = 4  # of the list of objects, before it scrolls
 _EMPTY = "Masks are corrected here. Run a sentence under Find, or select a Labels layer and take it over."
@@ -299,7 +301,7 @@ class CorrectPanel(QWidget):
             self.refused.emit(message.message, message.hint)
         else:
             adoption, step = message
-            self._bench.take(adoption.finish(step))
+            self._bench.take_adopted(adoption.finish(step))
         self._offer_adoption()
 
     def _offer_adoption(self, event: Any = None) -> None:
@@ -594,6 +596,7 @@ def _small_button(sign: str, name: str, clicked: Callable[[], Any]) -> QToolButt
 
 def _frame_box(name: str) -> QSpinBox:
     box = QSpinBox()
+    box.setMinimumWidth(_FRAME_BOX_PX)
     box.setAccessibleName(name)
     box.setToolTip(f"{name}; both ends are included.")
     return box

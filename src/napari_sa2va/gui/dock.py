@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 # Narrower, words would have to be cut; napari's own docks are about as wide.
 _NARROWEST_PX = 300
 _PADDING_PX = 14
+_QT_HIGHEST = 16777215  # QWIDGETSIZE_MAX, which the bindings do not have
 
 
 class SentenceDock(QWidget):
@@ -197,6 +198,8 @@ class SentenceDock(QWidget):
 
     def _show_tab(self, index: int) -> None:
         self.panel.show_answers(index == 0)
+        # Room for other things, where nobody is about to press Run.
+        self.finder.preview.estimate.setMaximumHeight(_QT_HIGHEST if index == 0 else 0)
 
     def _refuse(self, message: str, hint: str) -> None:
         self.panel.show_error(message, hint)
