@@ -6,10 +6,12 @@ The GUI's thread only. What the masks are, and what a stroke means, is not known
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from napari.layers import Labels
 from qtpy.QtCore import QTimer
 
 from napari_sa2va.core.errors import OutputError
@@ -17,11 +19,16 @@ from napari_sa2va.core.palette import Color
 from napari_sa2va.gui.placement import Placement
 
 if TYPE_CHECKING:
-    from napari.layers import Labels
     from napari.utils.colormaps import DirectLabelColormap
     from napari.viewer import Viewer
 
-_FOLLOW_EVERY_S = 0.1
+# A run may hand over more frames than anybody can look at, and drawing one takes the GUI a while.
+_FOLLOW_EVERY_S = 0.2
+_DRAW_EVERY_S = 0.05
+
+# How much is painted at a time when many frames change at once.
+_AT_A_TIME_PX = 2**21
+_AT_A_TIME_S = 0.01
 
 
 class LabelsView:
@@ -50,6 +57,12 @@ class LabelsView:
         self.layer: Labels | None = None
         self.on_paint: Callable[[list[int]], None] | None = None
         self._data: Any = None
+        self._colors: dict[int, Color] | None = None  # as this view has set them
+        self._stale: set[int] = set()
+        self._plane_of: Callable[[int], np.ndarray] | None = None
+        self._paints_soon = False
+        self._draws_soon = False
+        self._drawn_at = float("-inf")
         self._follows = False
         self._followed_at = float("-inf")
         self._followed_to: tuple[float, ...] | None = None
@@ -81,19 +94,21 @@ class LabelsView:
         features, metadata : optional
             Of the layer.
         """
-        if data is None:
-            dtype = np.uint8 if max(colors, default=0) < 256 else np.uint16
-            data = np.zeros(self.shape, dtype)
-        self._data = self.placement.view(data)
+        if data is not None:
+            layer = self._layer_of(data)
+        elif max(colors, default=0) <= np.iinfo(np.uint8).max:
+            layer = self._made
+        else:
+            layer = self._layer_of(np.zeros(self.shape, np.uint16))
+        self._data = layer.data
+        self._colors = dict(colors)
+        layer.name = name
+        layer.colormap = colormap_of(colors)
+        layer.features = dict(features or {})
+        layer.metadata = metadata or {}
         self._let_go_if_moved()
-        layer = self.viewer.add_labels(
-            self._data,
-            name=name,
-            colormap=colormap_of(colors),
-            features=dict(features or {}),
-            metadata=metadata or {},
-            **self.placement.transform,
-        )
+        # All that can be done before is done: with this line the window stands still for a while.
+        self.viewer.add_layer(layer)
         self._take(layer)
         self._followed_to = tuple(self.viewer.dims.point)  # a new layer may move the sliders
         return layer
@@ -118,31 +133,40 @@ class LabelsView:
         OutputError
             If the user removed the layer.
         """
-        layer = self._living()
-        highest = int(plane.max(initial=0))
-        if highest > np.iinfo(self._data.dtype).max:
-            self._widen(layer)
-        self._data[self.placement.plane_index(f)] = self.placement.to_layer(plane)
-        if not (follow and self._moved_to(f, layer)) and self.is_in_view(f):
-            layer.refresh()
+        self._living()
+        self._write(f, plane)
+        if not (follow and self._moved_to(f)) and self.is_in_view(f):
+            self._draw_soon()
 
-    def show_all(self, planes: Iterable[tuple[int, np.ndarray]]) -> None:
-        """Paint the label images of many frames, and draw once."""
-        layer = self._living()
-        for f, plane in planes:
-            if int(plane.max(initial=0)) > np.iinfo(self._data.dtype).max:
-                self._widen(layer)
-            self._data[self.placement.plane_index(f)] = self.placement.to_layer(plane)
-        layer.refresh()
+    def show_all(self, frames: Iterable[int], plane_of: Callable[[int], np.ndarray]) -> None:
+        """Paint the label images of many frames: the one in view now, the others in a moment.
+
+        Parameters
+        ----------
+        frames : iterable of int
+        plane_of : callable
+            The label image of a frame; asked when it is painted.
+
+        Raises
+        ------
+        OutputError
+            If the user removed the layer.
+        """
+        self._living()
+        self._stale.update(frames)
+        self._plane_of = plane_of
+        self._catch_up()
 
     def read(self, f: int) -> np.ndarray:
         """The label image of a frame as it is in the layer, (Y, X)."""
+        self._freshen(f)
         part = np.asarray(self._data[self.placement.plane_index(f)])
         return self.placement.from_layer(part)
 
     def recolor(self, colors: Mapping[int, Color]) -> None:
         """Show labels in other colours."""
-        if self.layer is not None:
+        if self.layer is not None and self._colors != dict(colors):
+            self._colors = dict(colors)
             self.layer.colormap = colormap_of(colors)
 
     @property
@@ -155,6 +179,10 @@ class LabelsView:
         if self.viewer.dims.ndisplay == 3:
             return True
         return self.frame_in_view == f
+
+    def soon(self, action: Callable[[], None]) -> None:
+        """Do something when the window has had its turn."""
+        QTimer.singleShot(0, action)
 
     def go_to(self, f: int) -> None:
         """Move the slider to a frame."""
@@ -169,6 +197,7 @@ class LabelsView:
         # A function and not a method: the emitter holds methods weakly, and it is the layer that
         # keeps this view, and what listens to it, alive.
         layer.events.paint.connect(lambda event: self._painted())
+        self.viewer.dims.events.current_step.connect(self._slid)
 
     def _painted(self) -> None:
         """Note the frames of a stroke; napari may tell of it before it has written the pixels."""
@@ -182,8 +211,10 @@ class LabelsView:
         QTimer.singleShot(0, lambda: self._tell(frames))
 
     def _tell(self, frames: list[int]) -> None:
+        # A stroke through several frames may have met some that were out of date.
+        fresh = [f for f in frames if f not in self._stale]
         if self.on_paint is not None and self.is_shown:
-            self.on_paint(frames)
+            self.on_paint(fresh)
 
     def _living(self) -> Labels:
         if self.layer is None or self.layer not in self.viewer.layers:
@@ -194,15 +225,72 @@ class LabelsView:
             )
         return self.layer
 
-    def _widen(self, layer: Labels) -> None:
+    def _write(self, f: int, plane: np.ndarray) -> None:
+        self._stale.discard(f)
+        if int(plane.max(initial=0)) > np.iinfo(self._data.dtype).max:
+            self._widen()
+        part = self.placement.to_layer(plane).astype(self._data.dtype, copy=False)
+        self._data[self.placement.plane_index(f)] = part
+
+    def _freshen(self, f: int) -> bool:
+        """Paint a frame if it is out of date; whether it was."""
+        if f not in self._stale or self._plane_of is None:
+            return False
+        self._write(f, self._plane_of(f))
+        return True
+
+    def _catch_up(self) -> None:
+        """Paint some of the frames that are out of date, the one in view first."""
+        if not self.is_shown:
+            self._stale.clear()
+            return
+        begin, painted, seen = perf_counter(), 0, False
+        here = self.frame_in_view
+        for f in sorted(self._stale, key=lambda f: (f != here, f)):
+            self._freshen(f)
+            seen = seen or self.is_in_view(f)
+            painted += self.shape[1] * self.shape[2]
+            if painted >= _AT_A_TIME_PX and perf_counter() - begin > _AT_A_TIME_S:
+                break
+        if seen:
+            self._draw_soon()
+        if self._stale and not self._paints_soon:
+            self._paints_soon = True
+            QTimer.singleShot(0, self._go_on)
+
+    def _go_on(self) -> None:
+        self._paints_soon = False
+        self._catch_up()
+
+    def _slid(self, event: Any = None) -> None:
+        """Whoever moves the slider sees no frame that is out of date."""
+        here = self.frame_in_view if self._stale else None
+        if here is not None and self.is_shown and self._freshen(here):
+            self._draw()
+
+    def _draw_soon(self) -> None:
+        """Draw anew, together with what else changes within a moment."""
+        if not self._draws_soon:
+            self._draws_soon = True
+            wait_s = max(self._drawn_at + _DRAW_EVERY_S - perf_counter(), 0.0)
+            QTimer.singleShot(int(wait_s * 1000), self._draw)
+
+    def _draw(self) -> None:
+        self._draws_soon = False
+        if self.layer is not None and self.is_shown:
+            self.layer.refresh(extent=False)
+            self._drawn_at = perf_counter()
+
+    def _widen(self) -> None:
         """Give labels beyond 255 room."""
+        assert self.layer is not None
         if not isinstance(self._data, np.ndarray):
             raise OutputError(
                 f"The array on disk holds labels up to {np.iinfo(self._data.dtype).max} only.",
                 "Begin again with a new layer.",
             )
         self._data = self._data.astype(np.uint16)
-        layer.data = self._data
+        self.layer.data = self._data
 
     def _point(self) -> tuple[float, ...]:
         """Where the viewer's sliders stand, in data coordinates of the layer."""
@@ -210,15 +298,18 @@ class LabelsView:
         point = np.asarray(dims.point)
         if self.layer is not None:
             return tuple(float(v) for v in self.layer.world_to_data(point))
-        from napari.layers import Labels
+        made = self._made
+        return tuple(float(v) for v in made.world_to_data(point[-made.ndim :]))
 
-        # Before there is a layer: one of the same transform and no pixels tells.
-        shape = self.placement.layer_shape(self.shape)
-        empty = np.broadcast_to(np.zeros((), np.uint8), shape)
-        stand_in = Labels(empty, **self.placement.transform)
-        return tuple(float(v) for v in stand_in.world_to_data(point[-stand_in.ndim :]))
+    @cached_property
+    def _made(self) -> Labels:
+        """The layer before it is in the viewer: it knows already where it lies."""
+        return self._layer_of(np.zeros(self.shape, np.uint8))
 
-    def _moved_to(self, f: int, layer: Labels) -> bool:
+    def _layer_of(self, data: Any) -> Labels:
+        return Labels(self.placement.view(data), **self.placement.transform)
+
+    def _moved_to(self, f: int) -> bool:
         """Move the slider along; whether that drew the frame anew."""
         if not self._follows:
             return False
@@ -255,6 +346,11 @@ class LabelsView:
         for d in moving:
             dims.set_point(extra + d, float(world[d]))
         return True
+
+
+def load_ahead() -> None:
+    """Let napari load what it needs for its first layer of labels: it takes about a second."""
+    Labels(np.zeros((1, 1), np.uint8), features={"index": [1]})
 
 
 def colormap_of(colors: Mapping[int, Color]) -> DirectLabelColormap:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import Signal
+from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import (
     QCheckBox,
     QHBoxLayout,
@@ -21,6 +21,7 @@ from napari_sa2va.gui.preferences import preferences
 from napari_sa2va.gui.request import JobRequest
 
 _HIGHEST_PX = 280
+_PROGRESS_EVERY_MS = 100
 _QT_HIGHEST = 16777215  # QWIDGETSIZE_MAX, which the bindings do not have
 
 
@@ -72,6 +73,11 @@ class RunPanel(QWidget):
         self.progress.hide()
         self.stage.hide()
         self._something_missing = False
+        self._latest: tuple[int, int, float | None] | None = None
+        self._pause = QTimer(self)
+        self._pause.setSingleShot(True)
+        self._pause.setInterval(_PROGRESS_EVERY_MS)
+        self._pause.timeout.connect(self._draw_progress)
         self.set_running(False)
 
     def show_answers(self, shown: bool) -> None:
@@ -101,14 +107,32 @@ class RunPanel(QWidget):
                 self.progress.setRange(0, 1)  # a bar that runs to and fro says that it goes on
 
     def show_stage(self, text: str) -> None:
-        self.stage.setText(text)
-        self.stage.setVisible(bool(text))
+        self._draw_progress()  # or it would come later, and overwrite this
+        self._show_words(text)
 
     def show_progress(self, done: int, total: int, seconds_left: float | None) -> None:
+        self._latest = done, total, seconds_left
+        if not self._pause.isActive():
+            self._draw_progress()
+            self._pause.start()
+
+    def _draw_progress(self) -> None:
+        """Draw how far it is, if that has not been done."""
+        latest, self._latest = self._latest, None
+        if latest is None:
+            return
+        done, total, seconds_left = latest
+        # A bar draws itself at once whenever its value changes, and with it all that is in sight.
+        self.progress.setUpdatesEnabled(False)
         self.progress.setRange(0, max(total, 1))
         self.progress.setValue(done)
+        self.progress.setUpdatesEnabled(True)
         left = f", {duration(seconds_left)} left" if seconds_left is not None else ""
-        self.show_stage(f"{done} of {total} frames done{left}")
+        self._show_words(f"{done} of {total} frames done{left}")
+
+    def _show_words(self, text: str) -> None:
+        self.stage.setText(text)
+        self.stage.setVisible(bool(text))
 
     def show_answer(self, object_id: int, answer: str, found: bool) -> None:
         self.answers.show_answer(object_id, answer, found)

@@ -6,7 +6,7 @@ The GUI's thread only, without Qt. The layer keeps its workspace alive, and a do
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -30,7 +30,7 @@ from napari_sa2va.project.steps.paint import Paint
 from napari_sa2va.project.steps.run import Run
 
 if TYPE_CHECKING:
-    from napari.layers import Labels
+    from napari.layers import Labels, Layer
 
     from napari_sa2va.gui.labels_view import LabelsView
     from napari_sa2va.gui.request import Message
@@ -107,6 +107,7 @@ class Workspace:
         self.settings: Any = None
         self.job: Job | None = None
         self.is_being_saved = False
+        self._keeps_features = False  # of a layer that was taken over
         self.curves: dict[str, Mapping[int, np.ndarray]] = {}
         self.thresholds = Thresholds()
         self._timelines: dict[int, TimelineBuilder] = {}
@@ -299,6 +300,7 @@ class Workspace:
     def adopt(self, layer: Labels) -> None:
         """Show the masks in a layer that is there already."""
         self.view.adopt(layer)
+        self._keeps_features = len(layer.features.columns) > 0
         layer.metadata = {
             **layer.metadata,
             IMAGE_KEY: self.image_key or self.image_name,
@@ -315,7 +317,7 @@ class Workspace:
     def show_all(self) -> None:
         """Paint every frame anew."""
         state = self.project.state
-        self.view.show_all((f, state.labels(f, self.overlap)) for f in range(state.num_frames))
+        self._show_frames(range(state.num_frames))
         self._show_objects()
         self._touch(None)
         self.frames_changed.emit(None)
@@ -379,7 +381,7 @@ class Workspace:
                 dirty |= {f for f in frames if f // count == plane}
 
     def _open_layer(self) -> None:
-        self._hide_earlier()
+        earlier = self._earlier()
         self.view.open(
             self.name,
             self._colors(),
@@ -387,6 +389,8 @@ class Workspace:
             metadata={IMAGE_KEY: self.image_key or self.image_name, WORKSPACE_KEY: self.key},
         )
         self._listen()
+        # Making a layer takes long enough.
+        self.view.soon(lambda: _hide(earlier))
 
     @property
     def name(self) -> str:
@@ -398,11 +402,10 @@ class Workspace:
         more = f" +{len(names) - 1}" if len(names) > 1 else ""
         return f"{self.image_name} – {first}{more}"
 
-    def _hide_earlier(self) -> None:
-        """Hide other masks on the same image, which would shine through."""
-        for layer in self.view.viewer.layers:
-            if layer.metadata.get(IMAGE_KEY) == (self.image_key or self.image_name):
-                layer.visible = False
+    def _earlier(self) -> list[Layer]:
+        """Other masks on the same image, which would shine through."""
+        key = self.image_key or self.image_name
+        return [x for x in self.view.viewer.layers if x.metadata.get(IMAGE_KEY) == key]
 
     def _listen(self) -> None:
         """Hear which label is selected, and let undo and redo in this layer be the project's."""
@@ -425,9 +428,9 @@ class Workspace:
                 self._show_objects()
             if frames is None:
                 frames_shown = {frame for _, frame in change.cells} | self._frames_of(change)
-                self._show_frames(sorted(frames_shown))
+                self._show_frames(frames_shown)
             elif frames:
-                self._show_frames(sorted(frames))
+                self._show_frames(frames)
             self._sign()
         self._touch(frames)
         if change.cards:
@@ -445,14 +448,15 @@ class Workspace:
     def _show_frame(self, frame: int) -> None:
         self.view.show(frame, self.project.state.labels(frame, self.overlap))
 
-    def _show_frames(self, frames: list[int]) -> None:
+    def _show_frames(self, frames: Iterable[int]) -> None:
         state = self.project.state
-        self.view.show_all((f, state.labels(f, self.overlap)) for f in frames)
+        self.view.show_all(frames, lambda f: state.labels(f, self.overlap))
 
     def _show_objects(self) -> None:
         if self.is_shown and self.layer is not None:
             self.view.recolor(self._colors())
-            if "frame" not in self.layer.features:  # measurements stay until they are made anew
+            # Measurements stay until they are made anew, and what somebody else wrote stays.
+            if "frame" not in self.layer.features and not self._keeps_features:
                 self.layer.features = self._features()
         self.objects_changed.emit()
 
@@ -464,7 +468,7 @@ class Workspace:
         state, rows = self.project.state, []
         for object_id in sorted(state.cards):
             card, cells = state.cards[object_id], state.cells(object_id)
-            frames = sum(bool(c.code is not None and rle.area(c.code)) for c in cells)
+            frames = sum(cell.present for cell in cells)
             scores = [c.score for c in cells if c.final and c.score == c.score]
             score = float(np.mean(scores)) if scores else np.nan
             said = f"The model said: {card.answer}" if card.answer else ""
@@ -495,6 +499,11 @@ class Workspace:
             METADATA_KEY: records[-1] if records else {},
             STEPS_KEY: [step.title for step in self.project.steps],
         }
+
+
+def _hide(layers: list[Layer]) -> None:
+    for layer in layers:
+        layer.visible = False
 
 
 def _part(masklet: Masklet, frames: range) -> Masklet:

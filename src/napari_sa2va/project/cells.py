@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from napari_sa2va.core.palette import Color, color_of
@@ -46,6 +47,11 @@ class Cell:
     def final(self) -> bool:
         """Whether this is more than a preview."""
         return self.origin not in ("", "key")
+
+    @cached_property
+    def present(self) -> bool:
+        """Whether the mask has a pixel."""
+        return self.code is not None and bool(self.code["counts"][1::2].any())
 
     @property
     def corrected(self) -> bool:
