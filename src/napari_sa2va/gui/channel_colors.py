@@ -14,6 +14,8 @@ from napari_sa2va.gui.swatch import swatch_of
 _COLORS = (("red", "#e00000"), ("green", "#00b000"), ("blue", "#2060ff"))
 _NONE = "none"
 _NARROWEST_CHARS = 3
+# Qt asks for more, for which there is no room beside a scroll bar.
+_NARROWEST_PX = 74
 _MARK_PX = 10
 _SPARE_PX = 8  # of what other boxes leave free beside their text
 
@@ -46,6 +48,7 @@ class ChannelColors(QWidget):
                 combo.addItem(name, position)
             combo.setCurrentIndex(light + 1 if light < len(names) else 0)
             combo.setMinimumContentsLength(_NARROWEST_CHARS)
+            combo.setMinimumWidth(_NARROWEST_PX)
             combo.setToolTip(tip)
             combo.setAccessibleName(f"Channel shown {color}")
             combo.currentIndexChanged.connect(self.changed)
