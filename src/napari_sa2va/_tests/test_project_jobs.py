@@ -24,7 +24,6 @@ from napari_sa2va.project.steps.base import ModelStep
 from napari_sa2va.project.steps.carry import Carry
 from napari_sa2va.project.steps.click import Click
 from napari_sa2va.project.steps.lock import Lock
-from napari_sa2va.project.steps.merge import Merge
 from napari_sa2va.project.steps.paint import Paint
 from napari_sa2va.project.steps.remove import Remove
 from napari_sa2va.project.steps.reword import Reword
@@ -385,19 +384,10 @@ def test_of_several_planes_each_has_its_own_frames_and_one_id():
         project.begin(Carry(conditions={1: (frame,)}, span=span, settings=SETTINGS))
 
 
-def test_while_a_run_goes_on_previews_are_not_locked_and_nothing_is_merged():
-    project = fresh()
-    job = project.begin(ask("the red one", "the blue one"))
-    for message in messages(job, project):
-        job.take(message)
-        if isinstance(message, Drawn) and job.masks_taken == 6:  # five key frames and frame 0
-            project.do(Lock(object_ids=(1,), span=ALL_FRAMES))
-            assert project.state.frames_where(1, locked=True) == [0]
-            with pytest.raises(RequestError, match="on its way"):
-                project.do(Merge(object_ids=(1, 2)))
-    project.end(job, complete=True)
-    project.do(Lock(object_ids=(1,), span=ALL_FRAMES, locked=False))
-    assert project.do(Merge(object_ids=(1, 2)))
+def test_previews_of_key_frames_are_not_locked():
+    project = stopped_run()
+    project.do(Lock(object_ids=(1,), span=ALL_FRAMES))
+    assert project.state.frames_where(1, locked=True) == [0, 1]
 
 
 def test_key_frames_outside_of_the_range_that_was_asked_for_get_no_masks():
@@ -411,7 +401,7 @@ def test_key_frames_outside_of_the_range_that_was_asked_for_get_no_masks():
 
 def test_a_run_that_was_stopped_between_two_answers_stops_there_again():
     project = fresh()
-    job = project.begin(ask("the red one", "the blue one"))
+    job = project.begin(ask("the elephant", "the red one", "the blue one"))
     cancel = CancelToken()
     for message in job.events(project.footage, cancel, FakeModel()):
         job.take(message)

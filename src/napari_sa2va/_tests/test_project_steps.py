@@ -373,6 +373,13 @@ def test_what_is_not_there_is_refused(step):
     assert picture_of(project.state) == before
 
 
+def test_absence_is_not_said_of_an_object_that_was_taken_away():
+    project = two_squares()
+    project.do(Remove(object_ids=(1,)))
+    with pytest.raises(RequestError, match="no object 1"):
+        project.do(Absent(object_ids=(1,), span=ALL_FRAMES))
+
+
 def test_corrections_condition_first_then_locks_the_nearest_first():
     project = two_squares()
     project.do(Lock(object_ids=(1,), span=Span(first=3, last=4)))

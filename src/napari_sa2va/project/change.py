@@ -9,6 +9,9 @@ from napari_sa2va.core.errors import RequestError
 from napari_sa2va.project.cells import Card, Cell
 from napari_sa2va.project.state import State
 
+HIGHEST_ID = 2**16 - 1
+"""The highest label that a label image holds."""
+
 if TYPE_CHECKING:
     from napari_sa2va.project.steps.base import Step
 
@@ -90,6 +93,16 @@ class Edit:
         self.state = state
         self.change = Change(step)
 
+    def cell(self, object_id: int, frame: int) -> Cell:
+        """What an object is on a frame, for this edit.
+
+        Raises
+        ------
+        RequestError
+            If there is no such object or frame.
+        """
+        return self.state.cell(object_id, frame)
+
     def put(self, object_id: int, frame: int, cell: Cell) -> None:
         """Write a cell.
 
@@ -100,7 +113,7 @@ class Edit:
         RequestError
             If there is no such object or frame.
         """
-        if self.state.cell(object_id, frame).locked:
+        if self.cell(object_id, frame).locked:
             name = self.state.card(object_id).name
             raise LockedFrame(
                 f"{name!r} is locked on frame {frame}.", "Unlock it there to change it."
@@ -109,7 +122,7 @@ class Edit:
 
     def offer(self, object_id: int, frame: int, cell: Cell) -> bool:
         """Write a cell, unless what is there is locked; whether it was written."""
-        if self.state.cell(object_id, frame).locked:
+        if self.cell(object_id, frame).locked:
             return False
         self._write(object_id, frame, cell)
         return True
@@ -121,11 +134,26 @@ class Edit:
             self._write(object_id, frame, replace(before, locked=locked))
 
     def card(self, object_id: int, card: Card | None) -> None:
-        """Write a card, or take an object away."""
+        """Write a card, or take an object away.
+
+        Raises
+        ------
+        RequestError
+            If its id is no label.
+        """
+        if not 1 <= object_id <= HIGHEST_ID:
+            raise RequestError(
+                f"Object {object_id} has no place in a label image.",
+                f"Labels go from 1 to {HIGHEST_ID}.",
+            )
         before = self.state.cards.get(object_id)
         before = self.change.cards.get(object_id, (before, None))[0]
         self.change.cards[object_id] = before, card
         self.state.set_card(object_id, card)
+
+    def answer(self, object_id: int, answer: str, *, found: bool) -> None:
+        """Write down what the model said of an object."""
+        self.card(object_id, replace(self.state.card(object_id), answer=answer, found=found))
 
     def review(self, frame: int, reviewed: bool) -> None:
         """Set or take away the review mark of a frame."""

@@ -17,8 +17,9 @@ from napari_sa2va.core.region_box import Box, prompt_inside
 from napari_sa2va.pipeline.events import Answered, Event, FrameMasks, KeyMasks, Planned
 from napari_sa2va.pipeline.planes import run_planes
 from napari_sa2va.pipeline.run import run
+from napari_sa2va.project.beneath import EditBeneath
 from napari_sa2va.project.cells import Cell
-from napari_sa2va.project.change import Change, Edit
+from napari_sa2va.project.change import Change
 from napari_sa2va.project.footage import Footage
 from napari_sa2va.project.history import History
 from napari_sa2va.project.state import State
@@ -72,9 +73,9 @@ class Job:
         self.record: RunRecord | None = None
         self._step = step
         self._history = history
-        self._edit = Edit(state, step)
+        self._edit = EditBeneath(state, step, history)
         self._taken = 0
-        self._heard = 0
+        self._heard: list[int] = []  # objects that were asked for
         self._ended = False
         try:
             step.prepare(self._edit)
@@ -97,7 +98,7 @@ class Job:
     @property
     def answers_taken(self) -> int:
         """How many answers were taken."""
-        return self._heard
+        return len(self._heard)
 
     def events(
         self, footage: Footage, cancel: CancelToken | None = None, model: Sa2VA | None = None
@@ -173,11 +174,22 @@ class Job:
             case Planned():
                 self.record = message.record
             case Answered():
-                self._heard += 1
+                self._heard.append(message.object_id)
                 self._step.hear(self._edit, message)
             case Drawn():
                 self._taken += 1
                 self._step.take(self._edit, message.event, message.cells)
+
+    def _take_away_empty(self) -> set[int]:
+        """Take away new objects of which nothing is known yet, and to which nobody did anything."""
+        if self._step.masks_taken >= 0:
+            return set()  # it is done again, and was rid of them then
+        known = {i for (i, _), (_, cell) in self.change.cells.items() if cell.code is not None}
+        new = {i for i, (before, _) in self.change.cards.items() if before is None}
+        empty = new - known - self._edit.touched_since
+        for object_id in empty:
+            self._edit.card(object_id, None)
+        return empty
 
     def end(self, *, complete: bool) -> Change | None:
         """Close the change, however the job ended; None if it changed nothing.
@@ -190,15 +202,12 @@ class Job:
         if self._ended:
             return None
         self._ended = True
-        if not (complete or self._taken or self._heard):
-            # Nothing came of it, not even an answer: the objects it was to find go with it.
-            self._edit.take_back()
-            self._history.drop(self.change)
-            return None
+        empty = set() if complete else self._take_away_empty()
         change = self._edit.close()
         if not complete:
-            stopped_at = {"masks_taken": self._taken, "answers_taken": self._heard}
-            change.step = self._step.model_copy(update=stopped_at)
+            heard = sum(object_id not in empty for object_id in self._heard)
+            stopped_at = {"masks_taken": self._taken, "answers_taken": heard}
+            change.step = self._step.without(empty).model_copy(update=stopped_at)
         if not change:
             self._history.drop(change)
             return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from napari_sa2va.core.clip import Clip
@@ -91,8 +92,7 @@ class Project:
         RequestError
             If it cannot be done; everything is as it was then.
         """
-        if not step.during_runs and any(change.is_open for change in self.history.done):
-            raise RequestError("A run is on its way.", "Wait for its end, or cancel it.")
+        self._refuse_unfinished(step.drawn_ids)
         edit = Edit(self.state, step)
         try:
             step.apply(edit)
@@ -104,6 +104,16 @@ class Project:
             return None
         self.history.push(change)
         return change
+
+    def _refuse_unfinished(self, object_ids: Collection[int]) -> None:
+        for change in self.history.done:
+            drawn = change.step.drawn_ids if change.is_open else ()
+            for object_id in object_ids:
+                if object_id in drawn:
+                    raise RequestError(
+                        f"{self.state.card(object_id).name!r} is being drawn.",
+                        "Wait for the end of the run, or cancel it.",
+                    )
 
     def begin(self, step: ModelStep) -> Job:
         """Begin what needs the network.

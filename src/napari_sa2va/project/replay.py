@@ -199,6 +199,8 @@ def do_step(
     job = project.begin(step)
     came_to_its_end = False
     try:
+        if most == 0 == step.answers_taken:
+            return True  # it was stopped at once, and what it was to find was then painted
         for message in job.events(project.footage, stop, network):
             if isinstance(message, Drawn) and job.masks_taken == most:
                 stop.cancel()  # this one was on its way when it was stopped

@@ -7,9 +7,9 @@ becomes of the masks that come back.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, ClassVar, cast
+from typing import TYPE_CHECKING, Annotated, Self, cast
 
 import numpy as np
 from pydantic_core import CoreSchema, core_schema
@@ -59,18 +59,15 @@ class Step(Params):
         """What it does, in a few words, for undo and the history."""
         raise NotImplementedError
 
+    @property
+    def drawn_ids(self) -> tuple[int, ...]:
+        """Objects of which it makes masks, or looks at all of them. They are not both: what is done
+        while a run goes on comes after it when all is done again, and would find other masks."""
+        return ()
+
 
 class EditStep(Step):
-    """A step that needs no network.
-
-    Attributes
-    ----------
-    during_runs : bool
-        Whether it may be done while a run is on its way. What looks at masks of all frames may not:
-        done again, it comes after the whole run, and would find others.
-    """
-
-    during_runs: ClassVar[bool] = True
+    """A step that needs no network."""
 
     def apply(self, edit: Edit) -> None:
         """Change the state.
@@ -122,6 +119,10 @@ class ModelStep(Step):
     masks_taken: int = -1
     answers_taken: int = -1
     region: tuple[int, int, int, int] | None = None
+
+    def without(self, object_ids: Collection[int]) -> Self:
+        """The same, for fewer objects; one that makes a single object stays as it is."""
+        return self
 
     def prepare(self, edit: Edit) -> None:
         """Make what has to be there before the first mask comes, such as new objects."""

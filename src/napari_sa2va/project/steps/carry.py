@@ -49,6 +49,10 @@ class Carry(ModelStep):
         what = "Continue" if self.only_missing else "Carry"
         return f"{what} over {self.span.words}"
 
+    @property
+    def drawn_ids(self) -> tuple[int, ...]:
+        return tuple(self.conditions)
+
     def work(self, state: State) -> Work:
         self.span.frames(state)
         plane = state.plane_of(self.span.first)
@@ -84,9 +88,7 @@ class Carry(ModelStep):
         if isinstance(event, KeyMasks):
             return  # they are what it was given
         for object_id, cell in zip(event.object_ids, cells, strict=True):
-            if object_id not in edit.state.cards:
-                continue
-            there = edit.state.cell(object_id, event.frame)
+            there = edit.cell(object_id, event.frame)
             is_condition = event.frame in self.conditions[object_id]
             if there.corrected or (is_condition and there.final):
                 continue
@@ -138,11 +140,12 @@ def continue_run(run: Run, state: State) -> Carry | None:
             continue
         cells = state.cells(i)
         known = [t for t, cell in enumerate(cells) if cell.code is not None]
+        if not state.masklet(i).frames_present:
+            continue  # nothing can be carried
         gaps = [
             t
             for t, cell in enumerate(cells)
             if not cell.final
-            and known
             and (t >= known[0] or direction != "forward")
             and (t <= known[-1] or direction != "backward")
         ]

@@ -36,6 +36,10 @@ class Click(ModelStep):
     def title(self) -> str:
         return f"{'Box' if self.box and not self.points else 'Click'} on frame {self.frame}"
 
+    @property
+    def drawn_ids(self) -> tuple[int, ...]:
+        return (self.object_id,)
+
     def prepare(self, edit: Edit) -> None:
         if self.name:
             edit.card(self.object_id, Card.new(self.object_id, self.name))
@@ -57,8 +61,7 @@ class Click(ModelStep):
 
     def take(self, edit: Edit, event: FrameMasks, cells: Sequence[Cell]) -> None:
         for object_id, cell in zip(event.object_ids, cells, strict=True):
-            if object_id in edit.state.cards:
-                edit.offer(object_id, event.frame, replace(cell, origin="clicks"))
+            edit.offer(object_id, event.frame, replace(cell, origin="clicks"))
 
 
 def only_here(settings: RunSettings) -> RunSettings:

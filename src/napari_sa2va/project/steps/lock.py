@@ -24,6 +24,10 @@ class Lock(EditStep):
     def title(self) -> str:
         return f"{'Lock' if self.locked else 'Unlock'} {self.span.words}"
 
+    @property
+    def drawn_ids(self) -> tuple[int, ...]:
+        return self.object_ids
+
     def apply(self, edit: Edit) -> None:
         for object_id in self.object_ids:
             for t in self.span.frames(edit.state):

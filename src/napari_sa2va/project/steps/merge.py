@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Literal
 
 from pydantic import Field
 
@@ -18,12 +18,15 @@ class Merge(EditStep):
     """Join objects into the first: on every frame, the pixels of any of them."""
 
     kind: Literal["merge"] = "merge"
-    during_runs: ClassVar[bool] = False
     object_ids: tuple[int, ...] = Field(min_length=2)
 
     @property
     def title(self) -> str:
         return f"Merge {len(self.object_ids)} objects"
+
+    @property
+    def drawn_ids(self) -> tuple[int, ...]:
+        return self.object_ids
 
     def apply(self, edit: Edit) -> None:
         state, (into, *others) = edit.state, self.object_ids

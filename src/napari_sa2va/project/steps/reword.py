@@ -35,6 +35,10 @@ class Reword(ModelStep):
     def title(self) -> str:
         return f"{self.text!r} on frame {self.frame}"
 
+    @property
+    def drawn_ids(self) -> tuple[int, ...]:
+        return (self.object_id,)
+
     def prepare(self, edit: Edit) -> None:
         # Now, and not when the mask has been drawn, is the time to say that it may not be changed.
         edit.put(self.object_id, self.frame, edit.state.cell(self.object_id, self.frame))
@@ -48,11 +52,9 @@ class Reword(ModelStep):
         return Work(PromptSet((prompt,)), settings, plane=state.plane_of(self.frame))
 
     def hear(self, edit: Edit, answered: Answered) -> None:
-        card = edit.state.cards.get(answered.object_id)
-        if card is not None and answered.found:
-            edit.card(card.object_id, replace(card, answer=answered.answer))
+        if answered.found:
+            edit.answer(answered.object_id, answered.answer, found=True)
 
     def take(self, edit: Edit, event: FrameMasks, cells: Sequence[Cell]) -> None:
         for object_id, cell in zip(event.object_ids, cells, strict=True):
-            if object_id in edit.state.cards:
-                edit.offer(object_id, event.frame, replace(cell, origin="words"))
+            edit.offer(object_id, event.frame, replace(cell, origin="words"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -45,6 +45,14 @@ class Run(ModelStep):
         first, *more = self.sentences
         return f"Find {first.name!r}" + (f" and {len(more)} more" if more else "")
 
+    @property
+    def drawn_ids(self) -> tuple[int, ...]:
+        return tuple(sentence.object_id for sentence in self.sentences)
+
+    def without(self, object_ids: Collection[int]) -> Run:
+        kept = tuple(s for s in self.sentences if s.object_id not in object_ids)
+        return self.model_copy(update={"sentences": kept})
+
     def prepare(self, edit: Edit) -> None:
         for sentence in self.sentences:
             if sentence.object_id < edit.state.next_id:
@@ -67,11 +75,7 @@ class Run(ModelStep):
         )
 
     def hear(self, edit: Edit, answered: Answered) -> None:
-        card = edit.state.cards.get(answered.object_id)
-        if card is None:  # it was taken away while the run went on
-            return
-        card = replace(card, answer=answered.answer, found=answered.found)
-        edit.card(answered.object_id, card)
+        edit.answer(answered.object_id, answered.answer, found=answered.found)
         if not answered.found:
             nothing = Cell(rle.empty(*edit.state.shape[1:]), 0.0, "model")
             for t in range(edit.state.num_frames):
@@ -79,14 +83,8 @@ class Run(ModelStep):
 
     def take(self, edit: Edit, event: FrameMasks, cells: Sequence[Cell]) -> None:
         for object_id, cell in zip(event.object_ids, cells, strict=True):
-            if object_id not in edit.state.cards:
-                continue
-            there = edit.state.cell(object_id, event.frame)
-            # A person may have put right what the run comes to only now.
-            if there.corrected:
-                continue
             if isinstance(event, KeyMasks):
-                if not there.final:
+                if not edit.cell(object_id, event.frame).final:
                     edit.offer(object_id, event.frame, replace(cell, origin="key"))
             else:
                 edit.offer(object_id, event.frame, cell)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import ClassVar, Literal
+from typing import Literal
 
 import numpy as np
 from pydantic import Field
@@ -31,7 +31,6 @@ class Split(EditStep):
     """
 
     kind: Literal["split"] = "split"
-    during_runs: ClassVar[bool] = False
     object_id: int
     frame: int
     new_ids: tuple[int, ...]
@@ -44,6 +43,10 @@ class Split(EditStep):
     @property
     def title(self) -> str:
         return f"{'Divide' if self.divides else 'Split'} into {len(self.new_ids) + 1} parts"
+
+    @property
+    def drawn_ids(self) -> tuple[int, ...]:
+        return (self.object_id,)
 
     def apply(self, edit: Edit) -> None:
         state = edit.state
