@@ -229,6 +229,7 @@ def test_another_sentence_for_an_object_on_this_frame(stage, qtbot) -> None:
     end_of_job(dock, qtbot)
     np.testing.assert_array_equal(masks(workspace, 1)[2], square(1)[2])
     assert (workspace.layer.data[2] == 1).sum() == 16
+    assert workspace.timeline().key_frames == (0, 1, 2, 3, 5), "those of the run, not this frame"
 
 
 def test_a_correction_is_carried_over_the_range_that_was_chosen(stage, qtbot) -> None:

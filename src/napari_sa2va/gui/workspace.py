@@ -364,11 +364,12 @@ class Workspace:
     def key_frames(self) -> tuple[int, ...]:
         """The frames that the language model saw in the last run."""
         job = self.job
-        if job is not None and job.record is not None:
+        if job is not None and job.record is not None and isinstance(job.change.step, Run):
             return tuple(job.record.key_frames)
+        runs = [step for step in self.project.steps if isinstance(step, Run)]
         for record in reversed(self.project.records):
-            if record.get("key_frames"):
-                return tuple(record["key_frames"])
+            if runs and _is_of(record, runs[-1]):
+                return tuple(record.get("key_frames", ()))
         return ()
 
     def _touch(self, frames: set[int] | None) -> None:
@@ -504,6 +505,14 @@ class Workspace:
 def _hide(layers: list[Layer]) -> None:
     for layer in layers:
         layer.visible = False
+
+
+def _is_of(record: dict[str, Any], run: Run) -> bool:
+    """Whether a record is of a run of all frames; corrections are recorded as well."""
+    told = {entry["object_id"]: entry["text"] for entry in record.get("objects", ())}
+    asked = {sentence.object_id: sentence.text for sentence in run.sentences}
+    sampling = run.settings.sampling.model_dump(mode="json")
+    return told == asked and record["settings"]["sampling"] == sampling
 
 
 def _part(masklet: Masklet, frames: range) -> Masklet:
