@@ -21,6 +21,7 @@ from napari_sa2va.project.steps.add import Add
 from napari_sa2va.project.steps.base import ModelStep
 from napari_sa2va.project.steps.carry import Carry
 from napari_sa2va.project.steps.click import Click
+from napari_sa2va.project.steps.divide import Divide
 from napari_sa2va.project.steps.lock import Lock
 from napari_sa2va.project.steps.merge import Merge
 from napari_sa2va.project.steps.name import Rename
@@ -173,11 +174,13 @@ def test_objects_that_are_being_drawn_are_not_locked_or_merged_and_others_are() 
 
 def test_what_was_painted_in_an_object_keeps_it_although_the_run_was_stopped_at_once() -> None:
     project = fresh_project()
-    job = project.begin(ask("the red one"))
+    job = project.begin(ask("the red one", "the green one", "the blue one"))
     project.do(Paint(frame=3, masks={1: corner()}))
     project.do(Rename(object_id=1, name="mother"))
+    project.do(Divide(parent=2, daughters=(1,)))
     project.end(job, complete=False)
     assert project.state.card(1).name == "mother"
+    assert list(project.state.cards) == [1, 2]
     assert project.state.masklet(1).frames_present == [3]
     check_replay(project)
 

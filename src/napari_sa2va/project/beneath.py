@@ -32,9 +32,12 @@ class EditBeneath(Edit):
 
     @property
     def touched_since(self) -> set[int]:
-        """Ids of the objects to which something was done since it began, undone or not."""
+        """Ids of the objects to which something was done since it began, undone or not, and of mothers."""
         changes = [*self._done_since(), *self._history.undone]
-        return {i for c in changes for i in c.cards} | {i for c in changes for i, _ in c.cells}
+        cards = [card for c in changes for _, card in c.cards.values() if card is not None]
+        mothers = {i for card in cards for i in card.parents}
+        touched = {i for c in changes for i in c.cards} | {i for c in changes for i, _ in c.cells}
+        return touched | mothers
 
     def cell(self, object_id: int, frame: int) -> Cell:
         """As it is beneath what was done since; also of an object that was taken away since."""
