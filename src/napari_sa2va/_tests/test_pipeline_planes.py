@@ -89,3 +89,20 @@ def test_a_cancel_keeps_the_planes_that_are_done():
                 cancel.cancel()
     assert event.reason == "cancelled"
     assert NUM_FRAMES + 2 <= len(done) < PLANES * NUM_FRAMES
+
+
+def test_after_a_cancel_no_other_plane_is_opened():
+    cancel = CancelToken()
+    opened = []
+
+    def other(t: int) -> Clip:
+        opened.append(t)
+        return across(t)
+
+    prompts = PromptSet.from_texts("the red one")
+    for event in run_planes(
+        clip_of, other, PLANES, prompts, preset("sa2va-i"), model=FakeModel(), cancel=cancel
+    ):
+        if type(event) is FrameMasks and event.frame == 1:
+            cancel.cancel()
+    assert opened == []

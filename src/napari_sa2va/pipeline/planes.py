@@ -95,6 +95,8 @@ def run_planes(
     )
     found: dict[int, list[Prompt]] = {z: [] for z in others}
     for t, marked in seeds.by_frame().items():
+        if cancel.cancelled:
+            break
         on_first = PromptSet(tuple(replace(p, frame=first) for p in marked))
         for event in run(across(t), on_first, whole, model=model, cancel=cancel):
             if isinstance(event, Note):
