@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 # A run hands over frames faster than anybody can look at them.
 _REFRESH_MS = 150
 
+# Counting masks takes a while: so many are counted before the window is looked after again.
+_MOST_MASKS = 1500
+_GO_ON_MS = 20
+
 
 TITLE = "Timeline of objects"
 
@@ -78,7 +82,10 @@ class TimelineDock(QWidget):
         if workspace is None:
             self.view.set_timeline(None)
             return
-        self.view.set_timeline(workspace.timeline(self._plane))
+        plane = self._plane
+        self.view.set_timeline(workspace.timeline(plane, most_masks=_MOST_MASKS))
+        if workspace.timeline_is_behind(plane):
+            self._timer.start(_GO_ON_MS)
         self.view.set_selected(workspace.selected)
         frame = workspace.frame_in_view
         if frame is not None:
@@ -112,7 +119,7 @@ class TimelineDock(QWidget):
 
     def _later(self) -> None:
         if not self._timer.isActive():
-            self._timer.start()
+            self._timer.start(_REFRESH_MS)
 
     def _moved(self, event: Any = None) -> None:
         workspace = self._workspace

@@ -7,7 +7,6 @@ The GUI's thread only, without Qt. The layer keeps its workspace alive, and a do
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 from weakref import WeakValueDictionary
@@ -15,12 +14,12 @@ from weakref import WeakValueDictionary
 import numpy as np
 from psygnal import Signal
 
-from napari_sa2va.analysis.doubt import Thresholds
-from napari_sa2va.analysis.timeline import Timeline, TimelineBuilder
+from napari_sa2va.analysis.timeline import Timeline
 from napari_sa2va.core import rle
 from napari_sa2va.core.errors import RequestError, Sa2vaError
-from napari_sa2va.core.masklet import Masklet, Overlap
+from napari_sa2va.core.masklet import Overlap
 from napari_sa2va.gui.request import Failed, Opened
+from napari_sa2va.gui.timeline_keeper import TimelineKeeper
 from napari_sa2va.pipeline.events import Answered, Finished, KeyMasks
 from napari_sa2va.project.change import Change
 from napari_sa2va.project.job import Drawn, Job
@@ -109,9 +108,7 @@ class Workspace:
         self.is_being_saved = False
         self._keeps_features = False  # of a layer that was taken over
         self.curves: dict[str, Mapping[int, np.ndarray]] = {}
-        self.thresholds = Thresholds()
-        self._timelines: dict[int, TimelineBuilder] = {}
-        self._dirty: dict[int, set[int] | None] = {}
+        self._timelines = TimelineKeeper(project.state)
         _open[self.key] = self
         view.on_paint = self._take_paint
 
@@ -217,6 +214,7 @@ class Workspace:
             self.job.take(message)
         match message:
             case Answered():
+                self._timelines.touch(None)  # what is not found is known to be nowhere
                 self._show_objects()
                 self.frames_changed.emit(None)
             case Drawn():
@@ -248,7 +246,7 @@ class Workspace:
         is_preview = isinstance(message.event, KeyMasks)
         plane = self.project.state.labels(frame, self.overlap)
         self.view.show(frame, plane, follow=not is_preview)
-        self._touch({frame})
+        self._timelines.touch({frame})
         self.frames_changed.emit({frame})
 
     # Painting
@@ -319,40 +317,24 @@ class Workspace:
         state = self.project.state
         self._show_frames(range(state.num_frames))
         self._show_objects()
-        self._touch(None)
+        self._timelines.touch(None)
         self.frames_changed.emit(None)
 
-    def timeline(self, plane: int = 0) -> Timeline:
-        """What is to be seen at a glance of the frames of a plane, which are counted from 0."""
-        state = self.project.state
-        count = state.frames_per_plane
-        frames = range(plane * count, (plane + 1) * count)
-        if plane not in self._timelines:
-            self._timelines[plane] = TimelineBuilder(self.thresholds)
-            self._dirty[plane] = None
-        builder, dirty = self._timelines[plane], self._dirty[plane]
-        here = None if dirty is None else [f - frames.start for f in dirty]
-        builder.update([_part(m, frames) for m in state.masklets()], here)
-        self._dirty[plane] = set()
+    def timeline(self, plane: int = 0, *, most_masks: int | None = None) -> Timeline:
+        """What is to be seen at a glance of the frames of a plane, which are counted from 0.
 
-        def marked(**so: bool) -> dict[int, list[int]]:
-            return {
-                i: [f - frames.start for f in state.frames_where(i, **so) if f in frames]
-                for i in state.cards
-            }
-
-        return builder.timeline(
-            colors=self._colors(),
-            locked=marked(locked=True),
-            corrected=marked(corrected=True),
+        For `most_masks` see `TimelineKeeper.timeline`.
+        """
+        return self._timelines.timeline(
+            plane,
             key_frames=self.key_frames if plane == self._asked_plane else (),
-            reviewed=[f - frames.start for f in state.reviewed if f in frames],
-            curves={
-                title: {i: np.asarray(values)[frames] for i, values in by_id.items()}
-                for title, by_id in self.curves.items()
-            },
-            num_frames=count,
+            curves=self.curves,
+            most_masks=most_masks,
         )
+
+    def timeline_is_behind(self, plane: int = 0) -> bool:
+        """Whether there are masks that the last timeline of a plane did not count."""
+        return self._timelines.is_behind(plane)
 
     @property
     def _asked_plane(self) -> int:
@@ -371,15 +353,6 @@ class Workspace:
             if runs and _is_of(record, runs[-1]):
                 return tuple(record.get("key_frames", ()))
         return ()
-
-    def _touch(self, frames: set[int] | None) -> None:
-        """Note that the timeline of these frames is out of date; None is all of it."""
-        count = self.project.state.frames_per_plane
-        for plane, dirty in self._dirty.items():
-            if frames is None or dirty is None:
-                self._dirty[plane] = None
-            else:
-                dirty |= {f for f in frames if f // count == plane}
 
     def _open_layer(self) -> None:
         earlier = self._earlier()
@@ -433,7 +406,7 @@ class Workspace:
             elif frames:
                 self._show_frames(frames)
             self._sign()
-        self._touch(frames)
+        self._timelines.touch(frames)
         if change.cards:
             self.objects_changed.emit()
         self.frames_changed.emit(frames)
@@ -513,11 +486,3 @@ def _is_of(record: dict[str, Any], run: Run) -> bool:
     asked = {sentence.object_id: sentence.text for sentence in run.sentences}
     sampling = run.settings.sampling.model_dump(mode="json")
     return told == asked and record["settings"]["sampling"] == sampling
-
-
-def _part(masklet: Masklet, frames: range) -> Masklet:
-    """A masklet on some frames only."""
-    if len(frames) == masklet.num_frames:
-        return masklet
-    here = slice(frames.start, frames.stop)
-    return replace(masklet, codes=masklet.codes[here], scores=masklet.scores[here])
