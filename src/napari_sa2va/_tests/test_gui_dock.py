@@ -598,6 +598,15 @@ def test_a_short_message_needs_no_scroll_bar(make_dock, qtbot) -> None:
     assert scroll.verticalScrollBar().maximum() == 0
 
 
+def test_what_the_model_said_leaves_the_sentences_in_view_on_a_laptop(make_dock, qtbot) -> None:
+    _, dock = make_dock()
+    dock.panel.show_error("Many tensors are missing: " + "layer.weight, " * 300, "A hint.")
+    # Without the timeline below, with it, and without it again.
+    for height, highest in ((800, 280), (520, 182), (800, 280)):
+        dock.resize(300, height)
+        assert dock.panel.told.sizeHint().height() == highest
+
+
 def test_a_run_that_fails_early_lists_no_answers(make_dock, qtbot) -> None:
     _, dock = make_dock(failing(MemoryShortage("It needs 9 GB.", "Choose a smaller model.")))
     dock.sentences.setPlainText("the red square")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from weakref import WeakMethod
 
 from qtpy.QtCore import QEvent, Qt
-from qtpy.QtGui import QKeySequence, QShortcut
+from qtpy.QtGui import QKeySequence, QResizeEvent, QShortcut
 from qtpy.QtWidgets import QPushButton, QTabWidget, QVBoxLayout, QWidget
 
 from napari_sa2va.core.errors import RequestError, Sa2vaError
@@ -210,6 +210,11 @@ class SentenceDock(QWidget):
         missing = workspace is not None and workspace.project.continuation() is not None
         self.panel.offer_to_continue(missing)
         self.finder.offer_masks()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Share another height between the tabs and what is said below."""
+        super().resizeEvent(event)
+        self.panel.fit_into(event.size().height())
 
     def event(self, event: QEvent) -> bool:
         """Stop when the dock is closed: napari then takes this widget out of its window."""

@@ -35,6 +35,12 @@ class FittingScroll(QScrollArea):
         # The widget inside asks for another layout whenever a part changes its words or hides.
         self._inside.installEventFilter(self)
 
+    def set_highest(self, highest_px: int) -> None:
+        """Scroll beyond another height."""
+        if highest_px != self._highest_px:
+            self._highest_px = highest_px
+            self.updateGeometry()
+
     def sizeHint(self) -> QSize:
         """As high as the parts need at this width."""
         width = max(self.viewport().width(), 1)

@@ -21,6 +21,7 @@ from napari_sa2va.gui.preferences import preferences
 from napari_sa2va.gui.request import JobRequest
 
 _HIGHEST_PX = 280
+_LARGEST_SHARE = 0.35  # of the dock's height, for messages and answers
 _PROGRESS_EVERY_MS = 100
 _QT_HIGHEST = 16777215  # QWIDGETSIZE_MAX, which the bindings do not have
 
@@ -69,7 +70,8 @@ class RunPanel(QWidget):
         layout.addLayout(self.below_buttons)
         layout.addWidget(self.progress)
         layout.addWidget(self.stage)
-        layout.addWidget(FittingScroll(self.message, self.answers, highest_px=_HIGHEST_PX))
+        self.told = FittingScroll(self.message, self.answers, highest_px=_HIGHEST_PX)
+        layout.addWidget(self.told)
         self.progress.hide()
         self.stage.hide()
         self._something_missing = False
@@ -83,6 +85,10 @@ class RunPanel(QWidget):
     def show_answers(self, shown: bool) -> None:
         """Leave room for other things, where the answers do not matter."""
         self.answers.setMaximumHeight(_QT_HIGHEST if shown else 0)
+
+    def fit_into(self, height: int) -> None:
+        """Leave room for what is above, in a dock of this height: the box of sentences, say."""
+        self.told.set_highest(min(_HIGHEST_PX, int(_LARGEST_SHARE * height)))
 
     def offer_to_continue(self, missing: bool) -> None:
         """Say whether a run was stopped that can be continued."""
