@@ -9,8 +9,8 @@ import dask.array as da
 import numpy as np
 import pytest
 from napari.layers import Labels
-from qtpy.QtCore import QPoint, QPointF, Qt
-from qtpy.QtGui import QWheelEvent
+from qtpy.QtCore import QPoint, QPointF, QSize, Qt
+from qtpy.QtGui import QResizeEvent, QWheelEvent
 from qtpy.QtWidgets import (
     QAbstractButton,
     QAbstractSpinBox,
@@ -603,7 +603,7 @@ def test_what_the_model_said_leaves_the_sentences_in_view_on_a_laptop(make_dock,
     dock.panel.show_error("Many tensors are missing: " + "layer.weight, " * 300, "A hint.")
     # Without the timeline below, with it, and without it again.
     for height, highest in ((800, 280), (520, 182), (800, 280)):
-        dock.resize(300, height)
+        dock.resizeEvent(QResizeEvent(QSize(300, height), dock.size()))
         assert dock.panel.told.sizeHint().height() == highest
 
 
