@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_sa2va.core import pixels
 from napari_sa2va.core.axes import ChannelRequest, arrange
 from napari_sa2va.core.errors import ClipError, RequestError
 from napari_sa2va.core.intensity import (
@@ -150,8 +151,7 @@ class Clip:
                 f"There is no frame {t} in a clip of {self.num_frames} frames.",
                 f"Choose 0 to {self.num_frames - 1}.",
             )
-        # A frame is one task, or few: a scheduler's threads would only cost.
-        return np.asarray(self.frames[int(t)].compute(scheduler="synchronous"))
+        return pixels.read(self.frames[int(t)])
 
     def rgb(self, t: int) -> np.ndarray:
         """One frame as a model or a person sees it.

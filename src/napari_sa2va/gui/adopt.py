@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sa2va.core import rle
+from napari_sa2va.core import pixels, rle
 from napari_sa2va.core.cancel import CancelToken
 from napari_sa2va.core.errors import RequestError
 from napari_sa2va.gui.labels_view import LabelsView
@@ -92,7 +92,7 @@ class Adoption:
         for f in range(total):
             if cancel.cancelled:
                 return
-            part = np.asarray(self._data[self.placement.plane_index(f)])
+            part = pixels.read(self._data[self.placement.plane_index(f)])
             plane = self.placement.from_layer(part)
             for label in np.unique(plane):
                 if label > 0:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_sa2va.core import pixels
 from napari_sa2va.core.errors import ShapeMismatch
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ class LayerFrames:
                 low, high = int(place.min()), int(place.max())
                 block_index.append(slice(low, high + 1))
                 inside.append(place - low)
-        block = np.asarray(self.data[tuple(block_index)])
+        block = pixels.read(self.data[tuple(block_index)])
         block = np.moveaxis(block, last, range(block.ndim - len(last), block.ndim))
         return block[tuple(inside)]
 

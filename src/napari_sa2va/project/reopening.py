@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_sa2va.core import pixels
 from napari_sa2va.core.axes import PROJECTIONS, arrange, relabel
 from napari_sa2va.core.clip import Clip
 from napari_sa2va.core.errors import Sa2vaError
@@ -205,7 +206,7 @@ def _native(dtype: np.dtype) -> np.dtype:
 
 
 def _frame(frames: da.Array, t: int) -> np.ndarray:
-    return np.asarray(frames[t].compute(scheduler="synchronous"))
+    return pixels.read(frames[t])
 
 
 def _same(a: np.ndarray, b: np.ndarray) -> bool:
