@@ -32,6 +32,7 @@ from napari_sa2va.project.steps.reword import Reword
 from napari_sa2va.project.steps.run import Run, Sentence
 from napari_sa2va.project.steps.spans import Span
 from napari_sa2va.project.steps.split import Split
+from napari_sa2va.project.steps.strokes import Strokes
 
 NUM_FRAMES, SIZE = 5, (8, 10)
 SETTINGS = preset("sa2va-i")
@@ -89,6 +90,7 @@ ALL_FRAMES = Span(first=0, last=NUM_FRAMES - 1)
 
 EDITS: tuple[EditStep, ...] = (
     Paint(frame=1, masks={1: rle.encode(square(3, 3)), 7: rle.encode(square(0, 0))}),
+    Strokes(strokes=tuple(Paint(frame=t, masks={1: rle.encode(square(3, 3))}) for t in (1, 2, 4))),
     Absent(object_ids=(1, 2), span=Span(first=1, last=2)),
     Lock(object_ids=(1, 2), span=ALL_FRAMES),
     Review(span=Span(first=0, last=3)),

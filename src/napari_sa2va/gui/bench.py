@@ -81,6 +81,6 @@ class Bench:
             return
         current = self._workspace
         # One whose layer has not been made yet is kept: a run is on its way.
-        if current is not None and current.layer is not None and not current.is_shown:
+        if current is None or (current.layer is not None and not current.is_shown):
             others = (workspace_of(layer) for layer in reversed(self.viewer.layers))
             self.take(next((w for w in others if w is not None), None))

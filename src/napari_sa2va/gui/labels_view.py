@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 _FOLLOW_EVERY_S = 0.2
 _DRAW_EVERY_S = 0.05
 
+# What the mouse does in the layer, apart from painting.
+_LOOKING = ("pan_zoom", "transform", "pick")
+
 # How much is painted at a time when many frames change at once.
 _AT_A_TIME_PX = 2**21
 _AT_A_TIME_S = 0.01
@@ -59,6 +62,7 @@ class LabelsView:
         self._data: Any = None
         self._colors: dict[int, Color] | None = None  # as this view has set them
         self._stale: set[int] = set()
+        self._untold: set[int] = set()  # painted on, which nobody was told yet
         self._plane_of: Callable[[int], np.ndarray] | None = None
         self._paints_soon = False
         self._draws_soon = False
@@ -69,8 +73,9 @@ class LabelsView:
 
     @property
     def is_shown(self) -> bool:
-        """Whether the layer is in the viewer."""
-        return self.layer is not None and self.layer in self.viewer.layers
+        """Whether the layer is in the viewer, and its data are those that this view paints on."""
+        layer = self.layer
+        return layer is not None and layer in self.viewer.layers and layer.data is self._data
 
     def open(
         self,
@@ -115,7 +120,7 @@ class LabelsView:
 
     def adopt(self, layer: Labels) -> None:
         """Show masks in a layer that is there already."""
-        self._data = layer.data[0] if layer.multiscale else layer.data
+        self._data = layer.data
         self._take(layer)
 
     def show(self, f: int, plane: np.ndarray, *, follow: bool = True) -> None:
@@ -176,9 +181,21 @@ class LabelsView:
 
     def is_in_view(self, f: int) -> bool:
         """Whether a frame is to be seen now."""
-        if self.viewer.dims.ndisplay == 3:
-            return True
-        return self.frame_in_view == f
+        return self._plays_in_sight or self.frame_in_view == f
+
+    def is_painted_on(self, f: int) -> bool:
+        """Whether somebody may be in the middle of a stroke on a frame, of which nothing was told."""
+        if self.layer is None or f in self._stale:
+            return False
+        return f in self._untold or (self.layer.mode not in _LOOKING and self.is_in_view(f))
+
+    @property
+    def _plays_in_sight(self) -> bool:
+        """Whether frames or planes lie along an axis of the canvas, so that many are seen."""
+        layer, dims = self.layer, self.viewer.dims
+        extra = dims.ndim - (self._made if layer is None else layer).ndim
+        moving = (self.placement.time_dim, self.placement.plane_dim)
+        return any(d is not None and extra + d in dims.displayed for d in moving)
 
     def soon(self, action: Callable[[], None]) -> None:
         """Do something when the window has had its turn."""
@@ -197,33 +214,45 @@ class LabelsView:
         # A function and not a method: the emitter holds methods weakly, and it is the layer that
         # keeps this view, and what listens to it, alive.
         layer.events.paint.connect(lambda event: self._painted())
+        layer.events.data.connect(lambda event: self._replaced())
         self.viewer.dims.events.current_step.connect(self._slid)
 
     def _painted(self) -> None:
         """Note the frames of a stroke; napari may tell of it before it has written the pixels."""
         layer = self.layer
         assert layer is not None
-        if layer.n_edit_dimensions > 2:
-            frames = list(range(self.placement.stack_length))
-        else:
-            here = self.frame_in_view
-            frames = [] if here is None else [here]
-        QTimer.singleShot(0, lambda: self._tell(frames))
+        here = self.frame_in_view
+        if layer.n_edit_dimensions > 2 or self._plays_in_sight:
+            self._untold.update(range(self.placement.stack_length))
+        elif here is not None:
+            self._untold.add(here)
+        QTimer.singleShot(0, self._tell)
 
-    def _tell(self, frames: list[int]) -> None:
+    def _replaced(self) -> None:
+        """Go on with data that somebody gave to the layer: another dtype, or pixels changed."""
+        assert self.layer is not None
+        data = self.layer.data
+        if data is not self._data and tuple(data.shape) == tuple(self._data.shape):
+            self._data = data
+            self._untold.update(range(self.placement.stack_length))
+            QTimer.singleShot(0, self._tell)
+
+    def _tell(self) -> None:
         # A stroke through several frames may have met some that were out of date.
-        fresh = [f for f in frames if f not in self._stale]
-        if self.on_paint is not None and self.is_shown:
-            self.on_paint(fresh)
+        frames = sorted(self._untold - self._stale)
+        self._untold.clear()
+        if frames and self.on_paint is not None and self.is_shown:
+            self.on_paint(frames)
 
-    def _living(self) -> Labels:
-        if self.layer is None or self.layer not in self.viewer.layers:
+    def _living(self) -> None:
+        if not self.is_shown:
             name = "of masks" if self.layer is None else repr(self.layer.name)
+            is_there = self.layer is not None and self.layer in self.viewer.layers
             raise OutputError(
-                f"The layer {name} was removed, so the run was stopped.",
+                f"The layer {name} was {'given other data' if is_there else 'removed'}, so the run was "
+                "stopped.",
                 "Press Run to begin again.",
             )
-        return self.layer
 
     def _write(self, f: int, plane: np.ndarray) -> None:
         self._stale.discard(f)
@@ -339,7 +368,7 @@ class LabelsView:
             return False
         moving = [d for d in (place.time_dim, place.plane_dim) if d is not None]
         extra = dims.ndim - layer.ndim
-        if not moving or any(extra + d in dims.displayed for d in moving):
+        if not moving or self._plays_in_sight:
             return False
         near = layer.world_to_data(np.asarray(dims.point))
         world = layer.data_to_world(place.point_of(f, near))

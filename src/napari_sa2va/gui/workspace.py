@@ -15,10 +15,10 @@ import numpy as np
 from psygnal import Signal
 
 from napari_sa2va.analysis.timeline import Timeline
-from napari_sa2va.core import rle
 from napari_sa2va.core.errors import RequestError, Sa2vaError
 from napari_sa2va.core.masklet import Overlap
 from napari_sa2va.gui.request import Failed, Opened
+from napari_sa2va.gui.stroke import paint_of
 from napari_sa2va.gui.timeline_keeper import TimelineKeeper
 from napari_sa2va.pipeline.events import Answered, Finished, KeyMasks
 from napari_sa2va.project.change import Change
@@ -27,6 +27,7 @@ from napari_sa2va.project.project import Project
 from napari_sa2va.project.steps.base import EditStep, ModelStep
 from napari_sa2va.project.steps.paint import Paint
 from napari_sa2va.project.steps.run import Run
+from napari_sa2va.project.steps.strokes import Strokes
 
 if TYPE_CHECKING:
     from napari.layers import Labels, Layer
@@ -49,7 +50,12 @@ _open: WeakValueDictionary[str, Workspace] = WeakValueDictionary()
 def workspace_of(layer: Any) -> Workspace | None:
     """The workspace of a layer; None if it has none."""
     metadata = getattr(layer, "metadata", None)
-    return None if not metadata else _open.get(metadata.get(WORKSPACE_KEY, ""))
+    found = None if not metadata else _open.get(metadata.get(WORKSPACE_KEY, ""))
+    if found is None or found.layer is None:  # as long as the layer is being made
+        return found
+    # A copy of a layer has its metadata, too.
+    is_its_own = found.is_shown and found.layer.unique_id == layer.unique_id
+    return found if is_its_own else None
 
 
 class Workspace:
@@ -210,6 +216,10 @@ class Workspace:
             self.project.footage = message.footage
         if self.job is None:
             return
+        if isinstance(message, Drawn) and self.is_shown:
+            frame = message.event.frame
+            if self.view.is_painted_on(frame):  # or what is drawn now would wipe the stroke out
+                self._take_paint([frame])
         if not isinstance(message, Opened | Failed):
             self.job.take(message)
         match message:
@@ -253,45 +263,25 @@ class Workspace:
 
     def _take_paint(self, frames: list[int]) -> None:
         """Make of what is in the layer now what it means for the objects."""
+        strokes: list[Paint] = []
         for frame in frames:
             try:
-                step = self._paint_step(frame)
-                if step is not None:
-                    self.do(step)
-                else:
-                    self._show_frame(frame)
-            except Sa2vaError as error:
-                self._show_frame(frame)
-                self.failed.emit(error.message, error.hint)
+                step = paint_of(self.project.state, frame, self.view.read(frame), self.overlap)
+            except RequestError as error:
+                self._refuse_paint(frames=[frame], error=error)
+                continue
+            if step is not None:
+                strokes.append(step)
+        if not strokes:
+            return
+        try:
+            self.do(strokes[0] if len(strokes) == 1 else Strokes(strokes=tuple(strokes)))
+        except Sa2vaError as error:
+            self._refuse_paint([stroke.frame for stroke in strokes], error)
 
-    def _paint_step(self, frame: int) -> Paint | None:
-        """The masks that somebody painted on a frame; None if that changes nothing."""
-        state = self.project.state
-        now, before = self.view.read(frame), state.labels(frame, self.overlap)
-        changed = now != before
-        if not changed.any():
-            return None
-        masks: dict[int, rle.Rle] = {}
-        spared = np.zeros(changed.shape, bool)
-        for label in np.unique(before[changed]):
-            if label and state.cell(int(label), frame).locked:
-                spared |= changed & (before == label)  # of what is locked, no pixel is taken
-        if spared.any() and not (changed & ~spared).any():
-            locked = state.card(int(before[spared][0])).name
-            raise RequestError(
-                f"{locked!r} is locked on frame {frame}.", "Unlock it there to paint over it."
-            )
-        changed &= ~spared
-        for label in np.unique(now[changed]):
-            if label:
-                known = int(label) in state.cards
-                mask = state.mask(int(label), frame) if known else np.zeros(changed.shape, bool)
-                masks[int(label)] = rle.encode(mask | (changed & (now == label)))
-        for label in np.unique(before[changed]):
-            if label:
-                mask = state.mask(int(label), frame) & ~(changed & (before == label))
-                masks[int(label)] = rle.encode(mask)
-        return Paint(frame=frame, masks=masks) if masks else None
+    def _refuse_paint(self, frames: list[int], error: Sa2vaError) -> None:
+        self._show_frames(frames)
+        self.failed.emit(error.message, error.hint)
 
     # Showing
 
@@ -457,7 +447,7 @@ class Workspace:
         return {
             "index": [row[0] for row in rows],
             "name": [row[1] for row in rows],
-            "found": [bool(cards[row[0]].found and row[2]) for row in rows],
+            "found": [row[2] > 0 for row in rows],
             "answer": [cards[row[0]].answer for row in rows],
             "frames": [row[2] for row in rows],
             "score": [row[3] for row in rows],

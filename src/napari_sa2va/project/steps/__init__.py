@@ -22,14 +22,15 @@ from napari_sa2va.project.steps.review import Review
 from napari_sa2va.project.steps.reword import Reword
 from napari_sa2va.project.steps.run import Run
 from napari_sa2va.project.steps.split import Split
+from napari_sa2va.project.steps.strokes import Strokes
 
 STEPS: tuple[type[Step], ...] = (
-    Run, Carry, Click, Reword, Paint, Absent, Lock, Review,
+    Run, Carry, Click, Reword, Paint, Strokes, Absent, Lock, Review,
     Add, Rename, Recolor, Merge, Split, Divide, Remove, Given,
 )  # fmt: skip
 
 AnyStep = Annotated[
-    Run | Carry | Click | Reword | Paint | Absent | Lock | Review
+    Run | Carry | Click | Reword | Paint | Strokes | Absent | Lock | Review
     | Add | Rename | Recolor | Merge | Split | Divide | Remove | Given,
     Field(discriminator="kind"),
 ]  # fmt: skip
