@@ -285,10 +285,16 @@ def test_what_divides_is_whole_before_its_parts_come_apart():
         4: square(2, 2, 3) | square(2, 5),
     }
     project = project_with(cell=shapes)
+    project.do(Paint(frame=0, masks={1: rle.encode(shapes[1])}))
     project.do(Split(object_id=1, frame=3, new_ids=(2,), divides=True))
     for t in (0, 1, 2):
         np.testing.assert_array_equal(project.state.mask(1, t), shapes[t])
         assert not project.state.mask(2, t).any()
+    # Nobody has corrected the daughter, and there is no score of what is not there.
+    assert project.state.cell(1, 0).corrected
+    assert not project.state.cell(2, 0).corrected
+    assert np.isnan(project.state.cell(2, 1).score)
+    assert project.state.cell(2, 1).final
     np.testing.assert_array_equal(project.state.mask(1, 3), square(2, 1, 3))
     np.testing.assert_array_equal(project.state.mask(2, 3), square(2, 6))
     np.testing.assert_array_equal(project.state.mask(2, 4), square(2, 5))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from napari_sa2va.gui.errand import Start
     from napari_sa2va.gui.workspace import Workspace
 
-_LINES = 4
+_LINES = 6
 _MOST_NAMED = 12  # of the labels that were missed
 _PAIRINGS: tuple[tuple[str, PairingRule], ...] = (("by overlap", "overlap"), ("by id", "id"))
 _COLUMNS = (

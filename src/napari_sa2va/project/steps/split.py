@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from napari_sa2va.core import rle
 from napari_sa2va.core.errors import RequestError
-from napari_sa2va.project.cells import Card
+from napari_sa2va.project.cells import Card, Cell
 from napari_sa2va.project.change import Edit
 from napari_sa2va.project.steps.base import EditStep
 from napari_sa2va.project.steps.remove import refuse_locked
@@ -85,14 +85,17 @@ class Split(EditStep):
                     self.divides and t < self.frame and _is_joined(mask, before)
                 )
                 here = mask.astype(np.intp) if is_whole else _follow(mask, before)
-                self._write(edit, t, here)
+                self._write(edit, t, here, is_whole=is_whole)
                 # Where nothing is left, the parts are looked for where they were last.
                 before = here if here.any() else before
 
-    def _write(self, edit: Edit, t: int, parts: np.ndarray) -> None:
+    def _write(self, edit: Edit, t: int, parts: np.ndarray, *, is_whole: bool = False) -> None:
         cell = edit.state.cell(self.object_id, t)
         for number, object_id in enumerate((self.object_id, *self.new_ids), 1):
-            edit.put(object_id, t, replace(cell, code=rle.encode(parts == number)))
+            here = replace(cell, code=rle.encode(parts == number))
+            if is_whole and number > 1:  # what is said of the mother is not said of a daughter
+                here = Cell(here.code, origin="model")
+            edit.put(object_id, t, here)
 
 
 def parts_on(mask: np.ndarray) -> int:
