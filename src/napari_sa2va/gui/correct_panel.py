@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Labels
@@ -53,6 +54,16 @@ _ROWS = 4  # of the list of objects, before it scrolls
 _EMPTY = "Masks are corrected here. Run a sentence under Find, or select a Labels layer and take it over."
 
 
+@dataclass(frozen=True)
+class _Mark:
+    """Points or a box, for an object or for a new one of that name."""
+
+    workspace: Workspace
+    object_id: int | None
+    name: str
+    click: Callable[[Corrector, int | None, str], int]
+
+
 class CorrectPanel(QWidget):
     """Everything a person does to masks that are there.
 
@@ -83,7 +94,8 @@ class CorrectPanel(QWidget):
         self._run = run
         self._settings = settings
         self._workspace: Workspace | None = None
-        self._pending: Callable[[], None] | None = None
+        self._waiting: _Mark | None = None  # for the end of a job
+        self._marked_id: int | None = None  # the object that the points on the layer are for
         self._adopting: RunHandle | None = None
         self.marking = Marking(self._clicked, self._boxed)
         self._new_name = ""  # of an object that the next click makes
@@ -259,6 +271,7 @@ class CorrectPanel(QWidget):
 
     def _take_workspace(self, workspace: Workspace | None) -> None:
         old, self._workspace = self._workspace, workspace
+        self._waiting = None
         if old is not None:
             old.objects_changed.disconnect(self._refresh, missing_ok=True)
             old.history_changed.disconnect(self._refresh, missing_ok=True)
@@ -361,12 +374,15 @@ class CorrectPanel(QWidget):
     def _job_changed(self, begun: bool) -> None:
         self._refresh()
         if not begun:
-            pending, self._pending = self._pending, None
-            if pending is not None:  # a click that was made while the one before was drawn
-                QTimer.singleShot(0, pending)
+            waiting, self._waiting = self._waiting, None
+            if waiting is not None:  # a click that was made while the one before was drawn
+                QTimer.singleShot(0, lambda: self._draw_marked(waiting))
 
     def _label_selected(self) -> None:
         if self._workspace is not None:
+            selected, marked = self._workspace.selected, self._marked_id
+            if None not in (selected, marked) and selected != marked:
+                self._begin_anew()
             self.objects.select(self._workspace.selected)
             self._refresh_frame()
 
@@ -408,8 +424,9 @@ class CorrectPanel(QWidget):
         """Do something, and say what is wrong if it cannot be done."""
         try:
             return action(self.corrector())
-        except Sa2vaError as error:
-            self.refused.emit(error.message, error.hint)
+        except Exception as error:
+            failed = Failed.of(error)
+            self.refused.emit(failed.message, failed.hint)
             self._refresh()
             return None
 
@@ -426,7 +443,13 @@ class CorrectPanel(QWidget):
         name, agreed = QInputDialog.getText(self, "A new object", "Its name:")
         if agreed and name.strip():
             self._new_name = " ".join(name.split())
+            self._begin_anew()
             self._begin_marking(marks)
+
+    def _begin_anew(self) -> None:
+        """The next clicks are for another object than those before."""
+        self._marked_id = None
+        self.marking.begin_anew()
 
     def _rename_current(self) -> None:
         item = self.objects.currentItem()
@@ -481,8 +504,11 @@ class CorrectPanel(QWidget):
         """Let the user paint with napari's brush."""
         self._end_marking()
         workspace = self._workspace
-        if workspace is None or workspace.layer is None:
+        if workspace is None:
             return
+        if workspace.layer is None:
+            workspace.open_layer()
+        assert workspace.layer is not None
         workspace.view.viewer.layers.selection.active = workspace.layer
         workspace.layer.mode = "paint"
 
@@ -510,7 +536,7 @@ class CorrectPanel(QWidget):
 
     def _end_marking(self) -> None:
         self.marking.end()
-        self._new_name = ""
+        self._new_name, self._marked_id = "", None
         self._show_marking()
 
     def _show_marking(self) -> None:
@@ -533,17 +559,33 @@ class CorrectPanel(QWidget):
         self._new_name = name
 
     def _mark(self, click: Callable[[Corrector, int | None, str], int]) -> None:
-        if self._workspace is not None and self._workspace.job is not None:
-            self._pending = lambda: self._mark(click)
+        """Draw what was marked, for the object that is selected now, or for a new one."""
+        workspace, earlier = self._workspace, self._waiting
+        if workspace is None:
             return
 
-        def act(corrector: Corrector) -> None:
-            name, self._new_name = self._new_name, ""
-            object_id = click(corrector, None if name else self._one(), name)
-            if name:
-                corrector.workspace.select(object_id)
+        def begin(corrector: Corrector) -> None:
+            # A second click on an object that is still to be made goes with the first.
+            name = self._new_name or ("" if earlier is None else earlier.name)
+            mark = _Mark(workspace, None if name else self._one(), name, click)
+            self._marked_id, self._new_name = mark.object_id, ""
+            if workspace.job is None:
+                self._draw_marked(mark)
+            else:
+                self._waiting = mark
 
-        self._try(act)
+        self._try(begin)
+
+    def _draw_marked(self, mark: _Mark) -> None:
+        if mark.workspace is not self._workspace:
+            return
+
+        def draw(corrector: Corrector) -> None:
+            self._marked_id = mark.click(corrector, mark.object_id, mark.name)
+            if mark.name:
+                corrector.workspace.select(self._marked_id)
+
+        self._try(draw)
 
     # Ranges
 

@@ -254,9 +254,17 @@ class Corrector:
         points: Sequence[tuple[float, float, bool]] = (),
         box: tuple[float, float, float, float] | None = None,
     ) -> Region | None:
-        """The region that the last run looked at, if all that is marked lies inside."""
-        runs = [step for step in self.workspace.project.steps if isinstance(step, Run)]
-        region = runs[-1].region if runs else None
+        """The region that the run looked at which found the objects, of a new one the last run, if
+        all that is marked lies inside."""
+        found_in = {
+            sentence.object_id: step.region
+            for step in self.workspace.project.steps
+            if isinstance(step, Run)
+            for sentence in step.sentences
+        }
+        last = next(reversed(found_in.values()), None)
+        regions = {found_in.get(i) for i in object_ids} if object_ids else {last}
+        region = regions.pop() if len(regions) == 1 else None
         if region is None:
             return None
         y0, x0, y1, x1 = region

@@ -29,7 +29,7 @@ class Marking:
     ----------
     on_points : callable
         Called with the frame and all points on it, (y, x, whether the object is there) in px, after
-        each click.
+        each click inside the image.
     on_box : callable
         Called with the frame and (y0, x0, y1, x1) in px.
     """
@@ -66,6 +66,11 @@ class Marking:
             layer.current_symbol = _SYMBOLS[positive]
             layer.mode = "add"
         workspace.view.viewer.layers.selection.active = self.layer
+
+    def begin_anew(self) -> None:
+        """Take the points away, as the next are for another object; the tool stays."""
+        if self.layer is not None and self.marks != "box":
+            self.layer.data = np.empty((0, self.layer.ndim))
 
     def end(self) -> None:
         """Take the marks away, and make the masks the active layer again."""
@@ -115,13 +120,19 @@ class Marking:
         place = self._workspace.view.placement
         points = np.asarray(self.layer.data)
         frame = place.frame_of(points[-1])
-        if frame is None:
+        at = points[:, [place.dims.index("Y"), place.dims.index("X")]]
+        # A pixel reaches half a pixel from its centre.
+        size = np.array(self._workspace.view.shape[1:])
+        is_inside = ((at >= -0.5) & (at < size - 0.5)).all(axis=1)
+        if frame is None or not is_inside[-1]:
             return
-        y, x = place.dims.index("Y"), place.dims.index("X")
+        at = np.clip(at, 0, size - 1)
         here = [
-            (float(p[y]), float(p[x]), bool(positive))
-            for p, positive in zip(points, self.layer.features["positive"], strict=True)
-            if place.frame_of(p) == frame
+            (float(y), float(x), bool(positive))
+            for p, (y, x), positive, inside in zip(
+                points, at, self.layer.features["positive"], is_inside, strict=True
+            )
+            if inside and place.frame_of(p) == frame
         ]
         self._on_points(frame, here)
 

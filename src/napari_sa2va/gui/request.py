@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from psygnal import EmitLoopError
+
 from napari_sa2va.core.cancel import CancelToken
 from napari_sa2va.core.errors import RequestError, Sa2vaError
 from napari_sa2va.core.prompt import IMAGE, Prompt, PromptSet
@@ -101,6 +103,8 @@ class Failed:
     @classmethod
     def of(cls, error: BaseException) -> Failed:
         """Put an error into words."""
+        if isinstance(error, EmitLoopError) and error.__cause__ is not None:
+            error = error.__cause__  # of whoever heard a signal
         if isinstance(error, Sa2vaError):
             return cls(error.message, error.hint)
         words = str(error).strip()

@@ -15,7 +15,7 @@ import numpy as np
 from psygnal import Signal
 
 from napari_sa2va.analysis.timeline import Timeline
-from napari_sa2va.core.errors import RequestError, Sa2vaError
+from napari_sa2va.core.errors import RequestError
 from napari_sa2va.core.masklet import Overlap
 from napari_sa2va.gui.request import Failed, Opened
 from napari_sa2va.gui.stroke import paint_of
@@ -276,12 +276,13 @@ class Workspace:
             return
         try:
             self.do(strokes[0] if len(strokes) == 1 else Strokes(strokes=tuple(strokes)))
-        except Sa2vaError as error:
+        except Exception as error:
             self._refuse_paint([stroke.frame for stroke in strokes], error)
 
-    def _refuse_paint(self, frames: list[int], error: Sa2vaError) -> None:
+    def _refuse_paint(self, frames: list[int], error: Exception) -> None:
         self._show_frames(frames)
-        self.failed.emit(error.message, error.hint)
+        failed = Failed.of(error)
+        self.failed.emit(failed.message, failed.hint)
 
     # Showing
 
@@ -382,8 +383,9 @@ class Workspace:
     def _try(self, action: Any) -> None:
         try:
             action()
-        except Sa2vaError as error:
-            self.failed.emit(error.message, error.hint)
+        except Exception as error:
+            failed = Failed.of(error)
+            self.failed.emit(failed.message, failed.hint)
 
     def _show_change(self, change: Change) -> None:
         frames = change.frames
