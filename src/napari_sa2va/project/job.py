@@ -137,6 +137,7 @@ class Job:
             masks = event.masks if box is None else [box.paste(m, *size) for m in event.masks]
             pairs = zip(masks, event.scores, strict=True)
             cells = tuple(Cell(rle.encode(mask), float(score), "model") for mask, score in pairs)
+            _ = [cell.present for cell in cells]  # worked out here, and not when a list is drawn
             frame = event.frame if work.through_planes else event.frame + shift
             yield Drawn(replace(event, frame=frame), cells)
 

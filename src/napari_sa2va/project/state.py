@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from operator import attrgetter
 
 import numpy as np
 
@@ -124,11 +125,12 @@ class State:
 
     def frames_where(self, object_id: int, **attributes: bool) -> list[int]:
         """Frames on which the cell of an object is so, for example ``locked=True``."""
-        return [
-            t
-            for t, cell in enumerate(self.cells(object_id))
-            if all(bool(getattr(cell, name)) == wanted for name, wanted in attributes.items())
-        ]
+        cells = self.cells(object_id)
+        frames: Iterable[int] = range(len(cells))
+        for name, wanted in attributes.items():
+            get = attrgetter(name)
+            frames = [t for t in frames if bool(get(cells[t])) == wanted]
+        return list(frames)
 
     def masklet(self, object_id: int) -> Masklet:
         """Return an object as a masklet of its own, previews included."""
