@@ -428,16 +428,6 @@ def test_labels_from_elsewhere_are_taken_over_and_corrected(
     np.testing.assert_array_equal(labels.data, data)
 
 
-def test_a_layer_without_labels_is_not_taken_over(make_napari_viewer_proxy, qtbot) -> None:
-    viewer = make_napari_viewer_proxy()
-    viewer.add_labels(np.zeros((3, 16, 16), int), name="empty")
-    dock = SentenceDock(viewer, partial(messages_of, model=FakeModel()))
-    viewer.window.add_dock_widget(dock, name="Segment by sentence")
-    dock.correct.adopt()
-    qtbot.waitUntil(lambda: "has no label yet" in dock.panel.message.text(), timeout=WAIT_MS)
-    assert dock.bench.workspace is None
-
-
 def test_the_timeline_is_opened_once_by_the_button_of_the_dock(stage) -> None:
     _, dock, _ = stage
     for _ in range(2):

@@ -167,3 +167,58 @@ def test_what_was_done_is_copied_as_a_command_and_as_a_script(make_dock, movie, 
     assert "was copied" in dock.panel.message.text()
     titles = [dock.keep.steps.item(row).text() for row in range(dock.keep.steps.count())]
     assert titles == ["Find 'the red square'"]
+
+
+def test_what_failed_to_be_saved_can_be_worked_on_whatever_is_worked_on_now(
+    make_dock, movie, tmp_path, qtbot
+) -> None:
+    viewer, dock = make_dock()
+    corrected(viewer, dock, movie, qtbot)
+    workspace = dock.bench.workspace
+    begun = dock.keep._start
+
+    def start_elsewhere(task, words, saved=None) -> None:
+        def failing():
+            raise OSError("the disk is gone")
+
+        begun(failing, words, saved)
+        dock.keep._take_workspace(None)  # as if other masks had been chosen
+
+    dock.keep._start = start_elsewhere
+    dock.keep.save_to(tmp_path / "new")
+    finish(dock, qtbot)
+    assert not workspace.is_being_saved
+    workspace.do(Rename(object_id=1, name="x"))
+
+
+def test_masks_that_are_being_saved_are_not_saved_twice_at_once(
+    make_dock, movie, tmp_path, qtbot
+) -> None:
+    viewer, dock = make_dock()
+    corrected(viewer, dock, movie, qtbot)
+    dock.bench.workspace.is_being_saved = True
+    dock.keep.save_to(tmp_path / "new")
+    assert "being saved" in dock.panel.message.text()
+    assert dock.keep._work is None
+    assert not (tmp_path / "new").exists()
+
+
+def test_the_object_that_is_seen_where_two_overlap_is_the_same_after_opening(
+    make_dock, movie, tmp_path, qtbot
+) -> None:
+    viewer, dock = make_dock()
+    viewer.open(movie, plugin="napari", rgb=True, name="movie")
+    settings = dock.settings.value()
+    output = settings.output.model_copy(update={"overlap": "first"})
+    dock.settings.set_value(settings.model_copy(update={"output": output}))
+    dock.sentences.setPlainText("the red square\nthe blue square")
+    run_to_end(dock, qtbot)
+    workspace = dock.bench.workspace
+    workspace.do(Paint(frame=2, masks={2: rle.encode(square(0)[2])}))
+    assert (workspace.layer.data[2] == 1).sum() == 16
+    dock.keep.save_to(tmp_path / "kept")
+    finish(dock, qtbot)
+    _, other_dock = make_dock()
+    other_dock.keep.open_from(tmp_path / "kept")
+    finish(other_dock, qtbot)
+    assert (other_dock.bench.workspace.layer.data[2] == 1).sum() == 16

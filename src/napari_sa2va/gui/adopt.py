@@ -17,9 +17,9 @@ from napari_sa2va.core.cancel import CancelToken
 from napari_sa2va.core.errors import RequestError
 from napari_sa2va.gui.labels_view import LabelsView
 from napari_sa2va.gui.layer_axes import AxisChoice, LayerAxes, first_choice, read_axes
-from napari_sa2va.gui.layer_footage import footage_opener
+from napari_sa2va.gui.layer_footage import footage_opener, look_of
 from napari_sa2va.gui.placement import Placement, place
-from napari_sa2va.gui.workspace import Workspace
+from napari_sa2va.gui.workspace import Workspace, workspace_of
 from napari_sa2va.project.project import Project
 from napari_sa2va.project.steps.given import Given, GivenObject
 
@@ -52,7 +52,7 @@ class Adoption:
     Raises
     ------
     RequestError
-        If the layer is a pyramid, which cannot be painted on.
+        If the layer is a pyramid or write-protected, which cannot be painted on.
     AxesError
         If it has fewer than two dims.
     """
@@ -71,6 +71,13 @@ class Adoption:
         self._shape = self.placement.stack_length, *size
         self._image = image
         self._data: Any = layer.data
+        if isinstance(self._data, np.ndarray) and not self._data.flags.writeable:
+            raise RequestError(
+                f"{layer.name!r} cannot be written to.",
+                "Take over a copy of it, or save and open it.",
+            )
+        self._was_painted = False
+        layer.events.paint.connect(self._note_paint)
 
     def read(self, cancel: CancelToken) -> Iterator[Looked | Given]:
         """Read every frame; on any thread.
@@ -85,7 +92,7 @@ class Adoption:
         Raises
         ------
         RequestError
-            If there are no labels, or too many.
+            If there are too many labels.
         """
         masks: dict[int, dict[int, rle.Rle]] = {}
         total = self._shape[0]
@@ -104,11 +111,6 @@ class Adoption:
                     "Take over a layer with the objects that you want to look through.",
                 )
             yield Looked(f + 1, total)
-        if not masks:
-            raise RequestError(
-                f"{self.layer.name!r} has no label yet.",
-                "Paint something first, or run a sentence.",
-            )
         nothing = rle.empty(*self._shape[1:])
         names = self._names()
         yield Given(
@@ -124,7 +126,21 @@ class Adoption:
         )
 
     def finish(self, step: Given) -> Workspace:
-        """Make the workspace; on the thread that owns the layers."""
+        """Make the workspace; on the thread that owns the layers.
+
+        Raises
+        ------
+        RequestError
+            If the layer is not as it was when it was read.
+        """
+        known = workspace_of(self.layer)
+        if known is not None:  # taken over from another dock meanwhile
+            return known
+        is_there = self.layer in self._viewer.layers and self.layer.data is self._data
+        if not is_there or self._was_painted:
+            raise RequestError(
+                f"{self.layer.name!r} was changed while it was read.", "Take it over once more."
+            )
         view = LabelsView(self._viewer, self.placement, self._shape)
         project = Project(self._shape, self.placement.planes)
         name, key = self.layer.name, ""
@@ -137,9 +153,14 @@ class Adoption:
             if same and placement.planes == self.placement.planes and size == self._shape[1:]:
                 project.footage = footage_opener(image, axes, choice)()
         workspace = Workspace(project, view, image_name=name, image_key=key)
+        if self._image is not None:
+            workspace.look = look_of(*self._image)
         workspace.adopt(self.layer)
         workspace.do(step)
         return workspace
+
+    def _note_paint(self, event: object) -> None:
+        self._was_painted = True
 
     def _names(self) -> dict[int, str]:
         features = self.layer.features

@@ -32,6 +32,7 @@ from napari_sa2va.gui.forms import heading, quiet_label
 from napari_sa2va.gui.marking import Marking, Marks
 from napari_sa2va.gui.object_list import ObjectList
 from napari_sa2va.gui.request import Failed
+from napari_sa2va.gui.timeline_words import tip_markup
 from napari_sa2va.gui.worker import RunHandle, start_work
 from napari_sa2va.gui.workspace import workspace_of
 from napari_sa2va.project.steps.base import ModelStep
@@ -314,7 +315,11 @@ class CorrectPanel(QWidget):
             self.refused.emit(message.message, message.hint)
         else:
             adoption, step = message
-            self._bench.take_adopted(adoption.finish(step))
+            try:
+                self._bench.take_adopted(adoption.finish(step))
+            except Exception as error:
+                failed = Failed.of(error)
+                self.refused.emit(failed.message, failed.hint)
         self._offer_adoption()
 
     def _offer_adoption(self, event: Any = None) -> None:
@@ -323,7 +328,7 @@ class CorrectPanel(QWidget):
         can = isinstance(layer, Labels) and workspace_of(layer) is None
         self.adopt_button.setVisible(can)
         if can and layer is not None:
-            text = f"Take over {layer.name!r}"
+            text = f"Take over {layer.name!r}".replace("&", "&&")  # or it would mark a key
             metrics = self.adopt_button.fontMetrics()
             shown = metrics.elidedText(text, Qt.TextElideMode.ElideMiddle, _ADOPT_PX)
             self.adopt_button.setText(shown)
@@ -346,7 +351,7 @@ class CorrectPanel(QWidget):
         ):
             keys = "Ctrl+Z" if word == "Undo" else "Ctrl+Shift+Z"
             what = f": {changes[-1].title}" if changes else ""
-            button.setToolTip(f"{word}{what} ({keys} in the masks layer)")
+            button.setToolTip(tip_markup(f"{word}{what} ({keys} in the masks layer)"))
         for needing in (
             self.backward_button, self.both_button, self.forward_button, self.ask_button,
         ):  # fmt: skip

@@ -13,7 +13,7 @@ from napari_sa2va.gui.bench import Bench
 from napari_sa2va.gui.eliding import ElidingCombo
 from napari_sa2va.gui.forms import heading
 from napari_sa2va.gui.labels_view import LabelsView, load_ahead
-from napari_sa2va.gui.layer_footage import footage_opener
+from napari_sa2va.gui.layer_footage import footage_opener, look_of
 from napari_sa2va.gui.layer_picker import LayerPicker
 from napari_sa2va.gui.model_tasks import need_of
 from napari_sa2va.gui.placement import place
@@ -118,6 +118,7 @@ class FindPanel(QWidget):
                 image_key=str(layer.unique_id),
                 overlap=settings.output.overlap,
             )
+            workspace.look = look_of(layer, axes, choice)
         next_id = workspace.project.state.next_id
         box = self.picker.box()
         step = Run(
@@ -168,7 +169,8 @@ class FindPanel(QWidget):
         self.picker.unwatch()
 
     def _fits(self, workspace: Workspace) -> bool:
-        """Whether objects of the image that is chosen, as it is to be played, can be added to it."""
+        """Whether objects of the image that is chosen, as the model is to see it, can be added to it:
+        corrections and a replay look at all objects of a layer in one way."""
         layer = self.picker.layer
         if layer is None or not workspace.is_shown:
             return False
@@ -178,6 +180,7 @@ class FindPanel(QWidget):
             workspace.image_key == str(layer.unique_id)
             and workspace.view.placement.dims == placement.dims
             and workspace.view.placement.stack_length == placement.stack_length
+            and workspace.look in ("", look_of(layer, axes, choice))
         )
 
     def offer_masks(self, *ignored: object) -> None:

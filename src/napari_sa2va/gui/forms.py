@@ -14,7 +14,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 from magicgui.widgets import create_widget
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
-from qtpy.QtCore import Signal
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -278,6 +278,7 @@ def quiet_label() -> QLabel:
     that is easy to read."""
     label = QLabel()
     label.setWordWrap(True)
+    label.setTextFormat(Qt.TextFormat.PlainText)
     font = label.font()
     font.setItalic(True)
     label.setFont(font)

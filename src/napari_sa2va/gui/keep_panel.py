@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 class _Done:
     """What came of saving or opening."""
 
-    workspace: Workspace | None = None
     saved: Saved | None = None
     project: Project | None = None
     view: dict[str, Any] | None = None
@@ -151,10 +150,10 @@ class KeepPanel(QWidget):
         except Sa2vaError as error:
             self.refused.emit(error.message, error.hint)
             return
-        workspace.is_being_saved = True
         self._start(
-            lambda: _Done(workspace, save(workspace.project, folder, view=view)),
+            lambda: _Done(saved=save(workspace.project, folder, view=view)),
             f"Saving {folder.name} …",
+            workspace,
         )
 
     def open(self) -> None:
@@ -181,16 +180,20 @@ class KeepPanel(QWidget):
 
         self._start(task, f"Opening {folder.name} …")
 
-    def _start(self, task: Task, words: str) -> None:
+    def _start(self, task: Task, words: str, saved: Workspace | None = None) -> None:
         if self._work is not None:
             return
+        if saved is not None:
+            if saved.is_being_saved:
+                self.refused.emit("The project is being saved.", "Try again in a moment.")
+                return
+            saved.is_being_saved = True
         self.place.setText(words)
         self._enable(False)
-        self._work = start_work(task, self._take, _run)
+        self._work = start_work(task, lambda done: self._take(done, saved), _run)
 
-    def _take(self, done: _Done | Failed) -> None:
+    def _take(self, done: _Done | Failed, workspace: Workspace | None) -> None:
         self._work = None
-        workspace = done.workspace if isinstance(done, _Done) else self._workspace
         if workspace is not None:
             workspace.is_being_saved = False
         if not isalive(self):

@@ -11,6 +11,7 @@ from napari_sa2va.gui.labels_view import LabelsView
 from napari_sa2va.gui.layer_identity import LayerIdentity, find_layer, identity_of
 from napari_sa2va.gui.placement import Placement
 from napari_sa2va.gui.workspace import Workspace
+from napari_sa2va.project.folder import overlap_of
 from napari_sa2va.project.footage import Footage
 from napari_sa2va.project.project import Project
 
@@ -88,6 +89,7 @@ def show_project(viewer: Viewer, project: Project, view: dict[str, Any]) -> Work
         LabelsView(viewer, placement, project.state.shape),
         image_name=name if image is None else image.name,
         image_key="" if image is None else str(image.unique_id),
+        overlap=overlap_of(project),
     )
     workspace.open_layer()
     assert workspace.layer is not None

@@ -16,6 +16,7 @@ from qtpy.QtCore import QTimer
 
 from napari_sa2va.core.errors import OutputError
 from napari_sa2va.core.palette import Color
+from napari_sa2va.gui.mask_store import MaskStore
 from napari_sa2va.gui.placement import Placement
 
 if TYPE_CHECKING:
@@ -45,18 +46,28 @@ class LabelsView:
     placement : Placement
     shape : tuple of int
         (F, Y, X) of the stack.
+    store : MaskStore, optional
+        Where the label images lie; by default in memory, which they take as they are written.
 
     Attributes
     ----------
+    store : MaskStore
     layer : napari.layers.Labels or None
     on_paint : callable or None
         Called with the frames that somebody has painted on, a moment after the stroke.
     """
 
-    def __init__(self, viewer: Viewer, placement: Placement, shape: tuple[int, int, int]) -> None:
+    def __init__(
+        self,
+        viewer: Viewer,
+        placement: Placement,
+        shape: tuple[int, int, int],
+        store: MaskStore | None = None,
+    ) -> None:
         self.viewer = viewer
         self.placement = placement
         self.shape = shape
+        self.store = MaskStore(np.zeros(shape, np.uint8)) if store is None else store
         self.layer: Labels | None = None
         self.on_paint: Callable[[list[int]], None] | None = None
         self._data: Any = None
@@ -77,12 +88,18 @@ class LabelsView:
         layer = self.layer
         return layer is not None and layer in self.viewer.layers and layer.data is self._data
 
+    @property
+    def highest_label(self) -> int:
+        """The highest label that there is room for: an array in memory grows, one on disk does not."""
+        is_fixed = self.layer is not None and not isinstance(self._data, np.ndarray)
+        dtype = self._data.dtype if is_fixed else np.uint16
+        return int(np.iinfo(dtype).max)
+
     def open(
         self,
         name: str,
         colors: Mapping[int, Color],
         *,
-        data: Any = None,
         features: Mapping[str, list[Any]] | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> Labels:
@@ -93,18 +110,12 @@ class LabelsView:
         name : str
         colors : mapping of int to (red, green, blue)
             By label, 0 to 255.
-        data : array, optional
-            NumPy (F, Y, X), or an array on disk in the shape that `Placement.layer_shape` tells. By
-            default zeros, which take no memory until they are written to.
         features, metadata : optional
             Of the layer.
         """
-        if data is not None:
-            layer = self._layer_of(data)
-        elif max(colors, default=0) <= np.iinfo(np.uint8).max:
-            layer = self._made
-        else:
-            layer = self._layer_of(np.zeros(self.shape, np.uint16))
+        layer = self._made
+        if max(colors, default=0) > np.iinfo(layer.data.dtype).max:
+            layer.data = layer.data.astype(np.uint16)
         self._data = layer.data
         self._colors = dict(colors)
         layer.name = name
@@ -259,7 +270,13 @@ class LabelsView:
         if int(plane.max(initial=0)) > np.iinfo(self._data.dtype).max:
             self._widen()
         part = self.placement.to_layer(plane).astype(self._data.dtype, copy=False)
-        self._data[self.placement.plane_index(f)] = part
+        try:
+            self._data[self.placement.plane_index(f)] = part
+        except OSError as error:
+            raise OutputError(
+                f"The masks of frame {f} cannot be kept on disk: {error}.",
+                "Make room there, and press Continue.",
+            ) from error
 
     def _freshen(self, f: int) -> bool:
         """Paint a frame if it is out of date; whether it was."""
@@ -313,12 +330,8 @@ class LabelsView:
     def _widen(self) -> None:
         """Give labels beyond 255 room."""
         assert self.layer is not None
-        if not isinstance(self._data, np.ndarray):
-            raise OutputError(
-                f"The array on disk holds labels up to {np.iinfo(self._data.dtype).max} only.",
-                "Begin again with a new layer.",
-            )
         self._data = self._data.astype(np.uint16)
+        self.store = MaskStore(self._data)  # the array before would be kept for nothing
         self.layer.data = self._data
 
     def _point(self) -> tuple[float, ...]:
@@ -333,10 +346,7 @@ class LabelsView:
     @cached_property
     def _made(self) -> Labels:
         """The layer before it is in the viewer: it knows already where it lies."""
-        return self._layer_of(np.zeros(self.shape, np.uint8))
-
-    def _layer_of(self, data: Any) -> Labels:
-        return Labels(self.placement.view(data), **self.placement.transform)
+        return Labels(self.placement.view(self.store.data), **self.placement.transform)
 
     def _moved_to(self, f: int) -> bool:
         """Move the slider along; whether that drew the frame anew."""

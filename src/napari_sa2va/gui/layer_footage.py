@@ -14,6 +14,19 @@ if TYPE_CHECKING:
     from napari_sa2va.core.recording import Recording
 
 
+def look_of(layer: Any, axes: LayerAxes, choice: AxisChoice) -> str:
+    """What tells apart two ways of looking at a layer: its pixels, planes, channels and limits."""
+    at = [
+        (axis.dim, choice.rests.get(axis.dim, "view"), choice.position(axis.dim))
+        if choice.rests.get(axis.dim, "view") == "view"
+        else (axis.dim, choice.rests[axis.dim])
+        for axis in axes.others
+        if axis.dim != choice.plays
+    ]
+    layers = [str(one.unique_id) for one in (layer, *choice.beside)]
+    return repr((layers, choice.plays, at, clip_arguments(layer, axes, choice)))
+
+
 def footage_opener(layer: Any, axes: LayerAxes, choice: AxisChoice) -> Callable[[], Footage]:
     """What opens the pixels of a layer, on any thread.
 

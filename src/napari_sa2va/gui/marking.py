@@ -123,7 +123,7 @@ class Marking:
         at = points[:, [place.dims.index("Y"), place.dims.index("X")]]
         # A pixel reaches half a pixel from its centre.
         size = np.array(self._workspace.view.shape[1:])
-        is_inside = ((at >= -0.5) & (at < size - 0.5)).all(axis=1)
+        is_inside = np.all((at >= -0.5) & (at < size - 0.5), axis=1)
         if frame is None or not is_inside[-1]:
             return
         at = np.clip(at, 0, size - 1)

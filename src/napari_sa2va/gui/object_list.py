@@ -15,6 +15,7 @@ from qtpy.QtWidgets import (
 
 from napari_sa2va.core.palette import Color
 from napari_sa2va.gui.swatch import swatch_of
+from napari_sa2va.gui.timeline_words import tip_markup
 from napari_sa2va.gui.workspace import Workspace
 
 _NAME, _FRAMES, _SCORE = range(3)
@@ -72,7 +73,7 @@ class ObjectList(QTreeWidget):
                 item.setData(_NAME, _ID, object_id)
                 item.setIcon(_NAME, QIcon(swatch_of(QColor(*card.color))))
                 item.setFlags(item.flags() | Qt.ItemFlag.ItemIsEditable)
-                item.setToolTip(_NAME, tip)
+                item.setToolTip(_NAME, tip_markup(tip))
                 for column in (_FRAMES, _SCORE):
                     item.setTextAlignment(
                         column, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter

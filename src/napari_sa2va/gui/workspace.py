@@ -74,6 +74,8 @@ class Workspace:
 
     Attributes
     ----------
+    look : str
+        How the model sees the image, see `layer_footage.look_of`; empty if nobody knows.
     frames_changed : Signal(set of int or None)
         Masks of these frames are other ones; None is all frames.
     objects_changed : Signal()
@@ -109,7 +111,7 @@ class Workspace:
         self.image_key = image_key
         self.overlap: Overlap = overlap
         self.key = uuid4().hex
-        self.settings: Any = None
+        self.look = ""
         self.job: Job | None = None
         self.is_being_saved = False
         self._keeps_features = False  # of a layer that was taken over
@@ -163,8 +165,23 @@ class Workspace:
         self._refuse_while_saving()
         change = self.project.do(step)
         if change is not None:
+            try:
+                self._check_room(change)
+            except RequestError:
+                self.project.undo()
+                self.project.history.undone.clear()
+                raise
             self._show_change(change)
         return change
+
+    def _check_room(self, change: Change) -> None:
+        """Refuse objects whose labels do not fit into the layer."""
+        highest = self.view.highest_label
+        if max(change.cards, default=0) > highest:
+            raise RequestError(
+                f"The array of this layer holds labels up to {highest} only.",
+                "Begin again with a new layer.",
+            )
 
     def undo(self) -> Change | None:
         """Take back the last thing that was done, and show it."""
@@ -197,7 +214,13 @@ class Workspace:
             If it cannot be done, or another job is on its way.
         """
         self._refuse_while_saving()
-        self.job = self.project.begin(step)
+        job = self.project.begin(step)
+        try:
+            self._check_room(job.change)
+        except RequestError:
+            self.project.end(job, complete=False)
+            raise
+        self.job = job
         self.job_changed.emit(True)
         self.history_changed.emit()
         if self.layer is not None and self.job.change.cards:
