@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import dask.array as da
 import numpy as np
+from qtpy.QtCore import QTimer
 
 from napari_sa2va._tests.fakes import FakeGrounding, FakeModel, FakePrediction, FakeTracker
 from napari_sa2va._tests.heartbeat import COLLECTION, Gap, Heartbeat, rest, spin
@@ -30,7 +31,7 @@ SENTENCES = ("the large yellow cell", "the blue cell", "the lowest cell")
 """Things to find in the sample movie."""
 
 LAYER = "a layer was made"
-"""Noted where a layer came into the viewer."""
+"""Noted where a layer came into the viewer, and where it was drawn first."""
 
 END = "the run had ended"
 
@@ -58,17 +59,17 @@ class Disks:
         found = np.zeros((self.count, self.side, self.side), bool)
         for i in range(self.count):
             top = i * self.side // self.count
-            left = (i * 40 + 9 * t) % (self.side - 2 * radius)
+            left = (i * 40 + t * max(self.side // 100, 1)) % (self.side - 2 * radius)
             found[i, top : top + 2 * radius, left : left + 2 * radius] = disk
         return found
 
     def movie(self) -> da.Array:
-        """Grey frames (T, Y, X), made when they are asked for; no two are alike."""
+        """Grey frames (T, Y, X), made when they are asked for; two corners tell which one it is."""
 
         def frame(block_info: dict) -> np.ndarray:
             t = block_info[None]["chunk-location"][0]
             pixels = np.full((1, self.side, self.side), 90, np.uint8)
-            pixels[0, :8, :8] = t % 251
+            pixels[0, :8, :8], pixels[0, :8, 8:16] = t % 251, t // 251
             return pixels
 
         chunks = ((1,) * self.num_frames, (self.side,), (self.side,))
@@ -91,7 +92,8 @@ class DiskTracker(FakeTracker):
         self.disks = disks
 
     def decode_language(self, features, embeddings, decoder):
-        return self._of(0, [int(e[0]) for e in embeddings])
+        t = int(features[0, 0, 0]) + 251 * int(features[0, 8, 0])
+        return self._of(t, [int(e[0]) for e in embeddings])
 
     def prompt_language(self, t, features, object_ids, embeddings, decoder=None):
         return self._prompted(t, object_ids, [int(e[0]) for e in embeddings])
@@ -201,6 +203,7 @@ def watched_layer(viewer: Viewer) -> Gap:
         rest(0.1)
         viewer.add_layer(layer)
         beat.note(LAYER)
+        QTimer.singleShot(0, partial(beat.note, LAYER))
         rest(_AFTER_S)
     viewer.layers.remove(layer)
     gap = beat.longest_with(LAYER)
@@ -215,6 +218,7 @@ def _watched(dock: SentenceDock, action: Callable[[], object]) -> Heartbeat:
 
         def inserted(event: object) -> None:
             beat.note(LAYER)
+            QTimer.singleShot(0, partial(beat.note, LAYER))  # when it is drawn first
 
         layers.events.inserted.connect(inserted)
         action()
