@@ -6,20 +6,27 @@ import gc
 import json
 import subprocess
 import sys
+import tempfile
 import weakref
+from functools import partial
 
 import numpy as np
 import psutil
 import pytest
 import zarr
 
+from napari_sa2va._tests.fakes import FakeModel
 from napari_sa2va.core import rle
 from napari_sa2va.core.errors import OutputError
 from napari_sa2va.core.palette import color_of
 from napari_sa2va.gui import mask_store
+from napari_sa2va.gui.dock import SentenceDock
+from napari_sa2va.gui.keeper import show_project, view_of
 from napari_sa2va.gui.labels_view import LabelsView
 from napari_sa2va.gui.mask_store import make_store
 from napari_sa2va.gui.placement import Placement
+from napari_sa2va.gui.preferences import change_preferences
+from napari_sa2va.gui.request import messages_of
 from napari_sa2va.gui.workspace import Workspace, workspace_of
 from napari_sa2va.project.project import Project
 from napari_sa2va.project.steps.add import Add
@@ -229,6 +236,68 @@ def test_a_full_disk_stops_with_words(make_workspace, monkeypatch) -> None:
     monkeypatch.setattr(LabelsView, "is_shown", True)
     with pytest.raises(OutputError, match="No space left on device"):
         workspace.view.show(0, np.zeros(SIZE, np.uint16))
+
+
+# -- in the dock ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def run_on_large_movie(make_napari_viewer_proxy, qtbot, monkeypatch, tmp_path):
+    """Run the dock on a movie whose masks are above what a person wants to have in memory."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    change_preferences(disk_above_mb=1)
+    docks = []
+
+    def run() -> SentenceDock:
+        movie = np.zeros((NUM_FRAMES, 400, 500, 3), np.uint8)  # masks of 1.2 MB
+        movie[:, 100:200, 50:90, 0] = 200
+        viewer = make_napari_viewer_proxy()
+        viewer.add_image(movie, rgb=True, name="movie")
+        dock = SentenceDock(viewer, partial(messages_of, model=FakeModel()))
+        docks.append(dock)
+        viewer.window.add_dock_widget(dock)
+        dock.sentences.setPlainText("the red square")
+        dock.run()
+        qtbot.waitUntil(lambda: not dock.controller.running, timeout=WAIT_MS)
+        return dock
+
+    yield run
+    for dock in docks:
+        dock.controller.stop()
+
+
+def test_the_masks_of_a_run_go_to_disk_above_the_size_that_is_preferred(
+    run_on_large_movie, tmp_path
+) -> None:
+    workspace = run_on_large_movie().bench.workspace
+    layer = workspace.layer
+    assert isinstance(layer.data, zarr.Array)
+    assert [workspace.view.store.folder] == list(tmp_path.iterdir())
+    expected = np.zeros((NUM_FRAMES, 400, 500), np.uint16)
+    expected[:, 100:200, 50:90] = 1
+    np.testing.assert_array_equal(layer.data[:], expected)
+    workspace.undo()
+    assert not layer.data[:].any()
+
+
+def test_a_person_with_an_older_napari_is_told_why_it_takes_memory(
+    run_on_large_movie, monkeypatch
+) -> None:
+    monkeypatch.setattr(mask_store, "version", lambda name: "0.6.6")
+    dock = run_on_large_movie()
+    assert isinstance(dock.bench.workspace.layer.data, np.ndarray)
+    assert "napari 0.6.6 cannot paint into arrays on disk" in dock.panel.message.text()
+
+
+def test_a_project_that_is_opened_has_its_masks_on_disk_too(run_on_large_movie) -> None:
+    workspace = run_on_large_movie().bench.workspace
+    view = view_of(workspace, "", {})
+    opened = show_project(workspace.view.viewer, workspace.project, view)
+    assert isinstance(opened.layer.data, zarr.Array)
+    np.testing.assert_array_equal(opened.view.read(3), workspace.view.read(3))
+
+
+# -- memory -----------------------------------------------------------------------------------------
 
 
 def test_a_long_movie_of_large_frames_takes_little_memory(tmp_path) -> None:

@@ -137,6 +137,8 @@ class SentenceDock(QWidget):
     def _begin_run(self) -> None:
         workspace, step, open_footage = self.finder.request()
         self._start(workspace, step, open_footage)
+        if workspace.view.store.note:
+            self.panel.show_note(workspace.view.store.note, "")
         self.finder.remember()
         self.bench.take(workspace)
 

@@ -15,8 +15,10 @@ from napari_sa2va.gui.forms import heading
 from napari_sa2va.gui.labels_view import LabelsView, load_ahead
 from napari_sa2va.gui.layer_footage import footage_opener, look_of
 from napari_sa2va.gui.layer_picker import LayerPicker
+from napari_sa2va.gui.mask_store import make_store
 from napari_sa2va.gui.model_tasks import need_of
 from napari_sa2va.gui.placement import place
+from napari_sa2va.gui.preferences import preferences
 from napari_sa2va.gui.recent_button import RecentButton
 from napari_sa2va.gui.request import prompts_in
 from napari_sa2va.gui.sentence_edit import SentenceEdit
@@ -111,9 +113,10 @@ class FindPanel(QWidget):
         if workspace is None or not self._fits(workspace):
             placement = place(layer, axes, choice)
             shape = placement.stack_length, axes.shape[axes.y], axes.shape[axes.x]
+            store = make_store(placement, shape, above_mb=preferences().disk_above_mb)
             workspace = Workspace(
                 Project(shape, placement.planes),
-                LabelsView(self._viewer, placement, shape),
+                LabelsView(self._viewer, placement, shape, store),
                 image_name=layer.name,
                 image_key=str(layer.unique_id),
                 overlap=settings.output.overlap,

@@ -9,7 +9,9 @@ import numpy as np
 from napari_sa2va.core.errors import ProjectError, RequestError
 from napari_sa2va.gui.labels_view import LabelsView
 from napari_sa2va.gui.layer_identity import LayerIdentity, find_layer, identity_of
+from napari_sa2va.gui.mask_store import make_store
 from napari_sa2va.gui.placement import Placement
+from napari_sa2va.gui.preferences import preferences
 from napari_sa2va.gui.workspace import Workspace
 from napari_sa2va.project.folder import overlap_of
 from napari_sa2va.project.footage import Footage
@@ -84,9 +86,11 @@ def show_project(viewer: Viewer, project: Project, view: dict[str, Any]) -> Work
     image = None if wanted is None else find_layer(viewer.layers, wanted)
     if image is None and project.footage is not None:
         image = _add_image(viewer, project.footage, placement, name)
+    shape = project.state.shape
+    store = make_store(placement, shape, above_mb=preferences().disk_above_mb)
     workspace = Workspace(
         project,
-        LabelsView(viewer, placement, project.state.shape),
+        LabelsView(viewer, placement, shape, store),
         image_name=name if image is None else image.name,
         image_key="" if image is None else str(image.unique_id),
         overlap=overlap_of(project),
