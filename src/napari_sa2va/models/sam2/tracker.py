@@ -108,9 +108,7 @@ class Tracker:
         self.objects_per_pass = objects_per_pass
         self.offload = offload
         self.num_encoded = 0
-        self._memories = Memories(
-            sam2.num_maskmem, sam2.max_obj_ptrs_in_encoder, max_conditioning
-        )
+        self._memories = Memories(sam2.num_maskmem, sam2.max_obj_ptrs_in_encoder, max_conditioning)
 
     @property
     def device(self) -> torch.device:
