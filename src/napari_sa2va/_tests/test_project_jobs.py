@@ -384,6 +384,28 @@ def test_of_several_planes_each_has_its_own_frames_and_one_id():
         project.begin(Carry(conditions={1: (frame,)}, span=span, settings=SETTINGS))
 
 
+@pytest.mark.parametrize("stop_after", [1, 5, 9, 12])
+def test_a_run_over_planes_that_was_stopped_is_continued(stop_after: int):
+    step = ask("the red one", "the blue one", begin_near=STACK_FRAMES + 1)
+    whole, project = stack_project(), stack_project()
+    drive(whole, step)
+    drive(project, step, stop_after=stop_after)
+    known = {
+        (i, f): project.state.cell(i, f)
+        for i in (1, 2)
+        for f in range(project.state.num_frames)
+        if project.state.cell(i, f).final
+    }
+    more = project.continuation()
+    assert isinstance(more, Run)
+    drive(project, more)
+    assert picture_of(project.state) == picture_of(whole.state)
+    assert all(project.state.cell(*key) is cell for key, cell in known.items())
+    assert project.continuation() is None
+    again = replay(project, model=FakeModel())
+    assert again.same
+
+
 def test_previews_of_key_frames_are_not_locked():
     project = stopped_run()
     project.do(Lock(object_ids=(1,), span=ALL_FRAMES))

@@ -147,7 +147,7 @@ class Project:
         """Do again what was undone last; None if there is none."""
         return self.history.redo()
 
-    def continuation(self) -> Carry | None:
+    def continuation(self) -> Carry | Run | None:
         """The step that goes on where the last run was stopped; None if nothing is missing."""
         stopped = [s for s in self.steps if isinstance(s, Run) and s.masks_taken >= 0]
         return continue_run(stopped[-1], self.state) if stopped else None

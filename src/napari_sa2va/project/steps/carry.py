@@ -123,15 +123,18 @@ def conditions_of(state: State, object_id: int, span: Span, here: int | None) ->
     return tuple(sorted(list(dict.fromkeys(ranked))[:MOST_CONDITIONS]))
 
 
-def continue_run(run: Run, state: State) -> Carry | None:
+def continue_run(run: Run, state: State) -> Carry | Run | None:
     """The step that does what a run was stopped before; None if nothing is missing.
 
     Frames are carried in the direction of the run, from the key frames that it had drawn, what was
-    corrected or locked since, and the last masks before the gap.
+    corrected or locked since, and the last masks before the gap. Where every plane is followed, what
+    was found is carried from plane to plane, so all is done again and what is missing is taken.
     """
     direction = run.settings.tracking.propagation.kind
-    if direction not in get_args(Direction) or state.planes > 1:
+    if direction not in get_args(Direction):
         return None
+    if state.planes > 1:
+        return _run_again(run, state)
     conditions: dict[int, tuple[int, ...]] = {}
     missing: set[int] = set()
     for sentence in run.sentences:
@@ -170,3 +173,25 @@ def continue_run(run: Run, state: State) -> Carry | None:
         settings=run.settings,
         region=run.region,
     )
+
+
+def _run_again(run: Run, state: State) -> Run | None:
+    """The same run, for the objects that have no final mask on some frame; None if there are none."""
+    direction = run.settings.tracking.propagation.kind
+    first = state.plane_of(max(run.begin_near, 0)) * state.frames_per_plane
+    asked = range(first, first + state.frames_per_plane)
+    whole = set()
+    for object_id in run.drawn_ids:
+        if object_id not in state.cards or not state.cards[object_id].found:
+            whole.add(object_id)
+            continue
+        cells = state.cells(object_id)
+        known = [t for t in asked if cells[t].code is not None] or [asked[0], asked[-1]]
+        # Against its direction, a run draws nothing beyond its key frames.
+        beyond = {t for t in asked if direction == "forward" and t < known[0]}
+        beyond |= {t for t in asked if direction == "backward" and t > known[-1]}
+        if all(cell.final for t, cell in enumerate(cells) if t not in beyond):
+            whole.add(object_id)
+    missing = run.without(whole)
+    anew = {"only_missing": True, "masks_taken": -1, "answers_taken": -1}
+    return missing.model_copy(update=anew) if missing.sentences else None

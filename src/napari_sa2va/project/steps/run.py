@@ -39,10 +39,15 @@ class Run(ModelStep):
     sentences: tuple[Sentence, ...] = Field(min_length=1)
     settings: RunSettings
     begin_near: int = Field(-1, description="Frame in view when it began; -1 if none was.")
+    only_missing: bool = Field(
+        False, description="The objects are there: fill the frames that have no final mask."
+    )
 
     @property
     def title(self) -> str:
         first, *more = self.sentences
+        if self.only_missing:
+            return f"Continue to find {first.name!r}" + (f" and {len(more)} more" if more else "")
         return f"Find {first.name!r}" + (f" and {len(more)} more" if more else "")
 
     @property
@@ -54,6 +59,10 @@ class Run(ModelStep):
         return self.model_copy(update={"sentences": kept})
 
     def prepare(self, edit: Edit) -> None:
+        if self.only_missing:
+            for object_id in self.drawn_ids:
+                edit.state.card(object_id)
+            return
         for sentence in self.sentences:
             if sentence.object_id < edit.state.next_id:
                 raise RequestError(
@@ -79,12 +88,14 @@ class Run(ModelStep):
         if not answered.found:
             nothing = Cell(rle.empty(*edit.state.shape[1:]), 0.0, "model")
             for t in range(edit.state.num_frames):
-                edit.offer(answered.object_id, t, nothing)
+                if not (self.only_missing and edit.cell(answered.object_id, t).final):
+                    edit.offer(answered.object_id, t, nothing)
 
     def take(self, edit: Edit, event: FrameMasks, cells: Sequence[Cell]) -> None:
         for object_id, cell in zip(event.object_ids, cells, strict=True):
+            there = edit.cell(object_id, event.frame)
             if isinstance(event, KeyMasks):
-                if not edit.cell(object_id, event.frame).final:
+                if not there.final:
                     edit.offer(object_id, event.frame, replace(cell, origin="key"))
-            else:
+            elif not (self.only_missing and there.final):
                 edit.offer(object_id, event.frame, cell)
