@@ -21,6 +21,8 @@ from napari_sa2va.gui.request import messages_of
 from napari_sa2va.gui.workspace import workspace_of
 from napari_sa2va.project.steps.given import Given
 from napari_sa2va.project.steps.paint import Paint
+from napari_sa2va.project.steps.review import Review
+from napari_sa2va.project.steps.spans import Span
 
 
 @pytest.fixture
@@ -119,6 +121,9 @@ def test_objects_are_added_only_to_masks_that_were_looked_for_in_the_same_way(
     run_to_end(dock, qtbot)
     dock.finder.offer_masks()
     assert dock.finder.into.count() == 2
+    dock.finder.into.setCurrentIndex(1)
+    dock.bench.workspace.do(Review(span=Span.of(0)))
+    assert dock.finder.into.currentIndex() == 1, "what was chosen stays"
     viewer.dims.set_current_step(1, 2)
     dock.finder.offer_masks()
     assert dock.finder.into.count() == 1, "these are masks of another plane"

@@ -219,6 +219,17 @@ def test_a_run_whose_masks_cannot_be_shown_is_stopped(parts) -> None:
     assert not controller.running
 
 
+def test_a_sink_that_cannot_even_end_leaves_nothing_running(parts) -> None:
+    controller, view, starter, sinks, _ = parts
+    controller.run(request_for("the red one"))
+    sinks[0].take.side_effect = ZeroDivisionError("in a callback")
+    sinks[0].end.side_effect = ZeroDivisionError("in a callback")
+    starter.says[0](next(messages_of_a_run("the red one")))
+    assert not controller.running
+    view.set_running.assert_called_with(False)
+    assert "in a callback" in view.show_error.call_args.args[0]
+
+
 def test_sentences_are_the_lines_that_are_not_empty() -> None:
     prompts = prompts_in("  the  red cell \n\n\t\nthe green cell\n")
     assert [(p.object_id, p.name) for p in prompts] == [(1, "the red cell"), (2, "the green cell")]

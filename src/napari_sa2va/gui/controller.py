@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from time import perf_counter
 from typing import Protocol
 
-from napari_sa2va.core.errors import Sa2vaError
 from napari_sa2va.gui.request import Failed, JobRequest, Message, Opened
 from napari_sa2va.pipeline.events import (
     Answered,
@@ -146,8 +146,9 @@ class Controller:
             run.sink.take(message)
         except Exception as error:
             # The masks cannot be shown, so nothing of this run is wanted any more.
-            self.stop()
-            self._fail(Failed.of(error), isinstance(error, Sa2vaError))
+            with suppress(Exception):  # it would fail in the same way
+                self.stop()
+            self._fail(Failed.of(error))
             return
         match message:
             case Opened() | Planned() | Fetching() | Answered() | Drawn():
@@ -158,7 +159,7 @@ class Controller:
                     self._view.show_note(message.message, message.hint)
             case Failed():
                 self._run = None
-                self._fail(message, expected=not message.details)
+                self._fail(message)
             case Finished():
                 self._run = None
                 self._finish(run, message)
@@ -199,9 +200,9 @@ class Controller:
         if not run.cancelled:
             self._view.show_stage(text)
 
-    def _fail(self, failed: Failed, expected: bool) -> None:
+    def _fail(self, failed: Failed) -> None:
         self._view.set_running(False)
-        self._view.show_error(failed.message, failed.hint, "" if expected else failed.details)
+        self._view.show_error(failed.message, failed.hint, failed.details)
 
     def _finish(self, run: _Run, message: Finished) -> None:
         self._view.set_running(False)

@@ -175,7 +175,11 @@ class SentenceDock(QWidget):
             )
         job = workspace.begin(step)
         workspace.view.follow(self.panel.follow_box.isChecked() and isinstance(step, Run))
-        self.controller.run(JobRequest(job, open_footage), workspace)
+        try:
+            self.controller.run(JobRequest(job, open_footage), workspace)
+        except BaseException:
+            workspace.end()  # or nothing could ever be run on these masks again
+            raise
 
     def _try(self, action: Callable[[], None]) -> None:
         try:

@@ -190,10 +190,13 @@ class FindPanel(QWidget):
         """Offer to add objects to the masks that are worked on, if they are of this image."""
         workspace = self._bench.workspace
         fits = workspace is not None and self._fits(workspace)
+        chosen = self.into.currentData()
         self.into.clear()
         self.into.addItem(_NEW, None)
         if workspace is not None and fits and workspace.layer is not None:
             self.into.addItem(f"add to {workspace.layer.name}", workspace)
+            if chosen is workspace:
+                self.into.setCurrentIndex(1)
         self.into.setVisible(fits)
         label = self._into_form.labelForField(self.into)
         if label is not None:
