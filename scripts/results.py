@@ -40,6 +40,7 @@ COMMANDS = {
     "quantised": "python benchmarks/quantised.py",
     "vision-tokens": "python benchmarks/vision_tokens.py",
     "answers": "python benchmarks/answers.py",
+    "event-loop": "xvfb-run -a -s '-screen 0 1920x1080x24' python benchmarks/event_loop.py",
 }
 
 
