@@ -196,3 +196,53 @@ def test_a_region_is_that_of_the_run_which_found_the_object(stage) -> None:
     assert corrector._region([], [2], points=[(6.0, 3.0, True)]) == (4, 0, 12, 20)
     project.do(Paint(frame=2, masks={3: rle.encode(square(0)[2])}))
     assert corrector._region([3], [2]) is None
+
+
+@pytest.mark.parametrize("kind", ["turned", "x before y", "axes of length 1", "a picture"])
+def test_marks_and_paint_lie_right_on_layers_of_every_kind(
+    kind: str, make_napari_viewer_proxy, qtbot
+) -> None:
+    viewer = make_napari_viewer_proxy()
+    random = np.random.default_rng(3)
+    movie = random.integers(0, 250, (3, 16, 20)).astype(np.uint8)
+    letters, data, more = ("t", "y", "x"), movie, {}
+    if kind == "turned":
+        more = {"rotate": 30, "scale": (2, 0.5, 0.5), "translate": (4, 7, -3)}
+    elif kind == "x before y":
+        letters, data = ("t", "x", "y"), movie.transpose(0, 2, 1)
+    elif kind == "axes of length 1":
+        letters, data = ("t", "z", "y", "x"), movie[:, None]
+    else:
+        letters, data = ("y", "x"), movie[0]
+    image = viewer.add_image(data, name="movie", **more)
+    image.axis_labels = letters
+    dock = SentenceDock(viewer, partial(messages_of, model=FakeModel()))
+    viewer.window.add_dock_widget(dock, name="Segment by sentence")
+    dock.panel.follow_box.setChecked(False)
+    dock.sentences.setPlainText("the red one")
+    dock.run()
+    end_of_job(dock, qtbot)
+    workspace = dock.bench.workspace
+    place = workspace.view.placement
+    frame = 0 if kind == "a picture" else 1
+    workspace.go_to(frame)
+    assert workspace.frame_in_view == frame
+    at = {"T": frame, "Y": 5, "X": 11, "1": 0}
+    point = [at[letter] for letter in place.dims]
+    dock.correct.on_button.click()
+    viewer.layers.selection.active.add(np.array([point], float))
+    end_of_job(dock, qtbot)
+    (click,) = clicks(workspace)
+    assert (click.frame, click.points) == (frame, ((5.0, 11.0, True),))
+    # On the canvas, masks lie on their image: the same data point is at the same place.
+    np.testing.assert_allclose(
+        workspace.layer.data_to_world(point)[-2:], image.data_to_world(point)[-2:]
+    )
+    dock.correct.paint()
+    workspace.layer.brush_size = 1
+    workspace.layer.paint(point, 9)
+    qtbot.waitUntil(lambda: 9 in workspace.project.state.cards, timeout=WAIT_MS)
+    mask = workspace.project.state.mask(9, frame)
+    assert mask[5, 11]
+    assert mask.sum() == 1
+    dock.controller.stop()
