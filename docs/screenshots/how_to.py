@@ -24,6 +24,7 @@ def main() -> None:
     take_stack(text, movie, labels)
     take_region(text, movie, labels)
     take_channels(text, movie, labels)
+    keep_on_disk(text, movie)
 
 
 def take_stack(text: Text, movie: np.ndarray, truth: np.ndarray) -> None:
@@ -112,6 +113,25 @@ def take_channels(text: Text, movie: np.ndarray, truth: np.ndarray) -> None:
     for label, of in ((1, _BLUE), (2, _LARGE)):
         overlap = _overlap(data == label, truth == of)
         check(overlap > _GOOD, f"label {label} is found in the mixture: J {overlap:.2f}")
+
+
+def keep_on_disk(text: Text, movie: np.ndarray) -> None:
+    """Masks that take more than is wanted in memory; no picture."""
+    from napari_sa2va.gui.preferences import Preferences, change_preferences
+
+    text.says(str(Preferences.model_fields["disk_above_mb"].title))
+    change_preferences(disk_above_mb=1)  # the sample takes more
+    stage = Stage()
+    stage.viewer.add_image(movie, name="movie", rgb=True, axis_labels=("t", "y", "x"))
+    stage.dock.sentences.setPlainText("the blue cell")
+    _find(stage)
+    layer: Any = stage.workspace.layer
+    check(hasattr(layer.data, "store"), f"masks lie on disk, not in {type(layer.data)}")
+    steps = len(stage.workspace.project.steps)
+    stage.go_to(0)
+    layer.paint((0, 3, 3), 1)
+    wait(lambda: len(stage.workspace.project.steps) > steps)
+    check(bool(np.asarray(layer.data[0])[3, 3] == 1), "and can be painted all the same")
 
 
 def _find(stage: Stage) -> None:
