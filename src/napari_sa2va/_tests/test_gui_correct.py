@@ -248,6 +248,20 @@ def test_a_correction_is_carried_over_the_range_that_was_chosen(stage, qtbot) ->
     np.testing.assert_array_equal(masks(workspace, 1)[:5], square(1)[:5])
 
 
+@pytest.mark.parametrize("button", ["backward_button", "both_button", "forward_button"])
+def test_nothing_is_carried_from_outside_of_the_range(stage, button) -> None:
+    _, dock, workspace = stage  # frame 2 is in view
+    workspace.select(1)
+    first, last = (4, 5) if button == "forward_button" else (0, 1)
+    dock.correct.first.setValue(first)
+    dock.correct.last.setValue(last)
+    before, steps = masks(workspace, 1), len(workspace.project.steps)
+    getattr(dock.correct, button).click()
+    assert "does not lie within" in dock.panel.message.text()
+    assert len(workspace.project.steps) == steps
+    np.testing.assert_array_equal(masks(workspace, 1), before)
+
+
 def test_the_panel_follows_the_label_the_slider_and_the_locks(stage) -> None:
     viewer, dock, workspace = stage
     workspace.layer.selected_label = 2

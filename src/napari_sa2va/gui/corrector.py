@@ -223,17 +223,17 @@ class Corrector:
         ----------
         object_ids : sequence of int
         span : Span
-            Is cut off at the frame in view for one direction.
+            The frame in view lies within; for one direction, it is cut off there.
         direction : {"both", "forward", "backward"}
         """
         state, here = self.workspace.project.state, self.here
-        first = here if direction == "forward" else span.first
-        last = here if direction == "backward" else span.last
-        if not first <= here <= last:
+        if not span.first <= here <= span.last:
             raise RequestError(
                 f"Frame {here}, which is in view, does not lie within {span.words}.",
                 "Go to the frame that is right, or choose another range.",
             )
+        first = here if direction == "forward" else span.first
+        last = here if direction == "backward" else span.last
         span = Span(first=first, last=last)
         conditions = {i: conditions_of(state, i, span, here) for i in _some(object_ids)}
         frames = sorted({t for of in conditions.values() for t in of})
