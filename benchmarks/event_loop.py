@@ -142,7 +142,7 @@ def _after_a_run(dock: SentenceDock, runs: int) -> Iterator[tuple[str, Row]]:
     yield (
         "carrying its masks",
         _worst(
-            lambda: scenes.watched_carry(dock),  # type: ignore[arg-type]
+            lambda: scenes.watched_carry(dock),
             runs,
         ),
     )
