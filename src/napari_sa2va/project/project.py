@@ -9,12 +9,13 @@ from napari_sa2va.core.clip import Clip
 from napari_sa2va.core.errors import ClipError, RequestError
 from napari_sa2va.core.masklet import Masklet
 from napari_sa2va.project.change import Change, Edit
+from napari_sa2va.project.continuing import continue_run
 from napari_sa2va.project.footage import Footage
 from napari_sa2va.project.history import History
 from napari_sa2va.project.job import Job
 from napari_sa2va.project.state import State
 from napari_sa2va.project.steps.base import EditStep, ModelStep, Step
-from napari_sa2va.project.steps.carry import Carry, continue_run
+from napari_sa2va.project.steps.carry import Carry
 from napari_sa2va.project.steps.run import Run
 
 
