@@ -364,7 +364,10 @@ def test_a_second_run_can_add_its_objects_to_the_masks_there_are(stage, qtbot) -
     before = workspace.layer.data.copy()
     dock.sentences.setPlainText("the green square")
     dock.finder.into.setCurrentIndex(1)
+    dock.finder.into.activated.emit(1)
     run_to_end(dock, qtbot)
+    ((_, color),) = dock.sentences.swatches()
+    assert color.getRgb()[:3] == workspace.project.state.card(3).color
     assert sum(isinstance(layer, Labels) for layer in viewer.layers) == 1
     np.testing.assert_array_equal(workspace.layer.data, np.where(square(1), 3, before))
 

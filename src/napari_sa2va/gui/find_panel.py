@@ -88,6 +88,9 @@ class FindPanel(QWidget):
         self.sentences.setFixedHeight(_LINES * self.sentences.fontMetrics().lineSpacing() + 12)
         bench.changed.connect(self.offer_masks)
         picker.changed.connect(self.offer_masks)
+        # Not when a run has ended: what it found keeps the colours in which it was asked for.
+        self.into.activated.connect(self._show_colors)
+        sentences.textChanged.connect(self._show_colors)
         self.offer_masks()
 
     def request(self) -> tuple[Workspace, Run, Callable[[], Footage]]:
@@ -185,6 +188,11 @@ class FindPanel(QWidget):
             and workspace.view.placement.stack_length == placement.stack_length
             and workspace.look in ("", look_of(layer, axes, choice))
         )
+
+    def _show_colors(self) -> None:
+        """Show the colours that the objects will get."""
+        workspace = self.into.currentData()
+        self.sentences.set_first_id(1 if workspace is None else workspace.project.state.next_id)
 
     def offer_masks(self, *ignored: object) -> None:
         """Offer to add objects to the masks that are worked on, if they are of this image."""

@@ -30,9 +30,16 @@ class SentenceEdit(QTextEdit):
             "nucleus: the round bright thing.\nCtrl+Enter runs."
         )
         self.setViewportMargins(_MARGIN_PX, 0, 0, 0)
+        self._first_id = 1
         self._margin = _Margin(self)
         self.textChanged.connect(self._margin.update)
         self.verticalScrollBar().valueChanged.connect(self._margin.update)
+
+    def set_first_id(self, object_id: int) -> None:
+        """Show the colours that objects get from this id on: 1, unless they join others."""
+        if object_id != self._first_id:
+            self._first_id = object_id
+            self._margin.update()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Keep the margin beside the text."""
@@ -64,7 +71,7 @@ class SentenceEdit(QTextEdit):
         while block.isValid():
             if block.text().strip():
                 rect = self.cursorRect(QTextCursor(block))
-                places.append((rect.center().y(), qcolor_of(len(places) + 1)))
+                places.append((rect.center().y(), qcolor_of(self._first_id + len(places))))
             block = block.next()
         return places
 
