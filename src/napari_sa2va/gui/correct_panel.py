@@ -139,7 +139,9 @@ class CorrectPanel(QWidget):
 
         self.frame_title = heading("This frame")
         self.lock_button = _button(
-            "Lock", "The mask is right here: nothing may change it any more. (L)", self.lock
+            "Lock",
+            "The mask is right here: nothing may change it any more. (L in the timeline)",
+            self.lock,
         )
         self.lock_button.setCheckable(True)
         self.absent_button = _button(
@@ -409,7 +411,8 @@ class CorrectPanel(QWidget):
         ids = self._ids()
         if len(ids) != 1:
             raise RequestError(
-                f"{len(ids) or 'No'} objects are selected.", "Select one in the list of objects."
+                f"{len(ids)} objects are selected." if ids else "No object is selected.",
+                "Select one in the list of objects.",
             )
         return ids[0]
 

@@ -96,7 +96,8 @@ class Corrector:
         """Join objects into the one with the lowest id."""
         if len(object_ids) < 2:
             raise RequestError(
-                "One object cannot be merged.", "Select two or more in the list, with Ctrl held."
+                "One object cannot be merged." if object_ids else "No object is selected.",
+                "Select two or more in the list, with Ctrl held.",
             )
         self.workspace.do(Merge(object_ids=tuple(sorted(object_ids))))
         self.workspace.select(min(object_ids))
