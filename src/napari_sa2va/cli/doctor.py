@@ -18,7 +18,6 @@ from napari_sa2va.core.errors import RequestError
 _US = "napari-sa2va"
 # Libraries whose module has another name.
 _MODULES = {
-    "huggingface-hub": "huggingface_hub",
     "pillow": "PIL",
     "pylibjpeg-openjpeg": "openjpeg",
     "pylibjpeg-rle": "rle",
@@ -79,7 +78,7 @@ class Library:
     @property
     def module(self) -> str:
         """The name by which it is imported."""
-        return _MODULES.get(self.name, self.name)
+        return _MODULES.get(self.name, self.name.replace("-", "_"))
 
     @property
     def needed(self) -> bool:
