@@ -37,7 +37,9 @@ def main() -> None:
                 "NAPARI_SA2VA_CONFIG": folder,
                 "MAKE_SCREENSHOTS_OF": part,
             }
-            subprocess.run([sys.executable, __file__], env=alone, check=True)
+            status = subprocess.run([sys.executable, __file__], env=alone, check=False).returncode
+            if status:
+                raise SystemExit(f"The part {part!r} stopped (exit status {status}).")
 
 
 def make(part: str) -> None:
@@ -52,7 +54,4 @@ if __name__ == "__main__":
     if "MAKE_SCREENSHOTS_OF" in os.environ:
         make(os.environ["MAKE_SCREENSHOTS_OF"])
     else:
-        try:
-            main()
-        except subprocess.CalledProcessError as error:
-            sys.exit(error.returncode)
+        main()
