@@ -350,8 +350,6 @@ class LabelsView:
 
     def _moved_to(self, f: int) -> bool:
         """Move the slider along; whether that drew the frame anew."""
-        if not self._follows:
-            return False
         if self._let_go_if_moved():
             return False
         here = tuple(self.viewer.dims.point)
@@ -365,7 +363,7 @@ class LabelsView:
         return not np.allclose(here, self._followed_to)
 
     def _let_go_if_moved(self) -> bool:
-        """Follow no longer if the user took the slider; whether that is so."""
+        """Follow no longer if the user took the slider; whether nothing is followed now."""
         here, known = self.viewer.dims.point, self._followed_to
         if known is not None and (len(here) != len(known) or not np.allclose(here, known)):
             self._follows = False

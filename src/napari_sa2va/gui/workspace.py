@@ -351,10 +351,16 @@ class Workspace:
         return self._timelines.is_behind(plane)
 
     @property
+    def _last_run(self) -> Run | None:
+        """The last step that asked sentences of all frames; None if there is none."""
+        runs = (step for step in reversed(self.project.steps) if isinstance(step, Run))
+        return next(runs, None)
+
+    @property
     def _asked_plane(self) -> int:
         """The plane that the last run asked its sentences of."""
-        runs = [step for step in self.project.steps if isinstance(step, Run)]
-        return self.project.state.plane_of(max(runs[-1].begin_near, 0)) if runs else 0
+        last = self._last_run
+        return 0 if last is None else self.project.state.plane_of(max(last.begin_near, 0))
 
     @property
     def key_frames(self) -> tuple[int, ...]:
@@ -362,11 +368,11 @@ class Workspace:
         job = self.job
         if job is not None and job.record is not None and isinstance(job.change.step, Run):
             return tuple(job.record.key_frames)
-        runs = [step for step in self.project.steps if isinstance(step, Run)]
-        for record in reversed(self.project.records):
-            if runs and _is_of(record, runs[-1]):
-                return tuple(record.get("key_frames", ()))
-        return ()
+        last = self._last_run
+        if last is None:
+            return ()
+        of_it = (record for record in reversed(self.project.records) if _is_of(record, last))
+        return tuple(next(of_it, {}).get("key_frames", ()))
 
     def _open_layer(self) -> None:
         earlier = self._earlier()
@@ -412,9 +418,9 @@ class Workspace:
 
     def _show_change(self, change: Change) -> None:
         frames = change.frames
+        if change.cards:
+            self._show_objects()
         if self.is_shown:
-            if change.cards:
-                self._show_objects()
             if frames is None:
                 frames_shown = {frame for _, frame in change.cells} | self._frames_of(change)
                 self._show_frames(frames_shown)
@@ -422,8 +428,6 @@ class Workspace:
                 self._show_frames(frames)
             self._sign()
         self._timelines.touch(frames)
-        if change.cards:
-            self.objects_changed.emit()
         self.frames_changed.emit(frames)
         self.history_changed.emit()
 
@@ -433,9 +437,6 @@ class Workspace:
         for object_id in change.cards:
             frames |= {f for f in range(state.num_frames) if state.peek(object_id, f).code}
         return frames
-
-    def _show_frame(self, frame: int) -> None:
-        self.view.show(frame, self.project.state.labels(frame, self.overlap))
 
     def _show_frames(self, frames: Iterable[int]) -> None:
         state = self.project.state
