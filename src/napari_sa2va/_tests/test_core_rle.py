@@ -107,3 +107,28 @@ def test_long_runs_and_short_ones_are_filled_alike():
 def test_a_mask_of_another_size_is_not_filled_in():
     with pytest.raises(ShapeMismatch, match=r"\[2, 3\] px"):
         rle.fill(rle.empty(2, 3), np.zeros((3, 2)), 1)
+
+
+@given(
+    arrays(np.uint32, st.tuples(st.integers(1, 6), st.integers(1, 6)), elements=st.integers(0, 3))
+)
+def test_the_codes_of_a_label_image_are_those_of_its_objects(labels):
+    codes = rle.encode_labels(labels)
+    assert list(codes) == [i for i in np.unique(labels).tolist() if i]
+    for object_id, code in codes.items():
+        assert rle.same(code, rle.encode(labels == object_id))
+
+
+def test_a_label_image_with_an_object_per_pixel_is_encoded():
+    labels = np.arange(70_000, dtype=np.uint32).reshape(250, 280)
+    codes = rle.encode_labels(labels)
+    assert len(codes) == 69_999
+    assert codes[69_999]["counts"].tolist() == [69_999, 1]
+    assert codes[300]["counts"].tolist() == [20 * 250 + 1, 1, 70_000 - 20 * 250 - 2]
+
+
+def test_labels_without_an_object_have_no_code():
+    assert rle.encode_labels(np.zeros((2, 3), np.uint16)) == {}
+    assert rle.encode_labels(np.zeros((0, 3), np.uint16)) == {}
+    with pytest.raises(ShapeMismatch):
+        rle.encode_labels(np.zeros(3, np.uint16))

@@ -266,12 +266,13 @@ def make_clip(
     time, z, channels
         See `napari_sa2va.core.axes.arrange`. With `colors`, there may be any number of channels.
     limits : pair or sequence of pairs, optional
-        Values that become 0 and 255, for all channels or for each. By default 8-bit data keep
-        their values and others take percentiles 0.1 and 99.9 of a sample of frames.
+        Values that become 0 and 255, for all channels or for each. By default those that the file
+        says are to be shown; else 8-bit data keep their values and others take percentiles 0.1 and
+        99.9 of a sample of frames.
     colors : str, ndarray or sequence of them, optional
         The colour of every channel: a name, "#rrggbb", a table of shape (256, 3), or a tint as
-        `Clip.describe` tells it. The channels are added up. By default one channel is grey, and
-        two or three are red, green (and blue).
+        `Clip.describe` tells it. The channels are added up. "file" takes those that the file
+        names. By default one channel is grey, and two or three are red, green (and blue).
     box : Box or four numbers, optional
         Rows and columns y0, x0, y1, x1 to look at, in px. Limits are those of whole frames, unless
         they need no look at the pixels; then nothing outside is read.
@@ -302,6 +303,10 @@ def make_clip(
             "Colours were asked for, but these are RGB pictures, which have their own.",
             "Leave colors out, or choose one of the samples as a channel.",
         )
+    if isinstance(colors, str) and colors == "file":
+        colors = _colors_of_file(recording, arranged.channels)
+    if limits is None:
+        limits = _window_of_file(recording, arranged.channels, arranged.frames.dtype)
     whole = Clip(
         arranged.frames,
         limits=((0.0, 1.0),) * num_channels,
@@ -329,3 +334,28 @@ def make_clip(
         given=limits,
     )
     return replace(clip, limits=found)
+
+
+def _colors_of_file(recording: Recording, channels: tuple[int, ...] | None) -> list[str]:
+    if not recording.channel_colors:
+        raise RequestError(
+            f"{recording.source or recording.name} does not say in which colours its channels are "
+            "shown.",
+            "Name the colours, or leave them out.",
+        )
+    return [recording.channel_colors[i] for i in channels or (0,)]
+
+
+def _window_of_file(
+    recording: Recording, channels: tuple[int, ...] | None, dtype: np.dtype
+) -> tuple[Limits, ...] | None:
+    """Limits that the file asks for; None if it does not, or asks for all that the dtype can hold."""
+    window = recording.window
+    if len(window) > 1:
+        window = tuple(window[i] for i in channels or (0,))
+    if dtype.kind in "iu":
+        # What programs write that never looked: most of it would be black.
+        whole = (float(np.iinfo(dtype).min), float(np.iinfo(dtype).max))
+        if any(tuple(pair) == whole for pair in window):
+            return None
+    return window or None

@@ -6,6 +6,8 @@ which napari uses, swallow `RuntimeError` silently.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class Sa2vaError(Exception):
     """Base of all errors that this package raises on purpose.
@@ -34,7 +36,7 @@ class Sa2vaError(Exception):
     def __str__(self) -> str:
         return f"{self.message} {self.hint}".rstrip()
 
-    def __reduce__(self) -> tuple[type[Sa2vaError], tuple[str, str]]:
+    def __reduce__(self) -> tuple[type[Sa2vaError], tuple[object, ...]]:
         return type(self), (self.message, self.hint)
 
 
@@ -50,12 +52,38 @@ class ClipError(Sa2vaError):
     exit_code = 2
 
 
+class SeriesError(ClipError):
+    """A file holds several series or positions, and which one is meant was not said, or is not there.
+
+    Parameters
+    ----------
+    message, hint : str
+    choices : sequence of (int or str, str)
+        What can be asked for with `series=`, and what it is, for people.
+    """
+
+    def __init__(
+        self, message: str, hint: str = "", choices: Sequence[tuple[int | str, str]] = ()
+    ) -> None:
+        super().__init__(message, hint)
+        self.choices = tuple(choices)
+
+    def __reduce__(self) -> tuple[type[Sa2vaError], tuple[object, ...]]:
+        return type(self), (self.message, self.hint, self.choices)
+
+
 class AxesError(ClipError):
     """The axes named do not fit the data."""
 
 
 class PixelError(ClipError):
     """Pixel values that cannot be shown to a model: NaN, infinity, or an image without contrast."""
+
+
+class MissingPackage(Sa2vaError):
+    """A format needs a package that is not installed."""
+
+    exit_code = 2
 
 
 class ModelError(Sa2vaError):

@@ -12,6 +12,12 @@ from napari_sa2va.core import rle
 from napari_sa2va.core.errors import RequestError, ShapeMismatch
 
 Overlap = Literal["first", "last"]
+"""Which of two overlapping objects keeps a pixel of a label image, in the order of their ids."""
+
+
+def label_dtype(largest_id: int) -> np.dtype:
+    """The dtype of label images that hold ids up to this one: uint16 where it is enough."""
+    return np.dtype(np.uint16 if largest_id <= np.iinfo(np.uint16).max else np.uint32)
 
 
 @dataclass

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import dask.array as da
 
+    from napari_sa2va.core.intensity import Limits
+
 
 @dataclass(frozen=True, eq=False)
 class Recording:
@@ -34,8 +36,17 @@ class Recording:
         Time between two frames in s; their median if the rate varies.
     channel_names : tuple of str
         One name per position of C (or S); empty where the file names none.
+    channel_colors : tuple of str
+        One "#rrggbb" per position of C, as the file has it shown; empty where it names none.
+    window : tuple of (float, float)
+        Values that the file has shown black and at full brightness, one pair per position of C or
+        one for all; empty where it does not say.
+    pyramid : tuple of dask.array.Array
+        The same at lower resolutions, the largest first, with the same axes; only Y and X differ.
     variable_rate : bool
         Whether the time between frames varies.
+    left_out : tuple of str
+        Names of what the file says of a person and what was not taken over.
     notes : tuple of str
         What a person should know about how the file was read.
     """
@@ -48,7 +59,11 @@ class Recording:
     z_step_um: float | None = None
     frame_interval_s: float | None = None
     channel_names: tuple[str, ...] = ()
+    channel_colors: tuple[str, ...] = ()
+    window: tuple[Limits, ...] = ()
+    pyramid: tuple[da.Array, ...] = ()
     variable_rate: bool = False
+    left_out: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     def size(self, axis: str) -> int:

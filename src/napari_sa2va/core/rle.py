@@ -48,6 +48,49 @@ def encode(mask: np.ndarray) -> Rle:
     return {"size": list(mask.shape), "counts": counts.astype(np.uint32)}
 
 
+def encode_labels(labels: np.ndarray) -> dict[int, Rle]:
+    """Encode every object of a label image in one pass over its pixels.
+
+    Parameters
+    ----------
+    labels : ndarray of integers, shape (Y, X)
+        0 is background.
+
+    Returns
+    -------
+    dict of int to Rle
+        By object id, rising; only objects that have a pixel.
+
+    Raises
+    ------
+    ShapeMismatch
+        If the labels are not two-dimensional.
+    """
+    if labels.ndim != 2:
+        raise ShapeMismatch(f"Labels have shape {labels.shape}.", "Give two-dimensional labels.")
+    flat = labels.ravel(order="F")
+    if flat.size == 0:
+        return {}
+    starts = np.concatenate(([0], np.flatnonzero(flat[1:] != flat[:-1]) + 1))
+    ends = np.append(starts[1:], flat.size)
+    values = flat[starts]
+    shown = np.flatnonzero(values)
+    if not len(shown):
+        return {}
+    # Runs of one object stand together, in their order along the columns.
+    runs = shown[np.argsort(values[shown], kind="stable")]
+    ids, first = np.unique(values[runs], return_index=True)
+    codes: dict[int, Rle] = {}
+    for object_id, own in zip(ids.tolist(), np.split(runs, first[1:]), strict=True):
+        bounds = np.empty(2 * len(own), np.int64)
+        bounds[::2], bounds[1::2] = starts[own], ends[own]
+        counts = np.diff(bounds, prepend=0)
+        if bounds[-1] < flat.size:
+            counts = np.append(counts, flat.size - bounds[-1])
+        codes[object_id] = {"size": list(labels.shape), "counts": counts.astype(np.uint32)}
+    return codes
+
+
 def decode(code: Rle) -> np.ndarray:
     """Decode to a bool array of shape (Y, X).
 

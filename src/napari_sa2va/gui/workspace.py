@@ -372,7 +372,8 @@ class Workspace:
         if last is None:
             return ()
         of_it = (record for record in reversed(self.project.records) if _is_of(record, last))
-        return tuple(next(of_it, {}).get("key_frames", ()))
+        newest = next(of_it, None)
+        return () if newest is None else tuple(newest.get("key_frames", ()))
 
     def _open_layer(self) -> None:
         earlier = self._earlier()

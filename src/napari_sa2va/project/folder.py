@@ -26,6 +26,7 @@ from weakref import WeakKeyDictionary
 
 from napari_sa2va import __version__
 from napari_sa2va.core.errors import ClipError, OutputError, ProjectError, RequestError
+from napari_sa2va.core.folder_swap import replacing_folder, settle
 from napari_sa2va.core.masklet import Overlap
 from napari_sa2va.project import embedding, folder_reading
 from napari_sa2va.project.cells_file import ORIGINS, pack, write_arrays
@@ -33,7 +34,6 @@ from napari_sa2va.project.clip_entry import ClipEntry
 from napari_sa2va.project.clip_keeping import carry_over, keep
 from napari_sa2va.project.find_clip import find_footage
 from napari_sa2va.project.folder_reading import Manifest, Opened, read_manifest
-from napari_sa2va.project.folder_swap import replacing_folder, settle
 from napari_sa2va.project.history_file import kept_changes, objects_of, pack_changes
 from napari_sa2va.project.project import Project
 from napari_sa2va.project.steps.base import ModelStep

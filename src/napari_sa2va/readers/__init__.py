@@ -2,10 +2,12 @@
 
 A reader is a module with
 
-* `NAME`: what people call the format,
-* `accepts(path: Path) -> bool`: a cheap look at the name and the first bytes,
+* `FORMAT`: what it is called and what it can tell (see `format.py`);
+* `accepts(path: Path) -> bool`: a cheap look at the name and the first bytes;
 * `read(path: Path, *, series: int | str | None = None) -> Recording`: opens nothing but headers;
   pixels are read one plane at a time when a frame is computed.
+
+One that also reads addresses has `accepts_url(url: str) -> bool` and `read_url(url, *, series)`.
 
 To add one, write the module and put it on this list. The first reader that accepts a path reads it.
 """
@@ -17,3 +19,4 @@ from types import ModuleType
 from napari_sa2va.readers import dicom, frame_folder, numpy_file, tiff, video
 
 READERS: tuple[ModuleType, ...] = (dicom, tiff, video, numpy_file, frame_folder)
+REMOTE_READERS: tuple[ModuleType, ...] = ()

@@ -11,13 +11,21 @@ import numpy as np
 from napari_sa2va.core.errors import ClipError
 from napari_sa2va.core.geometry import length_in_um
 from napari_sa2va.core.recording import Recording
+from napari_sa2va.readers.format import ReadFormat
 from napari_sa2va.readers.lazy import lazy_planes
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-NAME = "DICOM (.dcm)"
 EXTENSIONS = (".dcm", ".dicom", ".dic")
+FORMAT = ReadFormat(
+    title="DICOM",
+    extensions=EXTENSIONS,
+    axes="TYXS, TYX, ZYX",
+    facts="pixel size, z step, frame interval",
+    lazy="one frame",
+    tested_with="pydicom's example files",
+)
 _CENTIMETER = 3  # Physical Units X Direction, PS3.3 C.8.5.5.1.15
 
 

@@ -12,11 +12,20 @@ import numpy as np
 
 from napari_sa2va.core.errors import ClipError
 from napari_sa2va.core.recording import Recording
+from napari_sa2va.readers.format import ReadFormat
 from napari_sa2va.readers.lazy import lazy_planes
 from napari_sa2va.readers.tiff_colour import pixel_meaning
 
-NAME = "folders of numbered images (.png, .jpg, .tif, .bmp)"
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
+FORMAT = ReadFormat(
+    title="folders of numbered images",
+    extensions=EXTENSIONS,
+    axes="TYX, TYXS",
+    facts="pixel size of TIFF files",
+    lazy="one image",
+    tested_with="vocal folds, DAVIS, yeast",
+    folders=True,
+)
 _TIFF = (".tif", ".tiff")
 # What Pillow calls the pixels, and what comes out here.
 _GREY_MODES = {"L": "uint8", "I;16": "uint16", "I;16B": "uint16", "I": "int32", "F": "float32"}

@@ -11,11 +11,19 @@ import numpy as np
 from napari_sa2va.core.axes import guess_axes
 from napari_sa2va.core.errors import AxesError, ClipError
 from napari_sa2va.core.recording import Recording
+from napari_sa2va.readers.format import ReadFormat
 from napari_sa2va.readers.layer import plane_chunks
 from napari_sa2va.readers.lazy import lazy_planes
 
-NAME = "NumPy (.npy, .npz)"
 EXTENSIONS = (".npy", ".npz")
+FORMAT = ReadFormat(
+    title="NumPy",
+    extensions=EXTENSIONS,
+    axes="TYX, TYXS; others are asked for",
+    facts="nothing",
+    lazy="one plane of .npy; all of .npz",
+    tested_with="NumPy's writer",
+)
 
 
 def accepts(path: Path) -> bool:

@@ -17,7 +17,7 @@ from napari_sa2va.core.intensity import Limits
 from napari_sa2va.core.recording import Recording
 from napari_sa2va.core.region_box import Box, as_box
 from napari_sa2va.core.tints import ColorRequest
-from napari_sa2va.readers import READERS
+from napari_sa2va.readers import READERS, REMOTE_READERS
 from napari_sa2va.readers.layer import from_array
 
 
@@ -40,8 +40,8 @@ def open_clip(
     Parameters
     ----------
     path_or_array : path or array
-        A file, a folder of numbered images, a pattern such as "run1/ch0_*.png", or a numpy, dask
-        or zarr array.
+        A file, a folder of numbered images, a pattern such as "run1/ch0_*.png", the address of an
+        OME-Zarr image (https://..., s3://...), or a numpy, dask or zarr array.
     axes : str, optional
         One letter per dimension out of "TZCYXS" (S: RGB samples), where the file does not say or
         says it wrongly.
@@ -53,17 +53,19 @@ def open_clip(
         One to three positions or names, shown as red, green, blue; one alone is grey. Must be
         given if there are more than three. With `colors`, any number, and all by default.
     limits : (lower, upper) or one pair per channel, optional
-        Values that become black and full brightness in all frames. By default 8-bit data keep
-        their values and other data take percentiles 0.1 and 99.9 over a sample of 16 frames.
+        Values that become black and full brightness in all frames. By default those that the file
+        says are to be shown (a DICOM window, the window of OME-Zarr); else 8-bit data keep their
+        values and other data take percentiles 0.1 and 99.9 over a sample of 16 frames.
     colors : str, ndarray or sequence of them, optional
         The colour of every channel: a name such as "green" or "magenta", "#rrggbb", or a table of
-        shape (256, 3) that turns brightness into RGB. Channels are added up.
+        shape (256, 3) that turns brightness into RGB; "file" takes those that the file names.
+        Channels are added up.
     box : Box or four numbers, optional
         Rows and columns y0, x0, y1, x1 to look at, in px; nothing else of a frame is in the clip.
     rgb : bool, optional
         Whether the last axis (or the channel axis) holds colour samples.
     series : int or str, optional
-        Which of several series or arrays of a file. By default the largest.
+        Which of several series, positions or arrays of a file, by number or name.
     name : str, optional
         Name of the clip; by default the file's stem.
 
@@ -75,6 +77,8 @@ def open_clip(
     ------
     RequestError
         If the path is an empty text, a colour is not known, or the box does not fit.
+    SeriesError
+        If there are several series and none was chosen; its `choices` lists them.
     ClipError
         If the file is missing, unknown, truncated or empty.
     AxesError
@@ -93,7 +97,7 @@ def open_clip(
     if isinstance(path_or_array, str | PathLike):
         if not str(path_or_array).strip():
             raise RequestError("No input was given.", "Name a file or a folder of images.")
-        recording = read_recording(Path(fspath(path_or_array)), series=series)
+        recording = read_recording(path_or_array, series=series)
         recording = relabel(recording, axes, rgb)
     else:
         recording = from_array(path_or_array, axes, rgb=rgb)
@@ -119,15 +123,21 @@ def _plain(value: Any) -> Any:
     return [_plain(v) for v in value] if np.ndim(value) else getattr(value, "item", lambda: value)()
 
 
-def read_recording(path: Path, *, series: int | str | None = None) -> Recording:
-    """Read a path with the first reader that accepts it.
+def read_recording(path: str | PathLike[str], *, series: int | str | None = None) -> Recording:
+    """Read a path or an address with the first reader that accepts it.
 
     Raises
     ------
+    SeriesError
+        If there are several series and none was chosen; its `choices` lists them.
     ClipError
         If there is no such file, no reader knows it, or it cannot be read.
+    MissingPackage
+        If its format needs a package that is not installed.
     """
-    path = path.expanduser()
+    if is_url(path):
+        return _read_url(str(path), series)
+    path = Path(fspath(path)).expanduser()
     is_pattern = any(c in path.name for c in "*?[") and not path.exists()
     if not is_pattern and not path.exists():
         raise ClipError(f"There is no file or folder {path}.", "Check the spelling.")
@@ -136,8 +146,24 @@ def read_recording(path: Path, *, series: int | str | None = None) -> Recording:
     for reader in READERS:
         if reader.accepts(path):
             return reader.read(path, series=series)
-    known = ", ".join(reader.NAME for reader in READERS)
+    known = ", ".join(reader.FORMAT.said for reader in READERS)
     what = "no format known here"
     if path.is_dir():
         what = "a folder without images"
     raise ClipError(f"{path} is {what}.", f"These are read: {known}.")
+
+
+def is_url(path: str | PathLike[str]) -> bool:
+    """Whether this is the address of something that is not on this machine's disks."""
+    return isinstance(path, str) and "://" in path
+
+
+def _read_url(url: str, series: int | str | None) -> Recording:
+    for reader in REMOTE_READERS:
+        if reader.accepts_url(url):
+            return reader.read_url(url, series=series)
+    known = ", ".join(reader.FORMAT.title for reader in REMOTE_READERS) or "nothing yet"
+    raise ClipError(
+        f"{url} cannot be read from where it is.",
+        f"From an address these are read: {known}. Bring other files to this machine first.",
+    )

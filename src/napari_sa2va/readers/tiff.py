@@ -13,6 +13,7 @@ import numpy as np
 from napari_sa2va.core.axes import KNOWN_AXES
 from napari_sa2va.core.errors import ClipError
 from napari_sa2va.core.recording import Recording
+from napari_sa2va.readers.format import ReadFormat
 from napari_sa2va.readers.lazy import lazy_planes
 from napari_sa2va.readers.tiff_chain import missing_at
 from napari_sa2va.readers.tiff_colour import PixelMeaning, pixel_meaning
@@ -21,8 +22,15 @@ from napari_sa2va.readers.tiff_facts import read_facts
 if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPageSeries
 
-NAME = "TIFF, OME-TIFF, ImageJ (.tif, .tiff, .lsm, .stk)"
 EXTENSIONS = (".tif", ".tiff", ".btf", ".tf8", ".tf2", ".lsm", ".stk")
+FORMAT = ReadFormat(
+    title="TIFF, OME-TIFF, ImageJ, LSM",
+    extensions=EXTENSIONS,
+    axes="TZCYXS",
+    facts="pixel size, z step, frame interval, channel names",
+    lazy="one plane",
+    tested_with="tifffile's writer",
+)
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 

@@ -6,14 +6,22 @@ from pathlib import Path
 
 from napari_sa2va.core.errors import ClipError
 from napari_sa2va.core.recording import Recording
+from napari_sa2va.readers.format import ReadFormat
 from napari_sa2va.readers.lazy import lazy_planes
 from napari_sa2va.readers.video_decoder import VideoPlanes, to_array
 from napari_sa2va.readers.video_index import build_index
 
-NAME = "movies (.mp4, .avi, .mov, .mkv, .webm)"
 EXTENSIONS = (
     *(".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts"),
     *(".wmv", ".asf", ".flv", ".ogv", ".3gp", ".gif"),
+)
+FORMAT = ReadFormat(
+    title="movies",
+    extensions=EXTENSIONS,
+    axes="TYXS, TYX",
+    facts="frame interval, rotation",
+    lazy="one frame",
+    tested_with="FFmpeg's encoders",
 )
 
 

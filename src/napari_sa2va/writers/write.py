@@ -1,0 +1,188 @@
+"""`write_result`: masks in any of the formats, never half-written, with a word on what was lost."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+
+from napari_sa2va.core import rle
+from napari_sa2va.core.errors import OutputError, RequestError
+from napari_sa2va.core.extras import need
+from napari_sa2va.core.folder_swap import replacing_folder
+from napari_sa2va.writers import WRITERS
+from napari_sa2va.writers.format import WriteFormat
+from napari_sa2va.writers.paths import check_output, replacing
+from napari_sa2va.writers.result import Result
+
+
+@dataclass(frozen=True)
+class Written:
+    """What came of writing.
+
+    Attributes
+    ----------
+    path : Path
+        The file or folder.
+    warnings : tuple of str
+        What the format could not say.
+    """
+
+    path: Path
+    warnings: tuple[str, ...] = ()
+
+
+def write_result(
+    path: str | PathLike[str], result: Result, kind: str | None = None, *, overwrite: bool = False
+) -> Written:
+    """Write masks as a file or folder; it is whole, or as it was before.
+
+    Parameters
+    ----------
+    path : path
+    result : Result
+    kind : str, optional
+        Name of the format, such as "coco"; by default the ending of the path says it.
+    overwrite : bool
+        Whether what is there may be replaced.
+
+    Returns
+    -------
+    Written
+
+    Raises
+    ------
+    RequestError
+        If there is no such format, or the ending does not say which one.
+    OutputError
+        If the path cannot be written, or the format cannot hold these objects at all.
+    MissingPackage
+        If the format needs a package that is not installed.
+    """
+    path = Path(path)
+    writer = writer_of(path, kind)
+    check_result(writer.FORMAT, result)
+    check_place(path, writer.FORMAT, overwrite=overwrite)
+    if writer.FORMAT.in_place:
+        writer.write(path, result, overwrite=overwrite)
+    else:
+        with _replacing(path, writer.FORMAT, overwrite) as temporary:
+            writer.write(temporary, result)
+    return Written(path, losses(writer.FORMAT, result))
+
+
+def writer_of(path: Path, kind: str | None = None) -> ModuleType:
+    """Find the writer by the name of a format, or by the longest ending that fits.
+
+    Raises
+    ------
+    RequestError
+        If there is none, or several have this ending.
+    """
+    if kind is not None:
+        for writer in WRITERS:
+            if writer.FORMAT.kind == kind:
+                return writer
+        known = ", ".join(writer.FORMAT.kind for writer in WRITERS)
+        raise RequestError(f"There is no format {kind!r} to write.", f"There are {known}.")
+    name = path.name.lower()
+    found = [
+        (len(suffix), writer)
+        for writer in WRITERS
+        for suffix in writer.FORMAT.suffixes
+        if name.endswith(suffix)
+    ]
+    longest = max((length for length, _ in found), default=0)
+    fitting = [writer for length, writer in found if length == longest]
+    if len(fitting) == 1:
+        return fitting[0]
+    kinds = ", ".join(w.FORMAT.kind for w in fitting or WRITERS)
+    raise RequestError(
+        f"The ending of {path.name} does not say in which format to write.",
+        f"Name it (--format); there are {kinds}.",
+    )
+
+
+def check_place(path: Path, about: WriteFormat, *, overwrite: bool) -> None:
+    """Find out whether something can be written there, before any work is done for it.
+
+    Raises
+    ------
+    OutputError
+        If it cannot.
+    MissingPackage
+        If the format needs a package that is not installed.
+    """
+    for package in about.packages:
+        need(package, about.extra, f"write {about.title}")
+    if about.in_place:
+        return
+    if not about.is_folder:
+        check_output(path, overwrite)
+        return
+    if path.is_file():
+        raise OutputError(f"{path} is a file, and {about.title} is a folder.", "Name a folder.")
+    if path.is_dir() and any(path.iterdir()) and not overwrite:
+        raise OutputError(
+            f"The folder {path} is there already.",
+            "Choose another name, or allow it to be overwritten (--overwrite).",
+        )
+    # A file in the same place can be made if a folder can.
+    check_output(path.with_name(f"{path.name}.trial"), overwrite=True)
+
+
+def check_result(about: WriteFormat, result: Result) -> None:
+    """Refuse what a format cannot hold at all.
+
+    Raises
+    ------
+    OutputError
+    """
+    largest = max((s.object_id for s in result.subjects), default=0)
+    if about.most_ids and largest > about.most_ids:
+        raise OutputError(
+            f"{about.title} holds object ids up to {about.most_ids}, and there is {largest} "
+            f"(of {len(result.subjects)} objects).",
+            "Choose another format, such as OME-TIFF, or number the objects anew.",
+        )
+    if result.num_planes > 1 and not about.planes:
+        raise OutputError(
+            f"{about.title} has no z axis, and these masks are on {result.num_planes} planes.",
+            "Choose OME-TIFF, OME-Zarr or NIfTI.",
+        )
+
+
+def losses(about: WriteFormat, result: Result) -> tuple[str, ...]:
+    """What a format cannot say of a result, in full sentences."""
+    if about.overlaps or not result.may_overlap:
+        return ()
+    overlapping = [f for f in range(result.num_frames) if _overlaps(result, f)]
+    if not overlapping:
+        return ()
+    kept = "later" if result.overlap == "last" else "earlier"
+    where = f"Objects overlap on {len(overlapping)} frame(s), from frame {overlapping[0]} on"
+    return (f"{where}; {about.title} has one object per pixel, and the {kept} one was kept.",)
+
+
+def _overlaps(result: Result, f: int) -> bool:
+    codes = result.frame(f).codes
+    if len(codes) < 2:
+        return False
+    return sum(map(rle.area, codes.values())) > int(np.count_nonzero(result.labels(f)))
+
+
+@contextmanager
+def _replacing(path: Path, about: WriteFormat, overwrite: bool) -> Iterator[Path]:
+    if not about.is_folder:
+        with replacing(path, overwrite) as temporary:
+            yield temporary
+        return
+    pattern = re.compile(about.files)
+    with replacing_folder(path, lambda _, name: bool(pattern.fullmatch(name))) as folder:
+        yield folder
