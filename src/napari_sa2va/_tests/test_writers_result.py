@@ -15,7 +15,7 @@ MIDDLE = np.array([[0, 1, 1], [0, 0, 0]], bool)
 
 @pytest.fixture
 def clip() -> Clip:
-    return open_clip(np.arange(12, dtype=np.uint8).reshape(2, 2, 3))
+    return open_clip(np.arange(12, dtype=np.uint8).reshape(2, 2, 3), axes="TYX")
 
 
 def masklet(object_id: int, *masks: np.ndarray) -> Masklet:
