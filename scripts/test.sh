@@ -9,10 +9,12 @@ set -euo pipefail
 QT_LIBRARIES="xvfb xauth libgl1 libgl1-mesa-dri libegl1 libopengl0 libdbus-1-3 libfontconfig1
   libglib2.0-0 libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4 libxcb-image0 libxcb-keysyms1
   libxcb-randr0 libxcb-render-util0 libxcb-shape0 libxcb-xkb1 fonts-dejavu-core"
+# What another program says of the movies that are written.
+OTHER_PROGRAMS="ffmpeg"
 
 if command -v dpkg-query >/dev/null; then
-  # shellcheck disable=SC2086  # a list of words
-  require_packages $QT_LIBRARIES
+  # shellcheck disable=SC2086  # lists of words
+  require_packages $QT_LIBRARIES $OTHER_PROGRAMS
 elif [ "$(uname -s)" = Linux ] && ! command -v Xvfb >/dev/null; then
   fail "Xvfb was not found" "install it and Qt's xcb libraries; on Debian they are:" "$QT_LIBRARIES"
 fi
