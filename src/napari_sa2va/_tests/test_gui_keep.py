@@ -17,11 +17,14 @@ from napari_sa2va._tests.test_gui_dock import WAIT_MS, colour_movie, run_to_end,
 from napari_sa2va.core import rle
 from napari_sa2va.core.errors import RequestError
 from napari_sa2va.gui.dock import SentenceDock
+from napari_sa2va.gui.keeper import show_project
 from napari_sa2va.gui.request import messages_of
+from napari_sa2va.project import Project
 from napari_sa2va.project.steps.lock import Lock
 from napari_sa2va.project.steps.name import Rename
 from napari_sa2va.project.steps.paint import Paint
 from napari_sa2va.project.steps.spans import Span
+from napari_sa2va.readers.open import open_clip
 
 
 @pytest.fixture
@@ -121,6 +124,24 @@ def test_a_layer_without_a_file_is_kept_with_its_pixels(make_dock, tmp_path, qtb
     image = next(layer for layer in again.layers if isinstance(layer, Image))
     np.testing.assert_array_equal(np.asarray(image.data), colour_movie())
     np.testing.assert_array_equal(masks(other.bench.workspace, 1), square(0))
+
+
+def test_a_clip_of_many_coloured_channels_is_shown_as_it_was_seen(
+    make_napari_viewer_proxy,
+) -> None:
+    rng = np.random.default_rng(0)
+    clip = open_clip(
+        rng.integers(0, 255, (3, 4, 16, 20), np.uint8),
+        axes="TCYX",
+        colors=["red", "green", "blue", "#808080"],
+    )
+    viewer = make_napari_viewer_proxy()
+    show_project(viewer, Project.of(clip), {})
+    image = viewer.layers[0]
+    assert isinstance(image, Image)
+    assert image.rgb
+    for t in range(3):
+        np.testing.assert_array_equal(np.asarray(image.data[t]), clip.rgb(t))
 
 
 def test_what_cannot_be_opened_or_saved_is_said(make_dock, movie, tmp_path, qtbot) -> None:

@@ -18,8 +18,11 @@ from napari_sa2va.project.footage import Footage
 from napari_sa2va.project.project import Project
 
 if TYPE_CHECKING:
+    import dask.array as da
     from napari.layers import Image
     from napari.viewer import Viewer
+
+    from napari_sa2va.core.clip import Clip
 
 _ARRAYS = ("scale", "translate", "rotate", "shear", "affine")
 _TEXTS = ("units", "axis_labels")
@@ -113,20 +116,26 @@ def _add_image(viewer: Viewer, footage: Footage, placement: Placement, name: str
     import dask.array as da
 
     clips = [footage.clip_of(plane) for plane in range(footage.planes)]
-    frames = da.stack([clip.frames for clip in clips])  # (Z, T, Y, X) or (Z, T, Y, X, C)
-    clip = clips[0]
-    has_channels = frames.ndim == 5
-    if has_channels and clip.num_channels < 3:  # napari knows grey and RGB
-        nothing = da.zeros_like(frames[..., :1])
-        frames = da.concatenate([frames, *[nothing] * (3 - clip.num_channels)], axis=-1)
-    kept = frames[tuple(slice(None) if letter in placement.dims else 0 for letter in "ZTYX")]
-    letters = [letter for letter in "ZTYX" if letter in placement.dims]
-    order = [letters.index(letter) for letter in placement.dims if letter != "1"]
-    turned = kept.transpose([*order, *([len(order)] if has_channels else [])])
-    data = turned[tuple(None if letter == "1" else slice(None) for letter in placement.dims)]
-    limits = None if has_channels else clip.limits[0]
+    first = clips[0]
+    has_channels = first.num_channels > 1 or bool(first.tints)
+    # napari knows grey and RGB; other channels are shown as the model sees them.
+    data = placement.turned(da.stack([_seen(c) if has_channels else c.frames for c in clips]))
+    limits = None if has_channels else first.limits[0]
     return viewer.add_image(
         data, name=name, rgb=has_channels, contrast_limits=limits, **placement.transform
+    )
+
+
+def _seen(clip: Clip) -> da.Array:
+    """The frames of a clip as a person sees them, uint8 (T, Y, X, 3), lazily."""
+    import dask.array as da
+
+    plane = (clip.height, clip.width, 3)
+    return da.map_blocks(
+        lambda block_id: clip.rgb(block_id[0])[np.newaxis],
+        chunks=((1,) * clip.num_frames, *((n,) for n in plane)),
+        dtype=np.uint8,
+        meta=np.empty((0, 0, 0, 0), np.uint8),
     )
 
 

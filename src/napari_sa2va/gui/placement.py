@@ -94,10 +94,24 @@ class Placement:
                 )
             return stack
         self._check_length(stack.shape)
-        apart = stack.reshape(self.planes, self.num_frames, *stack.shape[1:])  # never copies
+        return self.turned(stack.reshape(self.planes, self.num_frames, *stack.shape[1:]))
+
+    def turned(self, apart: Any) -> Any:
+        """An array (Z, T, Y, X) or (Z, T, Y, X, C) in the dims of the layer, C still the last.
+
+        Parameters
+        ----------
+        apart : ndarray or dask.array.Array
+
+        Returns
+        -------
+        ndarray or dask.array.Array
+            Shares the memory of `apart`.
+        """
         kept = apart[tuple(slice(None) if letter in self.dims else 0 for letter in _STACKED)]
         letters = [letter for letter in _STACKED if letter in self.dims]
-        turned = kept.transpose([letters.index(letter) for letter in self.dims if letter != "1"])
+        order = [letters.index(letter) for letter in self.dims if letter != "1"]
+        turned = kept.transpose([*order, *range(len(order), kept.ndim)])
         return turned[tuple(None if letter == "1" else slice(None) for letter in self.dims)]
 
     def layer_shape(self, stack_shape: Sequence[int]) -> tuple[int, ...]:
