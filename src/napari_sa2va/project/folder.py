@@ -189,6 +189,11 @@ def overlap_of(project: Project) -> Overlap:
     return settings[-1].output.overlap if settings and settings[-1] is not None else "last"
 
 
+def entry_of(project: Project) -> ClipEntry | None:
+    """What the folder of a project says of its clip; None if it is in no folder, or has no clip."""
+    return _opened_from.get(project, (None, None))[1]
+
+
 def _place(folder: str | PathLike[str]) -> Path:
     path = Path(folder).expanduser()
     if path.name == "project.json":
