@@ -28,6 +28,10 @@ class WriteFormat:
         The largest object id it can hold, 0 without a limit.
     planes : bool
         Whether it can hold several z planes over time.
+    parents : bool
+        Whether it says which objects divided or merged into others.
+    place : bool
+        Whether it says where a cropped clip lies in the frames of its source.
     is_folder : bool
         Whether what is written is a folder.
     files : str
@@ -49,6 +53,8 @@ class WriteFormat:
     overlaps: bool = False
     most_ids: int = 0
     planes: bool = False
+    parents: bool = False
+    place: bool = False
     is_folder: bool = False
     files: str = ""
     in_place: bool = False

@@ -98,6 +98,21 @@ class Result:
         return self.clip.num_frames * self.num_planes
 
     @property
+    def num_times(self) -> int:
+        """Number of points in time: 1 where z plays."""
+        return 1 if self.clip.time_axis == "Z" else self.clip.num_frames
+
+    @property
+    def num_z(self) -> int:
+        """Number of z planes, whether they play or were followed each on its own."""
+        return self.num_frames // self.num_times
+
+    def in_time(self) -> Iterator[int]:
+        """Indices of all frames, the planes of one point in time after each other."""
+        for t in range(self.num_times):
+            yield from range(t, self.num_frames, self.num_times)
+
+    @property
     def size(self) -> tuple[int, int]:
         """Height and width of a frame in px."""
         return self.clip.height, self.clip.width
@@ -112,11 +127,20 @@ class Result:
 
         Its columns lie one after the other in memory, as the runs of the codes do.
         """
+        return self.paint(self.frame(f).codes)
+
+    def paint(self, codes: Mapping[int, Rle]) -> np.ndarray:
+        """The label image of masks, as `labels` gives it."""
         plane = np.zeros(self.size, self.label_dtype, order="F")
-        codes = self.frame(f).codes
         for object_id in sorted(codes, reverse=self.overlap == "first"):
             rle.fill(codes[object_id], plane, object_id)
         return plane
+
+    def apart(self, codes: Mapping[int, Rle]) -> Mapping[int, Rle]:
+        """Masks in which no pixel is in two; an object of which none is left is not among them."""
+        if len(codes) < 2 or not self.may_overlap:
+            return codes
+        return rle.encode_labels(self.paint(codes))
 
     def all_labels(self) -> Iterator[np.ndarray]:
         """The label images of all frames in turn, in C order."""

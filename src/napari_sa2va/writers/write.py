@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from types import ModuleType
@@ -19,7 +19,7 @@ from napari_sa2va.core.folder_swap import replacing_folder
 from napari_sa2va.writers import WRITERS
 from napari_sa2va.writers.format import WriteFormat
 from napari_sa2va.writers.paths import check_output, replacing
-from napari_sa2va.writers.result import Result
+from napari_sa2va.writers.result import Result, Shown
 
 
 @dataclass(frozen=True)
@@ -69,12 +69,14 @@ def write_result(
     writer = writer_of(path, kind)
     check_result(writer.FORMAT, result)
     check_place(path, writer.FORMAT, overwrite=overwrite)
-    if writer.FORMAT.in_place:
-        writer.write(path, result, overwrite=overwrite)
+    about, overlaps = writer.FORMAT, _Overlaps(result)
+    watched = result if about.overlaps else replace(result, frame=overlaps.frame)
+    if about.in_place:
+        lost = writer.write(path, watched, overwrite=overwrite)
     else:
-        with _replacing(path, writer.FORMAT, overwrite) as temporary:
-            writer.write(temporary, result)
-    return Written(path, losses(writer.FORMAT, result))
+        with _replacing(path, about, overwrite) as temporary:
+            lost = writer.write(temporary, watched)
+    return Written(path, (*losses(about, result), *overlaps.said(about), *(lost or ())))
 
 
 def writer_of(path: Path, kind: str | None = None) -> ModuleType:
@@ -159,22 +161,44 @@ def check_result(about: WriteFormat, result: Result) -> None:
 
 
 def losses(about: WriteFormat, result: Result) -> tuple[str, ...]:
-    """What a format cannot say of a result, in full sentences."""
-    if about.overlaps or not result.may_overlap:
-        return ()
-    overlapping = [f for f in range(result.num_frames) if _overlaps(result, f)]
-    if not overlapping:
-        return ()
-    kept = "later" if result.overlap == "last" else "earlier"
-    where = f"Objects overlap on {len(overlapping)} frame(s), from frame {overlapping[0]} on"
-    return (f"{where}; {about.title} has one object per pixel, and the {kept} one was kept.",)
+    """What a format cannot say of a result, in full sentences; overlaps are found while writing."""
+    lost = []
+    box = result.clip.box
+    if box is not None and not about.place:
+        lost.append(
+            f"The masks are of {box.describe()} of the source's frames only, and {about.title} "
+            "does not say where that lies."
+        )
+    if not about.parents and any(subject.parents for subject in result.subjects):
+        lost.append(f"{about.title} does not say which objects divided or merged.")
+    return tuple(lost)
 
 
-def _overlaps(result: Result, f: int) -> bool:
-    codes = result.frame(f).codes
-    if len(codes) < 2:
-        return False
-    return sum(map(rle.area, codes.values())) > int(np.count_nonzero(result.labels(f)))
+class _Overlaps:
+    """Sees the frames that a writer asks for, and remembers on which ones objects overlap."""
+
+    def __init__(self, result: Result) -> None:
+        self._result = result
+        self._frames: set[int] = set()
+
+    def frame(self, f: int) -> Shown:
+        """What `Result.frame` gives."""
+        shown = self._result.frame(f)
+        if self._result.may_overlap and len(shown.codes) > 1:
+            painted = int(np.count_nonzero(self._result.paint(shown.codes)))
+            if sum(map(rle.area, shown.codes.values())) > painted:
+                self._frames.add(f)
+        return shown
+
+    def said(self, about: WriteFormat) -> tuple[str, ...]:
+        """That objects overlap, if they do, and which ones were kept."""
+        if not self._frames:
+            return ()
+        kept = "later" if self._result.overlap == "last" else "earlier"
+        where = (
+            f"Objects overlap on {len(self._frames)} frame(s), from frame {min(self._frames)} on"
+        )
+        return (f"{where}; {about.title} has one object per pixel, and the {kept} one was kept.",)
 
 
 @contextmanager
