@@ -65,13 +65,14 @@ class Outputs:
 
     def check(self, input_path: Path) -> None:
         """Find out now, and not after the run, whether all can be written."""
-        from napari_sa2va.writers.overlay import overlay_suffixes
+        from napari_sa2va.writers import overlay_movie, overlay_sheet
         from napari_sa2va.writers.paths import check_output
 
-        if self.overlay is not None and self.overlay.suffix.lower() not in overlay_suffixes():
+        known = (*overlay_sheet.FORMAT.suffixes, *overlay_movie.FORMAT.suffixes)
+        if self.overlay is not None and self.overlay.suffix.lower() not in known:
             raise OutputError(
                 f"The overlay {self.overlay} has no known ending.",
-                f"Use one of {', '.join(overlay_suffixes())}.",
+                f"Use one of {', '.join(known)}.",
             )
         for path in (self.labels, self.record, self.overlay):
             if path is None:
@@ -83,8 +84,9 @@ class Outputs:
         """Write what there is, finished or not, and say where it is; the cheapest to lose last."""
         from napari_sa2va.core.masklet import label_frames
         from napari_sa2va.writers.label_tiff import write_labels_tiff
-        from napari_sa2va.writers.overlay import write_overlay
         from napari_sa2va.writers.record import write_record
+        from napari_sa2va.writers.result import of_masklets
+        from napari_sa2va.writers.write import write_result
 
         write_record(self.record, record.model_dump(mode="json"), overwrite=self.overwrite)
         click.echo(f"Wrote {self.record}")
@@ -99,7 +101,7 @@ class Outputs:
         )
         click.echo(f"Wrote {self.labels}")
         if self.overlay is not None:
-            write_overlay(self.overlay, clip, masklets, overwrite=self.overwrite)
+            write_result(self.overlay, of_masklets(clip, masklets), overwrite=self.overwrite)
             click.echo(f"Wrote {self.overlay}")
         for masklet in masklets:
             click.echo(

@@ -3,13 +3,13 @@
 A writer is a module with
 
 * `FORMAT`: its name and what it can hold (see `format.py`);
-* `write(path: Path, result: Result) -> None`: writes a whole file, or fills an empty folder, at a
-  temporary name that `write_result` then puts in its place. It asks for one frame after the other
-  and keeps none. One that adds to what is there (`in_place`) has `write(path, result, *, overwrite)`.
+* `write(path: Path, result: Result) -> tuple[str, ...] | None`: writes a whole file, or fills an
+  empty folder, at a temporary name that `write_result` then puts in its place. It asks for one
+  frame after the other and keeps none. What the format could not say, where that is only found on
+  the way, comes back in full sentences. One that adds to what is there (`in_place`) has
+  `write(path, result, *, overwrite)`.
 
 To add one, write the module and put it on this list.
-
-An overlay writer is a module with `SUFFIXES` and `write(path, clip, masklets)`.
 """
 
 from __future__ import annotations
@@ -18,5 +18,7 @@ from types import ModuleType
 
 from napari_sa2va.writers import overlay_movie, overlay_sheet
 
-WRITERS: tuple[ModuleType, ...] = ()
-OVERLAYS: tuple[ModuleType, ...] = (overlay_sheet, overlay_movie)
+WRITERS: tuple[ModuleType, ...] = (
+    overlay_movie,
+    overlay_sheet,
+)

@@ -11,17 +11,27 @@ import numpy as np
 
 from napari_sa2va.core.errors import OutputError
 from napari_sa2va.core.palette import color_of
+from napari_sa2va.writers.format import WriteFormat
 from napari_sa2va.writers.paint import faded, font, paint, scaled_size, wrapped
 
 if TYPE_CHECKING:
     from napari_sa2va.core.clip import Clip
-    from napari_sa2va.core.masklet import Masklet
+    from napari_sa2va.writers.result import Result, Subject
 
-SUFFIXES = (".mp4",)
+FORMAT = WriteFormat(
+    kind="overlay-movie",
+    title="overlay movie (H.264 in MP4)",
+    suffixes=(".mp4",),
+    keeps="contours and a light fill in the objects' colours, their names, frame number and time; "
+    "a picture to look at, no masks to measure",
+    read_back_by="ffprobe and PyAV",
+    overlaps=True,
+)
 _LEAST_PX, _MOST_PX = 640, 1920
 _SLOWEST, _FASTEST, _UNKNOWN = 5.0, 30.0, 10.0
 _GROUND, _TEXT, _QUIET = (18, 20, 25), (240, 242, 245), (150, 156, 166)
 _ROW = 28
+_MOST_ROWS = 12
 
 
 def frames_per_second(frame_interval_s: float | None) -> Fraction:
@@ -30,7 +40,7 @@ def frames_per_second(frame_interval_s: float | None) -> Fraction:
     return Fraction(min(_FASTEST, max(_SLOWEST, rate))).limit_denominator(1001)
 
 
-def write(path: Path, clip: Clip, masklets: Sequence[Masklet]) -> None:
+def write(path: Path, result: Result) -> None:
     """Encode the movie as H.264, yuv420p; small frames are enlarged, so that text can be read.
 
     Raises
@@ -40,9 +50,10 @@ def write(path: Path, clip: Clip, masklets: Sequence[Masklet]) -> None:
     """
     import av
 
+    clip = result.clip
     longer = max(clip.height, clip.width)
     size = scaled_size(clip.height, clip.width, min(_MOST_PX, max(_LEAST_PX, longer)))
-    legend = _legend(masklets, size[1])
+    legend = _legend(result.subjects, size[1])
     # yuv420p holds colour for 2 x 2 px: both sides must be even.
     height = (size[0] + len(legend) + 1) // 2 * 2
     width = (size[1] + 1) // 2 * 2
@@ -55,7 +66,7 @@ def write(path: Path, clip: Clip, masklets: Sequence[Masklet]) -> None:
         canvas = np.empty((height, width, 3), np.uint8)
         for t in range(clip.num_frames):
             canvas[:] = _GROUND
-            canvas[: size[0], : size[1]] = paint(clip.rgb(t), masklets, t, size)
+            canvas[: size[0], : size[1]] = paint(clip.rgb(t), result.frame(t).codes, size)
             canvas[size[0] : size[0] + len(legend), : size[1]] = legend
             _stamp(canvas, clip, t, size)
             frame = av.VideoFrame.from_ndarray(canvas, format="rgb24")
@@ -63,19 +74,24 @@ def write(path: Path, clip: Clip, masklets: Sequence[Masklet]) -> None:
         container.mux(stream.encode())
 
 
-def _legend(masklets: Sequence[Masklet], width: int) -> np.ndarray:
-    """Chips and names, one row per object, as a strip of pixels."""
+def _legend(subjects: Sequence[Subject], width: int) -> np.ndarray:
+    """Chips and names, one row per object, as a strip of pixels; of many objects the first."""
     from PIL import Image, ImageDraw
 
-    strip = Image.new("RGB", (width, 14 + _ROW * max(1, len(masklets))), _GROUND)
+    named = subjects if len(subjects) <= _MOST_ROWS else subjects[: _MOST_ROWS - 1]
+    rows = max(1, len(named) + (len(named) < len(subjects)))
+    strip = Image.new("RGB", (width, 14 + _ROW * rows), _GROUND)
     pen = ImageDraw.Draw(strip)
-    for row, masklet in enumerate(masklets):
+    for row, subject in enumerate(named):
         y = 8 + _ROW * row
-        color = color_of(masklet.object_id)
+        color = color_of(subject.object_id)
         pen.rounded_rectangle((12, y + 2, 30, y + 20), 4, faded(color, 0.55, _GROUND), color, 2)
-        name = masklet.name or f"object {masklet.object_id}"
+        name = subject.name or f"object {subject.object_id}"
         line = wrapped(name, font(16), width - 180, 1)
         pen.text((40, y + 1), line[0] if line else "", _TEXT, font(16))
+    if len(named) < len(subjects):
+        more = f"and {len(subjects) - len(named)} more"
+        pen.text((40, 9 + _ROW * len(named)), more, _QUIET, font(16))
     return np.asarray(strip)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from napari_sa2va.core.intensity import sample_indices
 from napari_sa2va.core.palette import color_of
+from napari_sa2va.writers.format import WriteFormat
 from napari_sa2va.writers.paint import faded, font, paint, scaled_size, wrapped
 
 if TYPE_CHECKING:
@@ -18,10 +19,18 @@ if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw
 
     from napari_sa2va.core.clip import Clip
-    from napari_sa2va.core.masklet import Masklet
+    from napari_sa2va.writers.result import Result, Subject
 
-SUFFIXES = (".png",)
-_MOST_FRAMES = 8
+FORMAT = WriteFormat(
+    kind="overlay-sheet",
+    title="overlay sheet (PNG)",
+    suffixes=(".png",),
+    keeps="up to eight frames with contours and a light fill in the objects' colours, names, on "
+    "which frames each object is, a scale bar; a picture to look at, no masks to measure",
+    read_back_by="Pillow",
+    overlaps=True,
+)
+_MOST_FRAMES, _MOST_ROWS = 8, 40
 _TILE_PX = 400
 _MARGIN, _GAP, _CAPTION = 28, 14, 30
 _GROUND, _TEXT, _QUIET, _TRACK = (18, 20, 25), (240, 242, 245), (150, 156, 166), (44, 48, 56)
@@ -29,27 +38,28 @@ _LEAST_WIDTH = 860
 _NICE = (1, 2, 5)
 
 
-def write(path: Path, clip: Clip, masklets: Sequence[Masklet]) -> None:
+def write(path: Path, result: Result) -> None:
     """Draw the sheet and save it as PNG."""
-    draw_sheet(clip, masklets).save(path)
+    draw_sheet(result).save(path)
 
 
-def draw_sheet(clip: Clip, masklets: Sequence[Masklet]) -> Image:
+def draw_sheet(result: Result) -> Image:
     """Draw up to eight evenly spaced frames with masks, captions and a legend.
 
     Parameters
     ----------
-    clip : Clip
-    masklets : sequence of Masklet
+    result : Result
 
     Returns
     -------
     PIL.Image.Image
         RGB. Frames carry their number and, if known, their time; the first one a scale bar. Each
-        object has a bar in the legend that shows on which frames it is present.
+        object has a bar in the legend that shows on which frames it is present; of more than 40
+        objects the first have.
     """
     from PIL import Image, ImageDraw
 
+    clip = result.clip
     shown = sample_indices(clip.num_frames, _MOST_FRAMES)
     tile = scaled_size(clip.height, clip.width, _TILE_PX)
     columns = _columns(len(shown), tile)
@@ -58,8 +68,10 @@ def draw_sheet(clip: Clip, masklets: Sequence[Masklet]) -> Image:
     width = max(_LEAST_WIDTH, grid_width + 2 * _MARGIN)
     top = _MARGIN + 76
     bottom = top + rows * (tile[0] + _CAPTION + _GAP)
-    legend = [_entry(m, width) for m in masklets]
-    height = bottom + 12 + sum(h for _, h in legend) + _MARGIN
+    named = result.subjects[:_MOST_ROWS]
+    legend = [_entry(subject, width) for subject in named]
+    more = len(result.subjects) - len(named)
+    height = bottom + 12 + sum(h for _, h in legend) + 26 * bool(more) + _MARGIN
 
     sheet = Image.new("RGB", (width, height), _GROUND)
     pen = ImageDraw.Draw(sheet)
@@ -69,15 +81,27 @@ def draw_sheet(clip: Clip, masklets: Sequence[Masklet]) -> Image:
         row, column = divmod(place, columns)
         x = left + column * (tile[1] + _GAP)
         y = top + row * (tile[0] + _CAPTION + _GAP)
-        sheet.paste(Image.fromarray(paint(clip.rgb(t), masklets, t, tile)), (x, y))
+        sheet.paste(Image.fromarray(paint(clip.rgb(t), result.frame(t).codes, tile)), (x, y))
         _caption(pen, clip, t, (x, y + tile[0] + 6), tile[1])
         if place == 0:
             _scale_bar(pen, clip, (x, y), tile)
     y = bottom + 12
-    for masklet, (lines, row_height) in zip(masklets, legend, strict=True):
-        _legend_row(pen, masklet, lines, y, width, shown)
+    presence = _presence(result, named)
+    for subject, present, (lines, row_height) in zip(named, presence, legend, strict=True):
+        _legend_row(pen, subject, present, lines, y, width, shown)
         y += row_height
+    if more:
+        pen.text((_MARGIN + 34, y), f"and {more} more", _QUIET, font(18))
     return sheet
+
+
+def _presence(result: Result, subjects: Sequence[Subject]) -> np.ndarray:
+    """On which frames objects are, bool (N, T)."""
+    row_of = {subject.object_id: row for row, subject in enumerate(subjects)}
+    present = np.zeros((len(subjects), result.num_frames), bool)
+    for t in range(result.num_frames):
+        present[[row_of[i] for i in result.frame(t).codes if i in row_of], t] = True
+    return present
 
 
 def _columns(count: int, tile: tuple[int, int]) -> int:
@@ -138,9 +162,9 @@ def _scale_bar(pen: ImageDraw, clip: Clip, place: tuple[int, int], tile: tuple[i
     )
 
 
-def _entry(masklet: Masklet, width: int) -> tuple[list[str], int]:
+def _entry(subject: Subject, width: int) -> tuple[list[str], int]:
     """Lines of an object's name, and the height of its row in the legend."""
-    lines = wrapped(masklet.name or f"object {masklet.object_id}", font(18), _name_room(width), 2)
+    lines = wrapped(subject.name or f"object {subject.object_id}", font(18), _name_room(width), 2)
     return lines, 18 + 24 * max(1, len(lines))
 
 
@@ -149,18 +173,23 @@ def _name_room(width: int) -> int:
 
 
 def _legend_row(
-    pen: ImageDraw, masklet: Masklet, lines: list[str], y: int, width: int, shown: list[int]
+    pen: ImageDraw,
+    subject: Subject,
+    present: np.ndarray,
+    lines: list[str],
+    y: int,
+    width: int,
+    shown: list[int],
 ) -> None:
     """A chip in the object's colour, its name, and a bar of the frames it is on."""
-    color = color_of(masklet.object_id)
+    color = color_of(subject.object_id)
     pen.rounded_rectangle(
         (_MARGIN, y + 2, _MARGIN + 20, y + 22), 5, faded(color, 0.55, _GROUND), color, 3
     )
     for i, line in enumerate(lines):
         pen.text((_MARGIN + 34, y + 24 * i), line, _TEXT, font(18))
-    present = np.array([masklet.present(t) for t in range(masklet.num_frames)])
     count = int(present.sum())
-    said = f"on {count} of {present.size}" if masklet.found else "not found"
+    said = f"on {count} of {present.size}" if count else "not found"
     x0 = _MARGIN + round((width - 2 * _MARGIN) * 0.5)
     x1 = width - _MARGIN - 130
     pen.rounded_rectangle((x0, y + 6, x1, y + 18), 3, _TRACK)

@@ -6,18 +6,21 @@ equally thick whatever the size of the frame.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_sa2va.analysis.runs import areas_and_boxes
+from napari_sa2va.analysis.shape import cut_out
 from napari_sa2va.core.palette import Color, color_of
 
 if TYPE_CHECKING:
     from PIL.ImageFont import FreeTypeFont, ImageFont
 
-    from napari_sa2va.core.masklet import Masklet
+    from napari_sa2va.core.rle import Rle
 
 _FILL = 0.28
 _SHADE = 0.45  # a dark rim around each contour: it then shows on white and on its own colour
@@ -29,18 +32,15 @@ def scaled_size(height: int, width: int, target_px: int, most: float = 8.0) -> t
     return max(1, round(height * factor)), max(1, round(width * factor))
 
 
-def paint(
-    rgb: np.ndarray, masklets: Sequence[Masklet], t: int, size: tuple[int, int]
-) -> np.ndarray:
+def paint(rgb: np.ndarray, codes: Mapping[int, Rle], size: tuple[int, int]) -> np.ndarray:
     """Draw the objects of one frame over it.
 
     Parameters
     ----------
     rgb : ndarray of uint8, shape (Y, X, 3)
-    masklets : sequence of Masklet
-        Later ones are drawn over earlier ones; where they overlap both contours are seen.
-    t : int
-        Frame index.
+    codes : mapping of int to Rle
+        Masks by object id; each has a pixel. Later ones are drawn over earlier ones; where they
+        overlap both contours are seen.
     size : (int, int)
         Height and width of the result in px.
 
@@ -50,14 +50,17 @@ def paint(
     """
     picture = _resized(rgb, size).astype(np.float32)
     line_px = max(1, round(min(size) / 180))
-    shown = [(m, _resized_mask(m.mask(t), size)) for m in masklets if m.present(t)]
-    for masklet, mask in shown:
-        color = np.array(color_of(masklet.object_id), np.float32)
-        picture[mask] = (1 - _FILL) * picture[mask] + _FILL * color
-    for masklet, mask in shown:
+    boxes = areas_and_boxes(list(codes.values()), *rgb.shape[:2])[1]
+    shown = []
+    for (object_id, code), box_px in zip(codes.items(), boxes.tolist(), strict=True):
+        place, mask = _scaled(code, box_px, size, margin_px=line_px + 2)
+        shown.append((np.array(color_of(object_id), np.float32), picture[place], mask))
+    for color, part, mask in shown:
+        part[mask] = (1 - _FILL) * part[mask] + _FILL * color
+    for color, part, mask in shown:
         contour, rim = _contour(mask, line_px)
-        picture[rim] *= _SHADE
-        picture[contour] = color_of(masklet.object_id)
+        part[rim] *= _SHADE
+        part[contour] = color
     return np.rint(picture).astype(np.uint8)
 
 
@@ -70,37 +73,61 @@ def _resized(rgb: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return np.asarray(Image.fromarray(rgb).resize(size[::-1], Image.Resampling.BICUBIC))
 
 
-def _resized_mask(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def _scaled(
+    code: Rle, box_px: Sequence[int], size: tuple[int, int], margin_px: int
+) -> tuple[tuple[slice, slice], np.ndarray]:
+    """A mask as it lies in the picture: the part of the picture around it, and its pixels there.
+
+    All other pixels would cost most of the time where there are many objects.
+    """
     from PIL import Image
 
-    if mask.shape == size:
-        return mask
+    spans = [
+        _span(*ends, source, target, margin_px)
+        for *ends, source, target in zip(box_px[:2], box_px[2:], code["size"], size, strict=True)
+    ]
+    (top, bottom, y0, y1), (left, right, x0, x1) = spans
+    mask = cut_out(code, (y0, x0, y1, x1))
+    place = slice(top, bottom), slice(left, right)
+    if tuple(code["size"]) == size:
+        return place, mask[top - y0 : bottom - y0, left - x0 : right - x0]
+    per_px_y, per_px_x = (old / new for old, new in zip(code["size"], size, strict=True))
+    region = (
+        left * per_px_x - x0, top * per_px_y - y0, right * per_px_x - x0, bottom * per_px_y - y0
+    )  # fmt: skip
     grey = Image.fromarray(mask.astype(np.uint8) * 255)
-    share = np.asarray(grey.resize(size[::-1], Image.Resampling.BILINEAR))
+    share = np.asarray(
+        grey.resize((right - left, bottom - top), Image.Resampling.BILINEAR, box=region)
+    )
     resized = share > 127
     if not resized.any():  # an object smaller than a pixel here must not vanish
         resized = share == share.max()
-    return resized
+    return place, resized
+
+
+def _span(
+    first: int, end: int, source: int, target: int, margin_px: int
+) -> tuple[int, int, int, int]:
+    """Along one axis: from and to in the picture, and from and to in the mask to scale that."""
+    per_px = source / target
+    low = max(0, math.floor(first / per_px) - margin_px)
+    high = min(target, math.ceil(end / per_px) + margin_px)
+    reach = math.ceil(max(1.0, per_px)) + 1  # of the kernel that scales
+    least = max(0, math.floor(low * per_px) - reach)
+    most = min(source, math.ceil(high * per_px) + reach)
+    return low, high, least, most
 
 
 def _contour(mask: np.ndarray, line_px: int) -> tuple[np.ndarray, np.ndarray]:
     """Inner contour of a mask, and a rim of one line outside of it."""
     from scipy.ndimage import distance_transform_edt
 
-    # Only around the object: a distance map of the whole picture would cost most of the time.
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    pad = line_px + 2
-    box = (
-        slice(max(0, rows[0] - pad), rows[-1] + pad + 1),
-        slice(max(0, columns[0] - pad), columns[-1] + pad + 1),
-    )
-    part = mask[box]
-    # An edge of the picture is no contour: the object goes on behind it.
-    inside = np.asarray(distance_transform_edt(np.pad(part, 1, mode="edge")))[1:-1, 1:-1]
-    outside = np.asarray(distance_transform_edt(~part))
-    contour, rim = np.zeros_like(mask), np.zeros_like(mask)
-    contour[box] = part & (inside <= line_px)
-    rim[box] = ~part & (outside <= max(1, line_px / 2))
+    # An edge of the picture is no contour: the object goes on behind it. At all other edges there
+    # is a margin without the object.
+    inside = np.asarray(distance_transform_edt(np.pad(mask, 1, mode="edge")))[1:-1, 1:-1]
+    outside = np.asarray(distance_transform_edt(~mask))
+    contour: np.ndarray = mask & (inside <= line_px)
+    rim: np.ndarray = ~mask & (outside <= max(1, line_px / 2))
     return contour, rim
 
 
