@@ -27,6 +27,7 @@ from napari_sa2va.core.cancel import CancelToken
 from napari_sa2va.core.errors import RequestError, Sa2vaError
 from napari_sa2va.gui.adopt import Adoption, Looked
 from napari_sa2va.gui.bench import Bench
+from napari_sa2va.gui.buttons import text_button
 from napari_sa2va.gui.corrector import Corrector
 from napari_sa2va.gui.forms import heading, quiet_label
 from napari_sa2va.gui.marking import Marking, Marks
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
     from napari_sa2va.gui.workspace import Workspace
     from napari_sa2va.project.steps.carry import Direction
 
-_PADDING_PX = 12
 # Five digits and two buttons. Qt asks for more, for which there is no room beside a scroll bar.
 _FRAME_BOX_PX = 76
 _ADOPT_PX = 220
@@ -133,21 +133,21 @@ class CorrectPanel(QWidget):
         more.addSeparator()
         more.addAction("Remove", self.remove)
         self.more_button.setMenu(more)
-        self.merge_button = _button("Merge", "Join the selected objects into one.", self.merge)
+        self.merge_button = text_button("Merge", "Join the selected objects into one.", self.merge)
         self.undo_button = _small_button("↶", "Undo", self.undo)
         self.redo_button = _small_button("↷", "Redo", self.redo)
 
         self.frame_title = heading("This frame")
-        self.lock_button = _button(
+        self.lock_button = text_button(
             "Lock",
             "The mask is right here: nothing may change it any more. (L in the timeline)",
             self.lock,
         )
         self.lock_button.setCheckable(True)
-        self.absent_button = _button(
+        self.absent_button = text_button(
             "Not there", "The selected objects are not on this frame.", self.absent
         )
-        self.paint_button = _button(
+        self.paint_button = text_button(
             "Paint", "Paint or erase with napari's tools, in the selected object's label.",
             self.paint,
         )  # fmt: skip
@@ -163,31 +163,31 @@ class CorrectPanel(QWidget):
         self.words.setAccessibleName("Another sentence for the selected object")
         self.words.setToolTip("Asked of this frame only; the mask here is drawn anew. (Enter)")
         self.words.returnPressed.connect(self.reword)
-        self.ask_button = _button("Ask", "Draw the object by this sentence.", self.reword)
+        self.ask_button = text_button("Ask", "Draw the object by this sentence.", self.reword)
 
         self.first = _frame_box("First frame of the range")
         self.last = _frame_box("Last frame of the range")
-        self.backward_button = _button(
+        self.backward_button = text_button(
             "◀ Back", "Carry this frame's mask back to the first frame of the range.",
             lambda: self.carry("backward"),
         )  # fmt: skip
-        self.both_button = _button(
+        self.both_button = text_button(
             "◀ Both ▶", "Carry this frame's mask over the whole range.",
             lambda: self.carry("both"),
         )  # fmt: skip
-        self.forward_button = _button(
+        self.forward_button = text_button(
             "On ▶", "Carry this frame's mask on to the last frame of the range.",
             lambda: self.carry("forward"),
         )  # fmt: skip
-        self.range_lock_button = _button(
+        self.range_lock_button = text_button(
             "Lock range", "Lock the selected objects on all frames of the range.",
             lambda: self.lock_range(True),
         )  # fmt: skip
-        self.range_unlock_button = _button(
+        self.range_unlock_button = text_button(
             "Unlock", "Unlock the selected objects on all frames of the range.",
             lambda: self.lock_range(False),
         )  # fmt: skip
-        self.range_absent_button = _button(
+        self.range_absent_button = text_button(
             "Not there", "The selected objects are on no frame of the range.", self.absent_range
         )
         self._lay_out()
@@ -525,10 +525,10 @@ class CorrectPanel(QWidget):
         self._try(lambda c: c.reword(self._one(), self.words.text()))
 
     def _mark_button(self, text: str, marks: Marks, tip: str, keys: str) -> QPushButton:
-        button = _button(text, tip, lambda: self._begin_marking(marks))
-        button.setCheckable(True)
-        button.setShortcut(keys)
-        return button
+        made = text_button(text, tip, lambda: self._begin_marking(marks))
+        made.setCheckable(True)
+        made.setShortcut(keys)
+        return made
 
     def _begin_marking(self, marks: Marks) -> None:
         workspace = self._workspace
@@ -624,16 +624,6 @@ def _read(adoption: Adoption, cancel: CancelToken) -> Iterator[Looked | tuple[Ad
     """Read the layer, on the worker's thread."""
     for message in adoption.read(cancel):
         yield message if isinstance(message, Looked) else (adoption, message)
-
-
-def _button(text: str, tip: str, clicked: Callable[[], Any]) -> QPushButton:
-    button = QPushButton(text)
-    button.setToolTip(tip)
-    button.setAccessibleDescription(tip)
-    # Qt asks for room that a word of this length never needs.
-    button.setMinimumWidth(button.fontMetrics().horizontalAdvance(text) + _PADDING_PX)
-    button.clicked.connect(lambda checked=False: clicked())
-    return button
 
 
 def _small_button(sign: str, name: str, clicked: Callable[[], Any]) -> QToolButton:

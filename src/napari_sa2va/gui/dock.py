@@ -8,16 +8,18 @@ from weakref import WeakMethod
 
 from qtpy.QtCore import QEvent, Qt
 from qtpy.QtGui import QKeySequence, QResizeEvent, QShortcut
-from qtpy.QtWidgets import QPushButton, QTabWidget, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QTabWidget, QVBoxLayout, QWidget
 
-from napari_sa2va.core.errors import RequestError, Sa2vaError
+from napari_sa2va.core.errors import RequestError
 from napari_sa2va.gui.bench import Bench
+from napari_sa2va.gui.buttons import text_button
 from napari_sa2va.gui.controller import Controller
 from napari_sa2va.gui.correct_panel import CorrectPanel
 from napari_sa2va.gui.find_panel import FindPanel
 from napari_sa2va.gui.keep_panel import KeepPanel
 from napari_sa2va.gui.measure_panel import MeasurePanel
 from napari_sa2va.gui.request import Failed, JobRequest, messages_of
+from napari_sa2va.gui.room import leave_room
 from napari_sa2va.gui.run_panel import RunPanel
 from napari_sa2va.gui.scrolling import scrolling
 from napari_sa2va.gui.tenants import move_in, move_out
@@ -33,8 +35,6 @@ if TYPE_CHECKING:
 
 # Narrower, words would have to be cut; napari's own docks are about as wide.
 _NARROWEST_PX = 300
-_PADDING_PX = 14
-_QT_HIGHEST = 16777215  # QWIDGETSIZE_MAX, which the bindings do not have
 
 
 class SentenceDock(QWidget):
@@ -51,6 +51,7 @@ class SentenceDock(QWidget):
         super().__init__()
         self.setObjectName("napari_sa2va_sentence_dock")
         self._viewer = napari_viewer
+        self._workspace: Workspace | None = None
         self.bench = Bench(napari_viewer)
         self.finder = FindPanel(napari_viewer, self.bench)
         # What a person types and chooses is asked for often, also by tests.
@@ -82,12 +83,10 @@ class SentenceDock(QWidget):
         ):
             self.tabs.addTab(scrolling(part), title)
             self.tabs.setTabToolTip(self.tabs.count() - 1, tip)
-        self.timeline_button = QPushButton("Timeline")
-        self.timeline_button.setToolTip(
-            "Open the timeline below the canvas: what is where, and which frames are doubtful."
+        self.timeline_button = text_button(
+            "Timeline",
+            "Open the timeline below the canvas: what is where, and which frames are doubtful.",
         )
-        words = self.timeline_button.fontMetrics().horizontalAdvance(self.timeline_button.text())
-        self.timeline_button.setMinimumWidth(words + _PADDING_PX)
         self.timeline_button.clicked.connect(self.show_timeline)
         self.tabs.setCornerWidget(self.timeline_button)
         # Made last, it would come last with the Tab key too.
@@ -184,8 +183,6 @@ class SentenceDock(QWidget):
     def _try(self, action: Callable[[], None]) -> None:
         try:
             action()
-        except Sa2vaError as error:
-            self.panel.show_error(error.message, error.hint)
         except Exception as error:
             failed = Failed.of(error)
             self.panel.show_error(failed.message, failed.hint, failed.details)
@@ -193,7 +190,7 @@ class SentenceDock(QWidget):
     # The workspace
 
     def _take_workspace(self, workspace: Workspace | None) -> None:
-        old, self._workspace = getattr(self, "_workspace", None), workspace
+        old, self._workspace = self._workspace, workspace
         if old is not None:
             old.failed.disconnect(self._refuse, missing_ok=True)
             old.history_changed.disconnect(self._offer, missing_ok=True)
@@ -205,7 +202,7 @@ class SentenceDock(QWidget):
     def _show_tab(self, index: int) -> None:
         self.panel.show_answers(index == 0)
         # Room for other things, where nobody is about to press Run.
-        self.finder.preview.estimate.setMaximumHeight(_QT_HIGHEST if index == 0 else 0)
+        leave_room(self.finder.preview.estimate, shown=index == 0)
 
     def _refuse(self, message: str, hint: str) -> None:
         self.panel.show_error(message, hint)

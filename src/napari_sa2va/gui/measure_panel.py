@@ -12,13 +12,13 @@ from qtpy.QtWidgets import (
     QFileDialog,
     QFormLayout,
     QHBoxLayout,
-    QPushButton,
     QVBoxLayout,
     QWidget,
 )
 
 from napari_sa2va.core.errors import Sa2vaError
 from napari_sa2va.gui.bench import Bench
+from napari_sa2va.gui.buttons import text_button
 from napari_sa2va.gui.errand import Start
 from napari_sa2va.gui.forms import heading, quiet_label
 from napari_sa2va.gui.frame_table import FrameTable
@@ -85,10 +85,10 @@ class MeasurePanel(QWidget):
         )
         self.note = quiet_label()
         self.table = FrameTable()
-        self.save_button = _button(
+        self.save_button = text_button(
             "Save table …", "Save all objects on all frames as a CSV file.", self.save
         )
-        self.tracks_button = _button(
+        self.tracks_button = text_button(
             "Tracks layer",
             "Show the ways of the objects as napari tracks, divisions included; again to bring the "
             "layer up to date.",
@@ -329,14 +329,6 @@ def ask_for_path(parent: QWidget, name: str) -> Path | None:
     dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
     dialog.setDefaultSuffix("csv")
     return Path(dialog.selectedFiles()[0]) if dialog.exec() else None
-
-
-def _button(text: str, tip: str, clicked: Callable[[], None]) -> QPushButton:
-    button = QPushButton(text)
-    button.setToolTip(tip)
-    button.setAccessibleDescription(tip)
-    button.clicked.connect(lambda checked=False: clicked())
-    return button
 
 
 def _timer(parent: QWidget, interval_ms: int, timed_out: Callable[[], None]) -> QTimer:

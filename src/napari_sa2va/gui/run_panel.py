@@ -19,11 +19,11 @@ from napari_sa2va.gui.fitting_scroll import FittingScroll
 from napari_sa2va.gui.message_box import MessageBox
 from napari_sa2va.gui.preferences import preferences
 from napari_sa2va.gui.request import JobRequest
+from napari_sa2va.gui.room import leave_room
 
 _HIGHEST_PX = 280
 _LARGEST_SHARE = 0.35  # of the dock's height, for messages and answers
 _PROGRESS_EVERY_MS = 100
-_QT_HIGHEST = 16777215  # QWIDGETSIZE_MAX, which the bindings do not have
 
 
 class RunPanel(QWidget):
@@ -84,7 +84,7 @@ class RunPanel(QWidget):
 
     def show_answers(self, shown: bool) -> None:
         """Leave room for other things, where the answers do not matter."""
-        self.answers.setMaximumHeight(_QT_HIGHEST if shown else 0)
+        leave_room(self.answers, shown=shown)
 
     def fit_into(self, height: int) -> None:
         """Leave room for what is above, in a dock of this height: the box of sentences, say."""

@@ -14,7 +14,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_sa2va.core.errors import RequestError, Sa2vaError
+from napari_sa2va.core.errors import RequestError
 from napari_sa2va.core.prompt import Prompt
 from napari_sa2va.gui.collapsible import Collapsible
 from napari_sa2va.gui.eliding import ElidingCombo
@@ -127,9 +127,6 @@ class TalkDock(QWidget):
             return
         try:
             request = self._request(task, text)
-        except Sa2vaError as error:
-            self.panel.show_error(error.message, error.hint)
-            return
         except Exception as error:
             failed = Failed.of(error)
             self.panel.show_error(failed.message, failed.hint, failed.details)
