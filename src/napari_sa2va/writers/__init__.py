@@ -16,9 +16,10 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from napari_sa2va.writers import overlay_movie, overlay_sheet
+from napari_sa2va.writers import coco, overlay_movie, overlay_sheet
 
 WRITERS: tuple[ModuleType, ...] = (
+    coco,
     overlay_movie,
     overlay_sheet,
 )

@@ -82,16 +82,14 @@ def _scaled(
     """
     from PIL import Image
 
-    spans = [
-        _span(*ends, source, target, margin_px)
-        for *ends, source, target in zip(box_px[:2], box_px[2:], code["size"], size, strict=True)
-    ]
-    (top, bottom, y0, y1), (left, right, x0, x1) = spans
+    height, width = code["size"]
+    top, bottom, y0, y1 = _span(box_px[0], box_px[2], height, size[0], margin_px)
+    left, right, x0, x1 = _span(box_px[1], box_px[3], width, size[1], margin_px)
     mask = cut_out(code, (y0, x0, y1, x1))
     place = slice(top, bottom), slice(left, right)
-    if tuple(code["size"]) == size:
+    if (height, width) == size:
         return place, mask[top - y0 : bottom - y0, left - x0 : right - x0]
-    per_px_y, per_px_x = (old / new for old, new in zip(code["size"], size, strict=True))
+    per_px_y, per_px_x = height / size[0], width / size[1]
     region = (
         left * per_px_x - x0, top * per_px_y - y0, right * per_px_x - x0, bottom * per_px_y - y0
     )  # fmt: skip
