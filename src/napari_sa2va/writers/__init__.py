@@ -16,10 +16,28 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from napari_sa2va.writers import coco, overlay_movie, overlay_sheet
+from napari_sa2va.writers import (
+    coco,
+    ctc,
+    ctc_truth,
+    davis,
+    mevis,
+    mots,
+    nifti,
+    ome_tiff,
+    overlay_movie,
+    overlay_sheet,
+)
 
 WRITERS: tuple[ModuleType, ...] = (
     coco,
+    ctc,
+    ctc_truth,
+    davis,
+    mevis,
+    mots,
+    nifti,
+    ome_tiff,
     overlay_movie,
     overlay_sheet,
 )

@@ -88,6 +88,7 @@ def replacing(path: str | PathLike[str], overwrite: bool = False) -> Iterator[Pa
     temporary = _temporary(path)
     try:
         yield temporary
+        _flush(temporary)
         os.replace(temporary, path)
     except OSError as error:
         raise OutputError(
@@ -95,6 +96,12 @@ def replacing(path: str | PathLike[str], overwrite: bool = False) -> Iterator[Pa
         ) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _flush(path: Path) -> None:
+    """Make sure that it is on the disk before what it replaces is gone."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
 
 
 def _temporary(path: Path) -> Path:

@@ -170,7 +170,7 @@ def losses(about: WriteFormat, result: Result) -> tuple[str, ...]:
             "does not say where that lies."
         )
     if not about.parents and any(subject.parents for subject in result.subjects):
-        lost.append(f"{about.title} does not say which objects divided or merged.")
+        lost.append(f"Which objects divided or merged is not said in {about.title}.")
     return tuple(lost)
 
 
