@@ -1,23 +1,55 @@
-"""Results for the tests of writers: clips of any size that cost nothing, and masklets of masks."""
+"""Results for the tests of writers: small, and made without a model or a file."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import dask.array as da
 import numpy as np
 
+from napari_sa2va.core import rle
 from napari_sa2va.core.clip import Clip
 from napari_sa2va.core.masklet import Masklet
+from napari_sa2va.writers.result import Result, Shown, Subject, of_labels
+
+
+def grey_clip(shape: tuple[int, int, int], **facts: Any) -> Clip:
+    """A clip (T, Y, X) of 8-bit noise."""
+    frames = np.random.default_rng(0).integers(0, 255, shape).astype(np.uint8)
+    return Clip(da.from_array(frames, chunks=(1, *shape[1:])), **facts)
+
+
+def of_images(
+    labels: np.ndarray,
+    *,
+    num_planes: int = 1,
+    names: Mapping[int, str] | None = None,
+    parents: Mapping[int, Sequence[int]] | None = None,
+    **facts: Any,
+) -> Result:
+    """A result of label images (planes * T, Y, X), with the facts of its clip."""
+    if names is None:
+        names = {int(i): "" for i in np.unique(labels) if i}
+    clip = grey_clip((len(labels) // num_planes, *labels.shape[1:]), **facts)
+    return of_labels(clip, labels.__getitem__, names=names, num_planes=num_planes, parents=parents)
+
+
+def of_masks(masks: Mapping[int, np.ndarray], **facts: Any) -> Result:
+    """A result of masks (T, Y, X) by object id, which may overlap, with a score of 0.5 each."""
+    shape = next(iter(masks.values())).shape
+
+    def frame(f: int) -> Shown:
+        there = {i: mask[f] for i, mask in sorted(masks.items()) if mask[f].any()}
+        return Shown({i: rle.encode(m) for i, m in there.items()}, dict.fromkeys(there, 0.5))
+
+    result_facts = {key: facts.pop(key) for key in ("overlap", "record") if key in facts}
+    subjects = tuple(Subject(i, f"object {i}") for i in sorted(masks))
+    return Result(grey_clip(shape, **facts), subjects, frame, **result_facts)
+
 
 HARD_NAME = "</Spot> & \"quotes\" \\ 'x': #µ, 細胞\n🦠"
-"""A name that breaks XML, JSON, YAML and CSV if it is not written as each of them wants it."""
-
-
-def clip_of(num_frames: int, height: int, width: int, **facts: object) -> Clip:
-    """A clip of that size in which pixel (y, x) of frame t is t + y + x; `facts` as of `Clip`."""
-    t, y, x = np.ogrid[:num_frames, :height, :width]
-    pixels = (t + y + x).astype(np.uint16)
-    frames = da.from_array(pixels, chunks=(1, height, width))
-    return Clip(frames, limits=((0.0, 100.0),), **({"name": "a clip"} | facts))
+"""A name that breaks XML, JSON, YAML or CSV unless it is written as each of them wants it."""
 
 
 def masklet(
@@ -31,5 +63,5 @@ def masklet(
 
 
 def seventy_thousand() -> np.ndarray:
-    """A label image, int32 (250, 280), in which every pixel is an object of its own."""
-    return np.arange(1, 70_001, dtype=np.int32).reshape(250, 280)
+    """Label images, int32 (1, 250, 280), in which every pixel is an object of its own."""
+    return np.arange(1, 70_001, dtype=np.int32).reshape(1, 250, 280)

@@ -80,7 +80,6 @@ def _header(result: Result, zooms_mm: tuple[float, float, float]) -> Nifti1Heade
     header = Nifti1Header() if max(shape) <= _LARGEST_NIFTI1 else Nifti2Header()
     header.set_data_dtype(result.label_dtype.newbyteorder("<"))
     header.set_data_shape(shape)
-    header.set_slope_inter(1, 0)
     header.set_intent("label")
     interval_s = clip.frame_interval_s
     header.set_zooms((*zooms_mm, interval_s or 1.0)[: len(shape)])
