@@ -13,9 +13,15 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from pycocotools.coco import COCO
 
-from napari_sa2va._tests.made_results import HARD_NAME, clip_of, masklet, seventy_thousand
+from napari_sa2va._tests.made_results import (
+    HARD_NAME,
+    grey_clip,
+    masklet,
+    of_images,
+    seventy_thousand,
+)
 from napari_sa2va.writers import coco
-from napari_sa2va.writers.result import of_labels, of_masklets
+from napari_sa2va.writers.result import of_masklets
 from napari_sa2va.writers.write import write_result
 
 LEFT = np.array([[1, 1, 0], [1, 0, 0]], bool)
@@ -28,7 +34,7 @@ def test_pycocotools_reads_every_mask_back_where_objects_overlap(tmp_path: Path)
         masklet(7, MIDDLE, LEFT, score=np.nan, name="b", text="the cells"),
         masklet(9, MIDDLE & False, MIDDLE, name="c"),
     ]
-    result = of_masklets(clip_of(2, 2, 3), objects, parents={9: [3]})
+    result = of_masklets(grey_clip((2, 2, 3)), objects, parents={9: [3]})
     assert write_result(tmp_path / "a.json", result).warnings == ()
 
     read = COCO(tmp_path / "a.json")
@@ -53,7 +59,7 @@ def test_pycocotools_reads_every_mask_back_where_objects_overlap(tmp_path: Path)
 
 
 def test_the_clip_is_described(tmp_path: Path) -> None:
-    clip = clip_of(3, 8, 6, pixel_size_um=(0.5, 0.25), frame_interval_s=2.0)
+    clip = grey_clip((3, 8, 6), name="a clip", pixel_size_um=(0.5, 0.25), frame_interval_s=2.0)
     write_result(tmp_path / "a.json", of_masklets(clip.crop(1, 2, 5, 6), []))
     data = json.loads((tmp_path / "a.json").read_bytes())
     assert data["videos"] == [
@@ -80,10 +86,9 @@ def test_the_clip_is_described(tmp_path: Path) -> None:
 )
 def test_any_label_images_come_back(tmp_path_factory: pytest.TempPathFactory, labels) -> None:
     path = tmp_path_factory.mktemp("coco") / "a.json"
-    names = dict.fromkeys(np.unique(labels[labels > 0]).tolist(), "")
-    coco.write(path, of_labels(clip_of(*labels.shape), labels.__getitem__, names=names))
+    coco.write(path, of_images(labels))
     read = COCO(path)
-    assert [c["name"] for c in read.cats.values()] == ["object"] * bool(names)
+    assert [c["name"] for c in read.cats.values()] == ["object"] * bool(labels.any())
     back = np.zeros_like(labels)
     for entry in read.anns.values():
         back[entry["image_id"] - 1][read.annToMask(entry) > 0] = entry["track_id"]
@@ -92,18 +97,16 @@ def test_any_label_images_come_back(tmp_path_factory: pytest.TempPathFactory, la
 
 def test_seventy_thousand_objects_of_one_pixel_come_back(tmp_path: Path) -> None:
     labels = seventy_thousand()
-    names = dict.fromkeys(range(1, 70_001), "")
-    clip = clip_of(1, 250, 280)
-    write_result(tmp_path / "a.json", of_labels(clip, lambda f: labels, names=names))
+    write_result(tmp_path / "a.json", of_images(labels))
     read = COCO(tmp_path / "a.json")
     assert len(read.anns) == 70_000
     [last] = read.loadAnns([70_000])
-    np.testing.assert_array_equal(read.annToMask(last) > 0, labels == 70_000)
+    np.testing.assert_array_equal(read.annToMask(last) > 0, labels[0] == 70_000)
 
 
 def test_only_one_frame_is_asked_for_at_a_time(tmp_path: Path) -> None:
     """Every frame once, in their order: nothing is gone back to, so nothing has to be kept."""
-    result = of_masklets(clip_of(4, 2, 3), [masklet(1, LEFT, MIDDLE, LEFT, MIDDLE)])
+    result = of_masklets(grey_clip((4, 2, 3)), [masklet(1, LEFT, MIDDLE, LEFT, MIDDLE)])
     asked: list[int] = []
 
     def frame(t: int):

@@ -27,6 +27,7 @@ from napari_sa2va.writers import (
     ome_tiff,
     overlay_movie,
     overlay_sheet,
+    yolo,
 )
 
 WRITERS: tuple[ModuleType, ...] = (
@@ -40,4 +41,5 @@ WRITERS: tuple[ModuleType, ...] = (
     ome_tiff,
     overlay_movie,
     overlay_sheet,
+    yolo,
 )
