@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from napari_sa2va.core.privacy import NOBODY, Private
+
 if TYPE_CHECKING:
     import dask.array as da
 
@@ -47,6 +49,8 @@ class Recording:
         Whether the time between frames varies.
     left_out : tuple of str
         Names of what the file says of a person and what was not taken over.
+    private : Private
+        The words about that person, to be taken out of what is written; in memory only.
     notes : tuple of str
         What a person should know about how the file was read.
     """
@@ -64,6 +68,7 @@ class Recording:
     pyramid: tuple[da.Array, ...] = ()
     variable_rate: bool = False
     left_out: tuple[str, ...] = ()
+    private: Private = NOBODY
     notes: tuple[str, ...] = ()
 
     def size(self, axis: str) -> int:

@@ -1,240 +1,247 @@
-"""DICOM: multi-frame cine and single pictures, any transfer syntax that gdcm or pylibjpeg decodes."""
+"""DICOM: one file, a folder, or a DICOMDIR; any compression that gdcm or pylibjpeg decodes."""
 
 from __future__ import annotations
 
-import math
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_sa2va.core.errors import ClipError
+from napari_sa2va.core.errors import ClipError, SeriesError
 from napari_sa2va.core.geometry import length_in_um
 from napari_sa2va.core.recording import Recording
+from napari_sa2va.readers.dicom_facts import (
+    burned_in_note,
+    cine_timing,
+    pixel_size_um,
+    region_notes,
+    series_timing,
+)
+from napari_sa2va.readers.dicom_file import DicomFile, in_one_line, read_file
+from napari_sa2va.readers.dicom_folder import (
+    EXTENSIONS,
+    files_below,
+    files_of_directory,
+    is_dicom,
+    is_dicom_folder,
+    is_directory,
+)
+from napari_sa2va.readers.dicom_person import left_out_of, private_of
+from napari_sa2va.readers.dicom_series import Stack, stacks_of
+from napari_sa2va.readers.dicom_tags import first_item
+from napari_sa2va.readers.dicom_values import rule_of
 from napari_sa2va.readers.format import ReadFormat
 from napari_sa2va.readers.lazy import lazy_planes
 
 if TYPE_CHECKING:
-    from pydicom.dataset import Dataset
+    from napari_sa2va.core.intensity import Limits
+    from napari_sa2va.readers.dicom_frames import StoredFrames
+    from napari_sa2va.readers.dicom_values import Rule
 
-EXTENSIONS = (".dcm", ".dicom", ".dic")
 FORMAT = ReadFormat(
     title="DICOM",
     extensions=EXTENSIONS,
-    axes="TYXS, TYX, ZYX",
-    facts="pixel size, z step, frame interval",
+    axes="TZYX, TZYXS",
+    facts="pixel size, z step, frame interval, window; patient data are left out",
     lazy="one frame",
-    tested_with="pydicom's example files",
+    tested_with="pydicom's test files (CT, MR, US, RT dose, all compressions, DICOMDIR), highdicom",
+    folders=True,
 )
-_CENTIMETER = 3  # Physical Units X Direction, PS3.3 C.8.5.5.1.15
 
 
 def accepts(path: Path) -> bool:
-    """Whether "DICM" stands behind the preamble, or the name says DICOM."""
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
-        file.seek(128)
-        magic = file.read(4)
-    return magic == b"DICM" or path.suffix.lower() in EXTENSIONS
+    """Whether this is a DICOM file by its magic or name, or a folder of such files."""
+    if path.is_dir():
+        return is_dicom_folder(path)
+    return path.is_file() and is_dicom(path)
 
 
 def read(path: Path, *, series: int | str | None = None) -> Recording:
-    """Open a DICOM file; reads its header and decodes one frame.
+    """Open a DICOM file, a folder or a DICOMDIR; reads headers and decodes one frame.
 
     Parameters
     ----------
     path : Path
     series : int or str, optional
-        A DICOM file holds one series: anything else than 0 is refused.
+        Which of several stacks, from 0, in the order of `SeriesError.choices`.
 
     Returns
     -------
     Recording
-        Axes TYX or TYXS (ZYX for volumes); RGB whatever the photometric interpretation, with
-        MONOCHROME1 turned so that bright is large. Pixel size from the pixel spacing or from the
-        calibrated region of an ultrasound picture.
+        Axes out of TZYXS. RGB whatever the photometric interpretation. Grey values are those after
+        rescaling (Hounsfield units of CT), in integers where they are whole; where zero is white
+        they are turned so that bright is large. Words that name the patient are not in its name.
 
     Raises
     ------
+    SeriesError
+        If there are several stacks and none was chosen.
     ClipError
-        If the file is no DICOM file, holds no pixels, is truncated, lacks what says how its pixels
-        are meant, or has an unknown compression.
+        If there are no pixels, a file is truncated or damaged, planes of a series are missing, or
+        a compression is unknown.
     """
-    from pydicom import dcmread
-    from pydicom.errors import InvalidDicomError
-
-    if series not in (None, 0, "0"):
-        raise ClipError(f"{path} has no series {series!r}.", "A DICOM file holds one.")
+    stack, notes = _chosen(path, series)
+    grid, header = stack.grid, stack.header
+    axes, lead = stack.lead
+    planes = stack.planes
+    taken = [planes[i] for i in grid.order.flat]
     try:
-        header = dcmread(path, defer_size="1 KB")
-    except (InvalidDicomError, OSError, ValueError, KeyError) as error:
-        raise ClipError(f"{path} cannot be read as DICOM ({error}).", "Is it complete?") from error
-    if "PixelData" not in header:
-        raise ClipError(f"{path} holds no pixels.", "It is another kind of DICOM object.")
-    num_frames = int(_magnitude(_value(header, "NumberOfFrames")) or 1)
-    photometric = str(_needed(path, header, "PhotometricInterpretation"))
-    bits = int(_needed(path, header, "BitsStored")), bool(header.get("PixelRepresentation", 0))
-    source = DicomPlanes(str(path), photometric, bits)
-    first = source.read(0)
-    if num_frames > 1:
-        source.read(num_frames - 1)  # a truncated file ends before its last frame
-    axis = "Z" if _is_volume(header) else "T"
-    axes = (axis if num_frames > 1 else "") + ("YX" if first.ndim == 2 else "YXS")
-    shape = ((num_frames,) if num_frames > 1 else ()) + first.shape
-    return Recording(
-        lazy_planes(source, shape, first.dtype, len(shape) - first.ndim, "dicom"),
-        axes,
-        name=path.stem,
-        source=str(path),
-        pixel_size_um=_pixel_size(header),
-        z_step_um=_z_step(header),
-        **_timing(header, num_frames),
-    )
-
-
-def _needed(path: Path, header: Dataset, keyword: str) -> Any:
-    """Value of a tag without which the pixels cannot be understood."""
-    value = _value(header, keyword)
-    if value in (None, ""):
+        is_turned = stack.coding.photometric == "MONOCHROME1"
+        rule = rule_of(stack.coding, header, [p.rescale for p in taken], is_turned=is_turned)
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise ClipError(
-            f"{path} lacks the DICOM tag {keyword} or it is unreadable: its pixels have no meaning.",
-            "Export it again from the program or device that wrote it.",
-        )
-    return value
+            f"{stack.files[0].path}: its lookup tables cannot be read ({in_one_line(error)}).",
+            "The file is damaged; export it again.",
+        ) from error
+    source = DicomPlanes(
+        str(path),
+        tuple(stack.frames),
+        np.array([(stack.places[i][0], planes[i].frame) for i in grid.order.flat], np.int32),
+        rule,
+        np.array([p.rescale for p in taken]),
+    )
+    first = source.read(0)
+    has_window = first.ndim == 2 and rule.table is None
+    window, window_notes = _window([p.window for p in taken], source) if has_window else ((), [])
+    private = private_of(header)
+    timing = series_timing(grid, planes) or cine_timing(header, lead[0]) if "T" in axes else {}
+    return Recording(
+        lazy_planes(source, lead + first.shape, first.dtype, len(lead), "dicom"),
+        axes + ("YX" if first.ndim == 2 else "YXS"),
+        name=private.redact(path.stem),
+        source=str(path),
+        pixel_size_um=pixel_size_um(taken[0], header),
+        z_step_um=length_in_um(grid.z_step_mm or taken[0].z_step_mm, "mm"),
+        window=window,
+        left_out=left_out_of(header),
+        private=private,
+        notes=tuple(
+            private.redact(note)
+            for note in (
+                *notes, *grid.notes, *window_notes, *_voi_table_note(stack),
+                *region_notes(header), *burned_in_note(header),
+            )
+        ),
+        **timing,
+    )  # fmt: skip
 
 
-def _value(holder: Dataset, keyword: str) -> Any:
-    """Value of a tag; None if it is absent or is not what its type says."""
-    try:
-        return holder.get(keyword)
-    except (ValueError, TypeError, OverflowError):
-        return None
+def stack_of(path: Path, series: int | str | None = None) -> Stack:
+    """The files and planes that `read` shows, in its order: what a result refers to.
+
+    Parameters, Raises
+        As of `read`.
+    """
+    return _chosen(path, series)[0]
 
 
 class DicomPlanes:
-    """Frames of a DICOM file; each read opens and closes the file."""
+    """Planes of a stack; each read opens and closes one file."""
 
-    def __init__(self, path: str, photometric: str, bits: tuple[int, bool]) -> None:
+    def __init__(
+        self,
+        path: str,
+        files: tuple[StoredFrames, ...],
+        places: np.ndarray,
+        rule: Rule,
+        rescales: np.ndarray,
+    ) -> None:
         self.path = path
-        self.photometric = photometric
-        self.bits = bits
+        self.files = files
+        self.places = places
+        self.rule = rule
+        self.rescales = rescales
 
     def read(self, index: int) -> np.ndarray:
-        """Frame `index`: (Y, X) in the stored dtype, or (Y, X, 3) RGB."""
-        from pydicom.pixels import apply_color_lut, pixel_array
+        """Plane `index`: (Y, X) values, or (Y, X, 3) RGB."""
+        file, frame = self.places[index].tolist()
+        slope, intercept = self.rescales[index].tolist()
+        return self.rule.apply(self.files[file].read(frame), slope, intercept)
 
-        try:
-            pixels = pixel_array(self.path, index=index)  # YBR is turned into RGB here
-            if self.photometric == "PALETTE COLOR":
-                pixels = _to_8_bit(apply_color_lut(pixels, self._palette()))
-        # What decoders raise on damaged data differs from one to the next.
-        except (RuntimeError, ValueError, EOFError, AttributeError, IndexError) as error:
+
+@dataclass(frozen=True)
+class _Found:
+    """Files with pixels, and what a person should know of the others."""
+
+    files: list[DicomFile]
+    notes: list[str]
+
+
+def _chosen(path: Path, series: int | str | None) -> tuple[Stack, list[str]]:
+    found = _files(path)
+    if not found.files:
+        raise ClipError(f"{path} holds no pixels.", "It is another kind of DICOM object.")
+    stacks = stacks_of(found.files)
+    choices = [(number, stack.describe()) for number, stack in enumerate(stacks)]
+    said = "; ".join(f"{key}: {words}" for key, words in choices[:20])
+    if series is None:
+        if len(stacks) > 1:
+            raise SeriesError(
+                f"{path} holds {len(stacks)} DICOM series.",
+                f"Choose one (series): {said}.",
+                choices,
+            )
+        return stacks[0], found.notes
+    for key, words in choices:
+        if str(series).strip() in (str(key), words):
+            return stacks[key], found.notes
+    raise SeriesError(f"{path} has no series {series!r}.", f"There is {said}.", choices)
+
+
+def _files(path: Path) -> _Found:
+    if path.is_dir():
+        return _read_all(files_below(path), [])
+    file = read_file(path)
+    if not is_directory(file.header):
+        if not file.keyword:
             raise ClipError(
-                f"{self.path}: frame {index} cannot be decoded ({_first_line(error)}).",
-                "The file is truncated or damaged, or its compression needs another decoder.",
-            ) from error
-        if self.photometric == "MONOCHROME1":
-            stored, is_signed = self.bits
-            top = -1 if is_signed else 2**stored - 1
-            pixels = (top - pixels.astype(np.int64)).astype(pixels.dtype)
-        return np.ascontiguousarray(pixels)
-
-    def _palette(self) -> Dataset:
-        from pydicom import dcmread
-
-        return dcmread(self.path, stop_before_pixels=True)
+                f"{path} holds no pixels.", "It is another kind of DICOM object, or it was cut off."
+            )
+        return _Found([file], [])
+    paths, missing = files_of_directory(path, file.header)
+    notes = [f"{missing} of the files that the DICOMDIR names are not there."] if missing else []
+    return _read_all(paths, notes)
 
 
-def _to_8_bit(pixels: np.ndarray) -> np.ndarray:
-    """Palettes are often written with 16 bits of which only the upper eight mean anything."""
-    return (pixels >> 8).astype(np.uint8) if pixels.dtype == np.uint16 else pixels
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-
-
-def _magnitude(value: object) -> float | None:
-    """A number without its sign; None if it is zero, infinite or no number."""
-    try:
-        number = abs(float(value))  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        return None
-    return number if 0 < number < math.inf else None
-
-
-def _timing(header: Dataset, num_frames: int) -> dict[str, Any]:
-    """Frame interval in s: frame time (ms), time vector (ms), or a frame rate (per s)."""
-    if num_frames < 2:
-        return {}
-    vector = _value(header, "FrameTimeVector")
-    if vector is not None and len(vector) == num_frames:
-        steps = np.array([_magnitude(v) or 0.0 for v in vector][1:])  # the first is 0 by definition
-        median = float(np.median(steps))
-        if median > 0:
-            is_variable = bool(np.abs(steps - median).max() > 0.05 * median)
-            return {"frame_interval_s": median / 1e3, "variable_rate": is_variable}
-    frame_time = _magnitude(_value(header, "FrameTime"))
-    if frame_time is not None:
-        return {"frame_interval_s": float(f"{frame_time / 1e3:.9g}")}
-    for keyword in ("CineRate", "RecommendedDisplayFrameRate"):
-        rate = _magnitude(_value(header, keyword))
-        if rate is not None:
-            return {"frame_interval_s": float(f"{1 / rate:.9g}")}
-    return {}
-
-
-def _is_volume(header: Dataset) -> bool:
-    """Whether the frames are planes of one volume rather than moments."""
-    if any(k in header for k in ("FrameTime", "FrameTimeVector", "CineRate")):
-        return False
-    return "GridFrameOffsetVector" in header or "SpacingBetweenSlices" in header
-
-
-def _measures(header: Dataset) -> Dataset | None:
-    """The pixel measures that all frames of an enhanced object share."""
-    for group in _value(header, "SharedFunctionalGroupsSequence") or ():
-        for measures in _value(group, "PixelMeasuresSequence") or ():
-            return measures
-    return None
-
-
-def _pixel_size(header: Dataset) -> tuple[float, float] | None:
-    measures = _measures(header)
-    for holder, keyword in (
-        (header, "PixelSpacing"),
-        (measures, "PixelSpacing"),
-        (header, "ImagerPixelSpacing"),
-        (header, "NominalScannedPixelSpacing"),
-    ):
-        spacing = _value(holder, keyword) if holder is not None else None
-        if spacing is not None and len(spacing) == 2:
-            y, x = (length_in_um(_magnitude(side), "mm") for side in spacing)
-            if y and x:
-                return y, x
-    return _ultrasound_pixel_size(header)
-
-
-def _ultrasound_pixel_size(header: Dataset) -> tuple[float, float] | None:
-    """Pixel size if all calibrated picture regions agree on one; traces (Doppler) do not count."""
-    sizes = set()
-    for region in _value(header, "SequenceOfUltrasoundRegions") or ():
-        units = {_value(region, f"PhysicalUnits{way}Direction") for way in "XY"}
-        if units != {_CENTIMETER}:
+def _read_all(paths: list[Path], notes: list[str]) -> _Found:
+    """Read the headers of many files; one that is damaged does not hide the others."""
+    files, failures = [], list[ClipError]()
+    for path in paths:
+        try:
+            file = read_file(path)
+        except ClipError as error:
+            failures.append(error)
             continue
-        deltas = (_value(region, "PhysicalDeltaY"), _value(region, "PhysicalDeltaX"))
-        sizes.add(tuple(length_in_um(_magnitude(d), "cm") for d in deltas))
-    if len(sizes) != 1:
-        return None
-    y, x = sizes.pop()
-    return (y, x) if y and x else None
+        if file.keyword and not is_directory(file.header):
+            files.append(file)
+    if failures and not files:
+        raise failures[0]
+    if failures:
+        notes = [*notes, f"{len(failures)} of {len(paths)} files are damaged and left out."]
+    return _Found(files, notes)
 
 
-def _z_step(header: Dataset) -> float | None:
-    measures = _measures(header)
-    for holder in (header, measures):
-        step = _value(holder, "SpacingBetweenSlices") if holder is not None else None
-        if step is not None:
-            return length_in_um(_magnitude(step), "mm")
-    return None
+def _window(
+    windows: list[Limits | None], source: DicomPlanes
+) -> tuple[tuple[Limits, ...], list[str]]:
+    """The window of all planes: the median of both ends, where they differ."""
+    there = [window for window in windows if window is not None]
+    if not there:
+        return (), []
+    low, high = (float(end) for end in np.median(np.array(there), axis=0))
+    if source.rule.turn is not None:
+        slope, intercept = source.rescales[0].tolist()
+        total = source.rule.turn * slope + 2 * intercept
+        low, high = total - high, total - low
+    if not low < high:
+        return (), []
+    differ = len(set(there)) > 1
+    notes = ["Every plane has a window of its own; their median is shown."] if differ else []
+    return ((low, high),), notes
+
+
+def _voi_table_note(stack: Stack) -> list[str]:
+    if first_item(stack.header, "VOILUTSequence") is None:
+        return []
+    return ["The file has a curve of brightness (VOI LUT), which is not applied."]
