@@ -127,7 +127,7 @@ def test_labels_and_a_project_are_written(saved, tmp_path, capsys):
         (["PROJECT", "--input", "nowhere.tif"], "is not there"),
         (["PROJECT", "--save", "PROJECT"], "is the project that is replayed"),
         (["PROJECT", "--save", "HOME"], "holds other things"),
-        (["PROJECT", "-o", "MOVIE"], "is the movie itself"),
+        (["PROJECT", "-o", "MOVIE"], "would overwrite or mix"),
         (["PROJECT", "-o", "/proc/nothing/out.tif"], "/proc/nothing"),
         (["PROJECT", "--model", "nothing-known"], "nothing-known"),
     ],
@@ -174,19 +174,15 @@ def test_ctrl_c_keeps_what_was_done(saved, tmp_path, monkeypatch, capsys):
     assert tifffile.imread(out)[0].max() == 3
 
 
-def test_of_several_planes_each_has_a_file_of_labels(tmp_path, model):
+def test_labels_of_several_planes_are_one_file_with_a_z_axis(tmp_path, model):
     project = Project((PLANES * STACK_FRAMES, 16, 20), PLANES)
     project.footage = Footage(PLANES, clip_of, across)
     do_step(project, ask("the red one"), model=FakeModel())
     save(project, tmp_path / "p")
     assert main(["replay", str(tmp_path / "p"), "-q", "-o", str(tmp_path / "out.tif")]) == 0
-    assert sorted(p.name for p in tmp_path.glob("out*")) == [
-        f"out_z{plane:03d}.tif" for plane in range(PLANES)
-    ]
-    red = stack()[..., 0] > 100
-    for plane in range(PLANES):
-        labels = tifffile.imread(tmp_path / f"out_z{plane:03d}.tif")
-        np.testing.assert_array_equal(labels, red[:, plane])
+    with tifffile.TiffFile(tmp_path / "out.tif") as file:
+        assert file.series[0].axes == "TZYX"
+        np.testing.assert_array_equal(file.asarray(), stack()[..., 0] > 100)
 
 
 # What is in a project

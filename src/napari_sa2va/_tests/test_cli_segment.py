@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 
 import numpy as np
@@ -241,3 +242,97 @@ def test_a_run_whose_model_cannot_be_had_leaves_no_file_in_the_way(movie, tmp_pa
     out = tmp_path / "out.tif"
     assert main(["segment", str(movie), "the red one", "-o", str(out)]) == 2
     assert list(tmp_path.glob("out.*")) == []
+
+
+# Several outputs, and the ways to look at a file
+
+
+def test_one_run_is_written_in_several_formats_with_one_record(movie, tmp_path, capsys):
+    tif, coco, folder = tmp_path / "a.ome.tif", tmp_path / "a.json", tmp_path / "davis"
+    code = main(
+        ["segment", str(movie), "the red one", "-q", "-o", str(coco), "-o", str(tif),
+         "-o", str(tmp_path / "b.ome.tif")]
+    )  # fmt: skip
+    assert code == 0
+    assert tifffile.imread(tif).max() == 1
+    assert len(json.loads(coco.read_text())["annotations"]) == 8
+    # a.json is the first output itself, so the record gets a name of its own.
+    record = json.loads((tmp_path / "a.run.json").read_text())
+    assert record["finished"] == "done"
+    code = main(
+        ["segment", str(movie), "the red one", "-q", "-o", str(folder), "--format", "davis"]
+    )
+    assert code == 0
+    assert len(list(folder.glob("*.png"))) == 8
+    assert (tmp_path / "davis.json").exists()
+
+
+def test_an_output_that_fails_does_not_take_the_others_with_it(
+    movie, tmp_path, monkeypatch, capsys
+):
+    (tmp_path / "stick").mkdir()
+    whole = FakeTracker.track
+
+    def track(self, *args, **kwargs):
+        shutil.rmtree(tmp_path / "stick", ignore_errors=True)  # somebody pulls it out
+        return whole(self, *args, **kwargs)
+
+    monkeypatch.setattr(FakeTracker, "track", track)
+    tif, lost = tmp_path / "a.ome.tif", tmp_path / "stick" / "b.ome.tif"
+    outputs = ["-o", str(tmp_path / "a.json"), "-o", str(lost), "-o", str(tif)]
+    code = main(["segment", str(movie), "the red one", "--preset", "sa2va", *outputs])
+    assert code == 2
+    printed = capsys.readouterr()
+    assert f"there is no folder {lost.parent}" in printed.err
+    assert "1. the red one: on 8 of 8 frames" in printed.out
+    assert tifffile.imread(tif).max() == 1
+    assert (tmp_path / "a.json").exists()
+    assert (tmp_path / "a.run.json").exists()
+
+
+def test_every_output_is_looked_at_before_the_run(movie, tmp_path, model, capsys):
+    (tmp_path / "b.json").write_text("precious")
+    arguments = ["-o", str(tmp_path / "a.ome.tif"), "-o", str(tmp_path / "b.json")]
+    assert main(["segment", str(movie), "the red one", *arguments]) == 2
+    assert "b.json is there already" in capsys.readouterr().err
+    assert model.calls == []
+
+
+def test_a_region_is_looked_at_alone_and_the_labels_say_so(movie, tmp_path, capsys):
+    out = tmp_path / "out.tif"
+    arguments = ["segment", str(movie), "the red one", "-q", "-o", str(out)]
+    assert main([*arguments, "--box", "0,2,12,18"]) == 0
+    assert tifffile.imread(out).shape == (8, 12, 16)
+    assert json.loads((tmp_path / "out.json").read_text())["clip"]["box"] == [0, 2, 12, 18]
+    assert main([*arguments, "--overwrite", "--box", "0,2,12"]) == 2
+    assert "--box '0,2,12' is not four whole numbers" in capsys.readouterr().err
+
+
+def test_channels_get_colours_and_limits_of_their_own(tmp_path, model, capsys):
+    path, out = tmp_path / "two.ome.tif", tmp_path / "out.tif"
+    data = np.zeros((2, 2, 16, 20), np.uint16)
+    data[:, 0, :4], data[:, 1, 8:] = 1000, 3000
+    tifffile.imwrite(path, data, photometric="minisblack", metadata={"axes": "TCYX"})
+    arguments = ["segment", str(path), "the red one", "-q", "-o", str(out), "--overwrite"]
+    assert main([*arguments, "--colors", "green,magenta", "--limits", "0,2000;0,3000"]) == 0
+    clip = json.loads((tmp_path / "out.json").read_text())["clip"]
+    assert clip["tints"] == ["#00ff00", "#ff00ff"]
+    assert clip["limits"] == [[0, 2000], [0, 3000]]
+    assert main([*arguments, "--colors", "file"]) == 2
+    assert "does not say in which colours" in capsys.readouterr().err
+
+
+def test_a_file_with_several_series_lists_them_and_takes_the_one_that_is_named(tmp_path, capsys):
+    path, out = tmp_path / "two.ome.tif", tmp_path / "out.tif"
+    with tifffile.TiffWriter(path, ome=True) as file:
+        for name, frames in (("first", 3), ("second", 2)):
+            pictures = np.stack([colour_clip(frames).rgb(t) for t in range(frames)])
+            file.write(pictures, photometric="rgb", metadata={"axes": "TYXS", "Name": name})
+    arguments = ["segment", str(path), "the red one", "-q", "-o", str(out)]
+    assert main(arguments) == 2
+    printed = capsys.readouterr().err
+    assert "--series 0  " in printed
+    assert "--series 1  " in printed
+    assert "second" in printed
+    assert main([*arguments, "--series", "1"]) == 0
+    assert tifffile.imread(out).shape == (2, 16, 20)

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from napari_sa2va.cli.clip_flags import open_input
+from napari_sa2va.cli.clip_flags import input_argument, open_input
 from napari_sa2va.cli.flags import apply_flags, given_flags
 from napari_sa2va.cli.talk import (
     OF_KEY_FRAMES,
@@ -25,17 +25,18 @@ from napari_sa2va.presets import preset
 
 
 @click.command()
-@click.argument("input_path", metavar="INPUT", type=click.Path(path_type=Path))
+@input_argument
 @click.argument("questions", metavar="QUESTION...", nargs=-1, required=True)
 @click.option("--frame", type=click.IntRange(0),
               help="Talk about this frame, counted from 0, instead of the whole movie.")  # fmt: skip
 @talk_flags
 def ask(
-    input_path: Path,
+    input_path: Path | str,
     questions: tuple[str, ...],
     frame: int | None,
     preset_name: str,
-    output: Path | None,
+    outputs: tuple[Path, ...],
+    kind: str | None,
     overlay: Path | None,
     overwrite: bool,
     through_movie: bool | None,
@@ -64,7 +65,7 @@ def ask(
     from napari_sa2va.pipeline.conversation import Conversation, check_texts
 
     check_texts(questions)
-    outputs = checked_outputs(input_path, output, overlay, overwrite=overwrite)
+    files = checked_outputs(input_path, outputs, kind, overlay, overwrite=overwrite)
     clip = open_input(input_path, values)
     if frame is not None:
         chosen_frame(clip, frame)
@@ -74,7 +75,7 @@ def ask(
     else:
         talk = Conversation.about_frame(clip, None, frame, settings=settings)
     turns = [partial(talk.say, q, answer=given) for q, given in zip_longest(questions, answer)]
-    return answer_all(talk, turns, outputs, through_movie=through_movie, quiet=quiet)
+    return answer_all(talk, turns, files, through_movie=through_movie, quiet=quiet)
 
 
 add_settings_flags(ask)

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from napari_sa2va.cli.clip_flags import open_input
+from napari_sa2va.cli.clip_flags import input_argument, open_input
 from napari_sa2va.cli.flags import apply_flags
 from napari_sa2va.cli.talk import (
     FRAME_HELP,
@@ -24,14 +24,15 @@ from napari_sa2va.presets import preset
 
 
 @click.command()
-@click.argument("input_path", metavar="INPUT", type=click.Path(path_type=Path))
+@input_argument
 @click.option("--frame", type=click.IntRange(0), help=FRAME_HELP)
 @talk_flags
 def caption(
-    input_path: Path,
+    input_path: Path | str,
     frame: int | None,
     preset_name: str,
-    output: Path | None,
+    outputs: tuple[Path, ...],
+    kind: str | None,
     overlay: Path | None,
     overwrite: bool,
     through_movie: bool | None,
@@ -46,7 +47,7 @@ def caption(
     """
     settings = apply_flags(preset(preset_name), values)
     check_answers(answer, 1, "caption")
-    outputs = checked_outputs(input_path, output, overlay, overwrite=overwrite)
+    files = checked_outputs(input_path, outputs, kind, overlay, overwrite=overwrite)
     clip = open_input(input_path, values)
     chosen = chosen_frame(clip, frame)
 
@@ -57,7 +58,7 @@ def caption(
     talk = Conversation.about_frame(clip, None, chosen, settings=settings)
     click.echo(f"Frame {chosen}", err=True)
     turns = [partial(talk.caption, answer=next(iter(answer), None))]
-    return answer_all(talk, turns, outputs, through_movie=through_movie, quiet=quiet)
+    return answer_all(talk, turns, files, through_movie=through_movie, quiet=quiet)
 
 
 add_settings_flags(caption, *OF_KEY_FRAMES, "view")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
-from napari_sa2va.cli.clip_flags import open_input
+from napari_sa2va.cli.clip_flags import input_argument, open_input
 from napari_sa2va.cli.flags import apply_flags
 from napari_sa2va.cli.talk import (
     FRAME_HELP,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("input_path", metavar="INPUT", type=click.Path(path_type=Path))
+@input_argument
 @click.option(
     "--region", "-r", "regions", multiple=True, required=True,
     help="What to describe: a box y0,x0,y1,x1 or a point y,x in px, or an image file of masks, "
@@ -44,12 +44,13 @@ if TYPE_CHECKING:
 @click.option("--frame", type=click.IntRange(0), help=FRAME_HELP)
 @talk_flags
 def describe(
-    input_path: Path,
+    input_path: Path | str,
     regions: tuple[str, ...],
     question: str | None,
     frame: int | None,
     preset_name: str,
-    output: Path | None,
+    outputs: tuple[Path, ...],
+    kind: str | None,
     overlay: Path | None,
     overwrite: bool,
     through_movie: bool | None,
@@ -69,7 +70,7 @@ def describe(
     settings = apply_flags(preset(preset_name), values)
     if question is not None:
         check_texts([question])
-    outputs = checked_outputs(input_path, output, overlay, overwrite=overwrite)
+    files = checked_outputs(input_path, outputs, kind, overlay, overwrite=overwrite)
     clip = open_input(input_path, values)
     chosen = chosen_frame(clip, frame)
     marks = [mark for text in regions for mark in _marks(text, chosen, clip)]
@@ -87,7 +88,7 @@ def describe(
     else:
         numbers = range(1, len(marks) + 1)
         turns = [partial(_described, talk, n, given) for n, given in zip_longest(numbers, answer)]
-    return answer_all(talk, turns, outputs, through_movie=through_movie, quiet=quiet)
+    return answer_all(talk, turns, files, through_movie=through_movie, quiet=quiet)
 
 
 add_settings_flags(describe, *OF_KEY_FRAMES, "view")

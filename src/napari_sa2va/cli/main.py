@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import traceback
 from importlib import import_module
@@ -9,7 +10,7 @@ from importlib.metadata import version
 
 import click
 
-from napari_sa2va.core.errors import Sa2vaError
+from napari_sa2va.core.errors import Sa2vaError, SeriesError
 
 DONE, NOTHING_FOUND, BAD_REQUEST, FAILED, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -21,6 +22,9 @@ COMMANDS = {
     "describe": "napari_sa2va.cli.describe",
     "replay": "napari_sa2va.cli.replay",
     "project": "napari_sa2va.cli.project",
+    "export": "napari_sa2va.cli.export",
+    "info": "napari_sa2va.cli.info",
+    "formats": "napari_sa2va.cli.formats",
     "models": "napari_sa2va.cli.models",
     "train": "napari_sa2va.cli.train",
     "evaluate": "napari_sa2va.cli.evaluate",
@@ -86,11 +90,7 @@ def main(arguments: list[str]) -> int:
         error.show()
         return BAD_REQUEST
     except Sa2vaError as error:
-        click.echo(
-            click.style("Error: ", fg="red", bold=True, reset=True) + error.message, err=True
-        )
-        if error.hint:
-            click.echo(f"What to do: {error.hint}", err=True)
+        _say(error)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("Stopped.", err=True)
@@ -100,3 +100,12 @@ def main(arguments: list[str]) -> int:
         click.echo("This should not happen. Please report it with the lines above.", err=True)
         return FAILED
     return code if isinstance(code, int) else DONE
+
+
+def _say(error: Sa2vaError) -> None:
+    click.echo(click.style("Error: ", fg="red", bold=True, reset=True) + error.message, err=True)
+    if error.hint:
+        click.echo(f"What to do: {error.hint}", err=True)
+    if isinstance(error, SeriesError):
+        for key, words in error.choices:
+            click.echo(f"  --series {shlex.quote(str(key))}  {words}", err=True)

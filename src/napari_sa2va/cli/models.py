@@ -6,18 +6,17 @@ The commands that change something are in `model_files`.
 from __future__ import annotations
 
 import math
-import sys
 from pathlib import Path
 from textwrap import shorten
 from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
-from rich.console import Console
 from rich.table import Table
 
 from napari_sa2va.cli.main import DONE
 from napari_sa2va.cli.model_files import import_folder, pull, remove, verify
+from napari_sa2va.cli.terminal import console
 from napari_sa2va.core.errors import CheckpointError, Sa2vaError
 from napari_sa2va.models.jobs import gigabytes
 
@@ -95,24 +94,19 @@ def info(name: str, clip_path: Path | None) -> int:
     from napari_sa2va.models.zoo import find
 
     entry, ask = find(name), _ask(clip_path)
-    console = _console()
+    out = console()
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for title, text in _facts(entry):
         table.add_row(title, text)
-    console.print(table)
-    console.print(_memory(entry, ask))
+    out.print(table)
+    out.print(_memory(entry, ask))
     return DONE
 
 
 for _command in (pull, verify, remove, import_folder):
     models.add_command(_command)
-
-
-def _console() -> Console:
-    # No markup: a folder may have brackets in its name.
-    return Console(width=None if sys.stdout.isatty() else 120, highlight=False, markup=False)
 
 
 # -- the list ----------------------------------------------------------------------------------
@@ -145,7 +139,7 @@ def _print_list(dtype: Dtype, clip_path: Path | None, here: bool) -> int:
             continue
         hub_id = entry.hub_id or _PLACES.get(entry.place, "")
         table.add_row(entry.name, hub_id, entry.licence, *_weights(entry, dtype, ask))
-    _console().print(table)
+    console().print(table)
     click.echo(
         f"Models are fetched to {home()} ({HOME_VARIABLE}). A folder that holds a checkpoint can "
         "be given in place of a name."

@@ -1,22 +1,31 @@
-"""The files that a command leaves: labels, the run record beside them, a picture or movie."""
+"""The files that a command leaves: masks in any of the formats, and the run record beside them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from napari_sa2va.core.errors import OutputError
+from napari_sa2va.core.errors import OutputError, RequestError, Sa2vaError
 
 if TYPE_CHECKING:
     from napari_sa2va.core.clip import Clip
     from napari_sa2va.core.masklet import Masklet
     from napari_sa2va.pipeline.record import RunRecord
+    from napari_sa2va.writers.format import WriteFormat
+    from napari_sa2va.writers.result import Result
 
-_LABELS_SUFFIXES = (".ome.tiff", ".ome.tif", ".tiff", ".tif")
+USUAL = "ome-tiff"
+"""The format of a name without an ending."""
+
+FORMAT_HELP = (
+    "Format of each -o whose ending does not say it, such as davis or ctc; `napari-sa2va formats` "
+    "lists them."
+)
+overwrite_flag = click.option("--overwrite", is_flag=True, help="Replace files that are there.")
 
 
 def output_flags(default: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -26,16 +35,18 @@ def output_flags(default: str) -> Callable[[Callable[..., Any]], Callable[..., A
         for option in reversed(
             (
                 click.option(
-                    "-o", "--output", type=click.Path(path_type=Path),
-                    help="OME-TIFF of labels; the run record goes beside it as .json.  "
-                    f"[default: {default}]",
+                    "-o", "--output", "outputs", multiple=True, type=click.Path(path_type=Path),
+                    help="Where to write the masks; the ending says the format, .ome.tif where "
+                    "there is none. May be repeated. The run record goes beside the first as "
+                    f".json.  [default: {default}]",
                 ),
+                click.option("--format", "kind", metavar="KIND", help=FORMAT_HELP),
                 click.option(
                     "--overlay", type=click.Path(path_type=Path),
                     help="Also draw the masks over the clip: a .png sheet of frames, or an .mp4 "
-                    "movie.",
+                    "movie. The same as one more -o.",
                 ),
-                click.option("--overwrite", is_flag=True, help="Replace files that are there."),
+                overwrite_flag,
             )
         ):  # fmt: skip
             command = option(command)
@@ -45,86 +56,205 @@ def output_flags(default: str) -> Callable[[Callable[..., Any]], Callable[..., A
 
 
 @dataclass(frozen=True)
-class Outputs:
-    """The files of one run."""
+class Output:
+    """A file or folder of masks.
 
-    labels: Path
+    Attributes
+    ----------
+    path : Path
+        With an ending, where the format has one.
+    about : WriteFormat
+    """
+
+    path: Path
+    about: WriteFormat
+
+    @property
+    def stem(self) -> str:
+        """The name without its ending."""
+        endings = sorted(self.about.suffixes, key=len, reverse=True)
+        fits = (e for e in endings if self.path.name.lower().endswith(e))
+        return self.path.name[: -len(next(fits))] if endings else self.path.name
+
+    def check(self, *, overwrite: bool, source: Path | str | None = None) -> None:
+        """Find out whether it can be written, and is not the source or within it."""
+        from napari_sa2va.writers.write import check_place
+
+        if isinstance(source, Path) and not self.about.in_place:
+            keep_apart(self.path, source)
+        check_place(self.path, self.about, overwrite=overwrite)
+
+
+def outputs_of(paths: Sequence[Path], kind: str | None) -> tuple[Output, ...]:
+    """What -o and --format ask for.
+
+    Raises
+    ------
+    RequestError
+        If the format of one of them is not known, or two are the same.
+    """
+    from napari_sa2va.writers.write import writer_of
+
+    by_ending = {path: _kind_of_ending(path) for path in paths}
+    if len(by_ending) < len(paths):
+        raise RequestError("Two outputs have the same name.", "Give each its own.")
+    if kind is not None and kind not in by_ending.values() and all(by_ending.values()):
+        writer_of(Path(), kind)  # says if there is no such format
+        raise RequestError(
+            f"--format {kind} was given, but the endings say {', '.join(by_ending.values())}.",
+            "Give an output without an ending, or leave --format out.",
+        )
+    made = []
+    for path, said in by_ending.items():
+        usual = None if path.suffix else USUAL
+        about = writer_of(path, said or kind or usual).FORMAT
+        if about.suffixes and not path.name.lower().endswith(about.suffixes):
+            path = path.with_name(path.name + about.suffixes[0])
+        made.append(Output(path, about))
+    return tuple(made)
+
+
+def _overlay(path: Path) -> Output:
+    from napari_sa2va.writers import overlay_movie, overlay_sheet
+
+    for writer in (overlay_sheet, overlay_movie):
+        if path.name.lower().endswith(writer.FORMAT.suffixes):
+            return Output(path, writer.FORMAT)
+    endings = ", ".join((*overlay_sheet.FORMAT.suffixes, *overlay_movie.FORMAT.suffixes))
+    raise OutputError(f"The overlay {path} has no known ending.", f"Use one of {endings}.")
+
+
+def _kind_of_ending(path: Path) -> str:
+    """The format that an ending says; empty where it says none."""
+    from napari_sa2va.writers.write import writer_of
+
+    try:
+        kind: str = writer_of(path).FORMAT.kind
+    except RequestError:
+        return ""
+    return kind
+
+
+def write_outputs(outputs: Sequence[Output], result: Result, *, overwrite: bool) -> None:
+    """Write a result to every place, and say where it is and what was lost.
+
+    What cannot be written does not keep the others from it.
+
+    Raises
+    ------
+    Sa2vaError
+        At the end: of the first one that could not be written.
+    """
+    from napari_sa2va.writers.write import write_result
+
+    failed: Sa2vaError | None = None
+    for output in outputs:
+        try:
+            written = write_result(output.path, result, output.about.kind, overwrite=overwrite)
+        except Sa2vaError as error:
+            failed = failed or error
+            continue
+        click.echo(f"Wrote {written.path}")
+        for warning in written.warnings:
+            click.echo(f"Note: {warning}", err=True)
+    if failed is not None:
+        raise failed
+
+
+@dataclass(frozen=True)
+class RunOutputs:
+    """The files of one run.
+
+    Attributes
+    ----------
+    outputs : tuple of Output
+        At least one.
+    record : Path
+    overwrite : bool
+    """
+
+    outputs: tuple[Output, ...]
     record: Path
-    overlay: Path | None
     overwrite: bool
 
     @classmethod
     def named(
-        cls, input_path: Path, output: Path | None, overlay: Path | None, *, overwrite: bool
-    ) -> Outputs:
-        """Name the files; the record stands beside the labels."""
-        labels = output or Path(f"{_stem(input_path)}_labels.ome.tif")
-        if not labels.name.lower().endswith(_LABELS_SUFFIXES):
-            labels = labels.with_name(f"{labels.name}.ome.tif")
-        return cls(labels, labels.with_name(f"{_stem(labels)}.json"), overlay, overwrite)
+        cls,
+        input_path: Path | str,
+        outputs: Sequence[Path],
+        kind: str | None,
+        overlay: Path | None,
+        *,
+        overwrite: bool,
+    ) -> RunOutputs:
+        """Name the files, and find out whether all can be written: now, and not after the run.
 
-    def check(self, input_path: Path) -> None:
-        """Find out now, and not after the run, whether all can be written."""
-        from napari_sa2va.writers import overlay_movie, overlay_sheet
+        Raises
+        ------
+        RequestError, OutputError, MissingPackage
+            If one of them cannot.
+        """
+        paths = outputs or [Path(f"{_stem_of_input(input_path)}_labels")]
+        places = outputs_of(paths, kind)
+        if overlay is not None:
+            places = (*places, _overlay(overlay))
+        first = places[0]
+        record = first.path.with_name(f"{first.stem}.json")
+        if any(record == place.path for place in places):
+            record = first.path.with_name(f"{first.stem}.run.json")
+        made = cls(places, record, overwrite)
+        made._check(input_path)
+        return made
+
+    def _check(self, source: Path | str) -> None:
         from napari_sa2va.writers.paths import check_output
 
-        known = (*overlay_sheet.FORMAT.suffixes, *overlay_movie.FORMAT.suffixes)
-        if self.overlay is not None and self.overlay.suffix.lower() not in known:
-            raise OutputError(
-                f"The overlay {self.overlay} has no known ending.",
-                f"Use one of {', '.join(known)}.",
-            )
-        for path in (self.labels, self.record, self.overlay):
-            if path is None:
-                continue
-            _keep_apart(path, input_path)
-            check_output(path, overwrite=self.overwrite)
+        for output in self.outputs:
+            output.check(overwrite=self.overwrite, source=source)
+        if isinstance(source, Path):
+            keep_apart(self.record, source)
+        check_output(self.record, overwrite=self.overwrite)
 
     def write(self, clip: Clip, masklets: list[Masklet], record: RunRecord) -> None:
         """Write what there is, finished or not, and say where it is; the cheapest to lose last."""
-        from napari_sa2va.core.masklet import label_frames
-        from napari_sa2va.writers.label_tiff import write_labels_tiff
         from napari_sa2va.writers.record import write_record
         from napari_sa2va.writers.result import of_masklets
-        from napari_sa2va.writers.write import write_result
 
-        write_record(self.record, record.model_dump(mode="json"), overwrite=self.overwrite)
+        said = record.model_dump(mode="json")
+        write_record(self.record, said, overwrite=self.overwrite)
         click.echo(f"Wrote {self.record}")
         if not masklets:
             return
-        write_labels_tiff(
-            self.labels,
-            clip,
-            label_frames(masklets, record.settings.output.overlap),
-            names={m.object_id: m.name for m in masklets},
-            overwrite=self.overwrite,
-        )
-        click.echo(f"Wrote {self.labels}")
-        if self.overlay is not None:
-            write_result(self.overlay, of_masklets(clip, masklets), overwrite=self.overwrite)
-            click.echo(f"Wrote {self.overlay}")
-        for masklet in masklets:
-            click.echo(
-                f"{masklet.object_id}. {masklet.name}: on {len(masklet.frames_present)} of "
-                f"{masklet.num_frames} frames"
-                + ("" if masklet.found else " (the model says it is not there)")
-            )
+        overlap = record.settings.output.overlap
+        result = of_masklets(clip, masklets, overlap=overlap, record=said)
+        try:
+            write_outputs(self.outputs, result, overwrite=self.overwrite)
+        finally:
+            for masklet in masklets:
+                click.echo(
+                    f"{masklet.object_id}. {masklet.name}: on {len(masklet.frames_present)} of "
+                    f"{masklet.num_frames} frames"
+                    + ("" if masklet.found else " (the model says it is not there)")
+                )
 
 
-def _keep_apart(output: Path, input_path: Path) -> None:
-    """Refuse to write over the input, or between the images of an input folder."""
-    target, source = output.resolve(), input_path.resolve()
-    if target == source or (source.is_dir() and source in target.parents):
+def keep_apart(output: Path, source: Path) -> None:
+    """Refuse to write over the source, or between the images of a source that is a folder.
+
+    Raises
+    ------
+    OutputError
+    """
+    target, there = output.resolve(), source.resolve()
+    if target == there or (there.is_dir() and there in target.parents):
         raise OutputError(
-            f"The output {output} would overwrite or mix with the input {input_path}.",
+            f"The output {output} would overwrite or mix with the input {source}.",
             "Choose another place or name.",
         )
 
 
-def _stem(path: Path) -> str:
-    """Return the name without its suffix, taking .ome.tif as one."""
-    name = path.name
-    for suffix in _LABELS_SUFFIXES:
-        if name.lower().endswith(suffix):
-            return name[: -len(suffix)]
-    return path.stem or "clip"
+def _stem_of_input(path: Path | str) -> str:
+    """The name of an input without its ending, taking .ome.tif as one."""
+    name = Path(str(path).rstrip("/").rpartition("/")[2]) if isinstance(path, str) else path
+    stem = name.stem
+    return stem.removesuffix(".ome") or "clip"

@@ -11,12 +11,12 @@ import click
 
 from napari_sa2va.cli.interrupt import ctrl_c_cancels
 from napari_sa2va.cli.main import DONE, INTERRUPTED
+from napari_sa2va.cli.outputs import FORMAT_HELP, outputs_of, overwrite_flag, write_outputs
 from napari_sa2va.core.errors import OutputError
 
 if TYPE_CHECKING:
     from napari_sa2va.cli.progress import RunProgress
     from napari_sa2va.pipeline.events import Event
-    from napari_sa2va.project import Project
     from napari_sa2va.project.replay import Replayed
     from napari_sa2va.project.steps import Step
 
@@ -40,9 +40,13 @@ _MOST_FRAMES_SAID = 12
 @click.option(
     "-o",
     "--output",
+    "outputs",
+    multiple=True,
     type=click.Path(path_type=Path),
-    help="Write the labels that come out as OME-TIFF; of several planes one file each.",
+    help="Write the masks that come out; the ending says the format, .ome.tif where there is none. "
+    "May be repeated.",
 )
+@click.option("--format", "kind", metavar="KIND", help=FORMAT_HELP)
 @click.option(
     "--save",
     "save_path",
@@ -52,12 +56,13 @@ _MOST_FRAMES_SAID = 12
 )
 @click.option("--device", help="Another device than the runs were made on: auto, cpu, cuda, mps.")
 @click.option("--model", help="Another model than the runs were made with.")
-@click.option("--overwrite", is_flag=True, help="Replace files that are there.")
+@overwrite_flag
 @click.option("--quiet", "-q", is_flag=True, help="Show no progress.")
 def replay(
     project_path: Path,
     input_path: Path | None,
-    output: Path | None,
+    outputs: tuple[Path, ...],
+    kind: str | None,
     save_path: Path | None,
     device: str | None,
     model: str | None,
@@ -80,12 +85,16 @@ def replay(
     from napari_sa2va.project.find_clip import find_footage
     from napari_sa2va.project.folder import read_project, save
     from napari_sa2va.project.replay import replay as replay_project
+    from napari_sa2va.project.result import result_of
 
+    files = outputs_of(outputs, kind)
     opened = read_project(project_path)
     project = opened.project
     project.footage = find_footage(opened.folder, video=input_path)
-    labels = _label_files(output, project.footage.planes)
-    _check(labels, save_path, opened.folder, project.clip.source, overwrite=overwrite)
+    source = project.clip.source
+    for output in files:
+        output.check(overwrite=overwrite, source=None if source is None else Path(source))
+    _check(save_path, opened.folder, overwrite=overwrite)
     with ctrl_c_cancels() as stop, _Show(len(project.steps), quiet=quiet) as show:
 
         def on_step(number: int, step: Step) -> None:
@@ -103,7 +112,8 @@ def replay(
         )  # fmt: skip
         show.close()
         stop.politely = True
-        _write_labels(replayed.project, labels, overwrite=overwrite)
+        if files:
+            write_outputs(files, result_of(replayed.project), overwrite=overwrite)
         if save_path is not None:
             for note in save(replayed.project, save_path).notes:
                 click.echo(f"Note: {note}", err=True)
@@ -157,31 +167,10 @@ class _Show:
         self._stack.close()
 
 
-def _label_files(output: Path | None, planes: int) -> list[Path]:
-    """One file per plane; none if no labels are wanted."""
-    if output is None:
-        return []
-    stem, suffix = output.name, ".ome.tif"
-    for known in (".ome.tiff", ".ome.tif", ".tiff", ".tif"):
-        if stem.lower().endswith(known):
-            stem, suffix = stem[: -len(known)], stem[-len(known) :]
-            break
-    if planes == 1:
-        return [output.with_name(stem + suffix)]
-    return [output.with_name(f"{stem}_z{plane:03d}{suffix}") for plane in range(planes)]
-
-
-def _check(
-    labels: list[Path], save_path: Path | None, folder: Path, movie: str | None, *, overwrite: bool
-) -> None:
-    """Find out now, and not after the replay, whether all can be written."""
+def _check(save_path: Path | None, folder: Path, *, overwrite: bool) -> None:
+    """Find out now, and not after the replay, whether the new project can be written."""
     from napari_sa2va.project.folder import check_place
-    from napari_sa2va.writers.paths import check_output
 
-    for path in labels:
-        if movie is not None and path.resolve() == Path(movie).resolve():
-            raise OutputError(f"{path} is the movie itself.", "Choose another name.")
-        check_output(path, overwrite=overwrite)
     if save_path is None:
         return
     target = check_place(save_path)
@@ -192,25 +181,6 @@ def _check(
             f"{save_path} is there already.",
             "Choose another name, or allow it to be overwritten (--overwrite).",
         )
-
-
-def _write_labels(project: Project, files: list[Path], *, overwrite: bool) -> None:
-    from napari_sa2va.project.folder import overlap_of
-    from napari_sa2va.writers.label_tiff import write_labels_tiff
-
-    state, footage, overlap = project.state, project.footage, overlap_of(project)
-    assert footage is not None  # it was replayed on it
-    for plane, path in enumerate(files):
-        begin = plane * state.frames_per_plane
-        frames = range(begin, begin + state.frames_per_plane)
-        write_labels_tiff(
-            path,
-            footage.clip_of(plane),
-            (state.labels(t, overlap) for t in frames),
-            names={i: card.name for i, card in state.cards.items()},
-            overwrite=overwrite,
-        )
-        click.echo(f"Wrote {path}")
 
 
 def _tell(replayed: Replayed) -> None:

@@ -11,7 +11,7 @@ from napari_sa2va.cli.interrupt import ctrl_c_cancels
 from napari_sa2va.cli.main import DONE, INTERRUPTED, NOTHING_FOUND
 
 if TYPE_CHECKING:
-    from napari_sa2va.cli.outputs import Outputs
+    from napari_sa2va.cli.outputs import RunOutputs
     from napari_sa2va.core.cancel import CancelToken
     from napari_sa2va.core.clip import Clip
     from napari_sa2va.core.prompt import PromptSet
@@ -22,7 +22,7 @@ def run_to_files(
     clip: Clip,
     prompts: PromptSet,
     events_of: Callable[[CancelToken], Iterable[Event]],
-    outputs: Outputs,
+    outputs: RunOutputs,
     *,
     quiet: bool,
 ) -> int:
@@ -34,7 +34,7 @@ def run_to_files(
     prompts : PromptSet
     events_of : callable
         From a cancel token to the events of a run.
-    outputs : Outputs
+    outputs : RunOutputs
     quiet : bool
         Whether to show no progress.
 

@@ -7,16 +7,16 @@ from typing import Any
 
 import click
 
-from napari_sa2va.cli.clip_flags import clip_flags, open_input
+from napari_sa2va.cli.clip_flags import clip_flags, input_argument, open_input
 from napari_sa2va.cli.flags import apply_flags, preset_flag, settings_flags
-from napari_sa2va.cli.outputs import Outputs, output_flags
+from napari_sa2va.cli.outputs import RunOutputs, output_flags
 from napari_sa2va.cli.run_to_files import run_to_files
 from napari_sa2va.core.prompt import PromptSet
 from napari_sa2va.presets import preset
 
 
 @click.command()
-@click.argument("input_path", metavar="INPUT", type=click.Path(path_type=Path))
+@input_argument
 @click.argument("sentence")
 @click.option("--prompt", "-p", "more", multiple=True, help="One more sentence; may be repeated.")
 @preset_flag
@@ -30,11 +30,12 @@ from napari_sa2va.presets import preset
 @click.pass_context
 def segment(
     ctx: click.Context,
-    input_path: Path,
+    input_path: Path | str,
     sentence: str,
     more: tuple[str, ...],
     preset_name: str,
-    output: Path | None,
+    outputs: tuple[Path, ...],
+    kind: str | None,
     overlay: Path | None,
     overwrite: bool,
     answer: tuple[str, ...],
@@ -43,15 +44,15 @@ def segment(
 ) -> int:
     """Segment what SENTENCE names in every frame of INPUT.
 
-    INPUT is a TIFF stack, a video, a DICOM file or a folder of numbered images.
+    INPUT is a file, a folder or an address; `napari-sa2va formats` lists what is read.
 
     \b
     napari-sa2va segment movie.tif "the bright cell" -o cell.ome.tif --overlay cell.png
+    napari-sa2va segment movie.tif "the cells" -o cells.coco.json -o cells.csv
     """
     settings = apply_flags(preset(preset_name), values)
     prompts = PromptSet.from_texts([sentence, *more])
-    outputs = Outputs.named(input_path, output, overlay, overwrite=overwrite)
-    outputs.check(input_path)
+    files = RunOutputs.named(input_path, outputs, kind, overlay, overwrite=overwrite)
     clip = open_input(input_path, values)
 
     from napari_sa2va.pipeline.run import run
@@ -60,7 +61,7 @@ def segment(
         clip,
         prompts,
         lambda cancel: run(clip, prompts, settings, answers=answer or None, cancel=cancel),
-        outputs,
+        files,
         quiet=quiet,
     )
 

@@ -11,7 +11,7 @@ import click
 from napari_sa2va.cli.clip_flags import clip_flags
 from napari_sa2va.cli.flags import preset_flag, settings_flags
 from napari_sa2va.cli.main import DONE, NOTHING_FOUND
-from napari_sa2va.cli.outputs import Outputs, output_flags
+from napari_sa2va.cli.outputs import RunOutputs, output_flags
 from napari_sa2va.cli.run_to_files import run_to_files
 from napari_sa2va.core.errors import RequestError
 
@@ -99,14 +99,17 @@ def chosen_frame(clip: Clip, frame: int | None) -> int:
 
 
 def checked_outputs(
-    input_path: Path, output: Path | None, overlay: Path | None, *, overwrite: bool
-) -> Outputs | None:
+    input_path: Path | str,
+    outputs: Sequence[Path],
+    kind: str | None,
+    overlay: Path | None,
+    *,
+    overwrite: bool,
+) -> RunOutputs | None:
     """The files to write, found out before anything is computed; None if none is asked for."""
-    if output is None and overlay is None:
+    if not outputs and overlay is None:
         return None
-    outputs = Outputs.named(input_path, output, overlay, overwrite=overwrite)
-    outputs.check(input_path)
-    return outputs
+    return RunOutputs.named(input_path, outputs, kind, overlay, overwrite=overwrite)
 
 
 def show(reply: Reply) -> None:
@@ -122,7 +125,7 @@ def show(reply: Reply) -> None:
 def answer_all(
     talk: Conversation,
     turns: Iterable[Callable[[], Reply]],
-    outputs: Outputs | None,
+    outputs: RunOutputs | None,
     *,
     through_movie: bool | None,
     quiet: bool,
@@ -136,7 +139,7 @@ def answer_all(
     talk : Conversation
     turns : iterable of callable
         Each gets one answer.
-    outputs : Outputs or None
+    outputs : RunOutputs or None
         The files to draw to, if any were asked for.
     through_movie : bool or None
         See `Conversation.run_replies`.
@@ -170,7 +173,7 @@ def answer_all(
 def _draw(
     talk: Conversation,
     replies: Iterable[Reply],
-    outputs: Outputs,
+    outputs: RunOutputs,
     *,
     through_movie: bool | None,
     quiet: bool,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from os import PathLike, fspath
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -136,7 +137,24 @@ def read_recording(path: str | PathLike[str], *, series: int | str | None = None
         If its format needs a package that is not installed.
     """
     if is_url(path):
-        return _read_url(str(path), series)
+        url = str(path)
+        recording: Recording = reader_of(url).read_url(url, series=series)
+        return recording
+    path = Path(fspath(path)).expanduser()
+    recording = reader_of(path).read(path, series=series)
+    return recording
+
+
+def reader_of(path: str | PathLike[str]) -> ModuleType:
+    """The first reader that accepts a path, or an address.
+
+    Raises
+    ------
+    ClipError
+        If there is no such file, or no reader knows it.
+    """
+    if is_url(path):
+        return _remote_reader(str(path))
     path = Path(fspath(path)).expanduser()
     is_pattern = any(c in path.name for c in "*?[") and not path.exists()
     if not is_pattern and not path.exists():
@@ -145,7 +163,7 @@ def read_recording(path: str | PathLike[str], *, series: int | str | None = None
         raise ClipError(f"{path} is an empty file.", "It was probably never written to its end.")
     for reader in READERS:
         if reader.accepts(path):
-            return reader.read(path, series=series)
+            return reader
     known = ", ".join(reader.FORMAT.said for reader in READERS)
     what = "no format known here"
     if path.is_dir():
@@ -158,10 +176,10 @@ def is_url(path: str | PathLike[str]) -> bool:
     return isinstance(path, str) and "://" in path
 
 
-def _read_url(url: str, series: int | str | None) -> Recording:
+def _remote_reader(url: str) -> ModuleType:
     for reader in REMOTE_READERS:
         if reader.accepts_url(url):
-            return reader.read_url(url, series=series)
+            return reader
     known = ", ".join(reader.FORMAT.title for reader in REMOTE_READERS) or "nothing yet"
     raise ClipError(
         f"{url} cannot be read from where it is.",

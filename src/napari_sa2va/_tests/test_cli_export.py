@@ -1,0 +1,268 @@
+"""Masks that are there already, in other formats; what a file is, and which formats there are."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+from pycocotools import mask as coco_mask
+from pycocotools.coco import COCO
+
+from napari_sa2va._tests.fakes import colour_clip
+from napari_sa2va._tests.made_projects import PICTURES, corner, movie_in, saved_beside, work_on
+from napari_sa2va._tests.movies import write_movie
+from napari_sa2va.cli.main import main
+from napari_sa2va.project import Project
+from napari_sa2va.project.folder import open_project, save
+from napari_sa2va.project.result import result_of
+from napari_sa2va.project.steps.add import Add
+from napari_sa2va.project.steps.paint import Paint
+from napari_sa2va.readers import READERS
+from napari_sa2va.readers.open import open_clip
+from napari_sa2va.writers import WRITERS
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a movie and a project of it; nothing in it is written to."""
+    folder = tmp_path_factory.mktemp("export")
+    movie = movie_in(folder)
+    saved_beside(work_on(open_clip(movie)), movie)
+    return movie.parent
+
+
+@pytest.fixture
+def project(home: Path) -> Path:
+    return home / "cells.sa2va"
+
+
+@pytest.fixture
+def expected(project: Path) -> np.ndarray:
+    """The labels of the project."""
+    labels = np.stack(list(result_of(open_project(project)).all_labels()))
+    assert set(np.unique(labels)) == {0, 1, 3, 9}
+    return labels
+
+
+def width_of(picture: Path) -> int:
+    with Image.open(picture) as opened:
+        return opened.size[0]
+
+
+# Projects
+
+
+def test_a_project_is_written_in_several_formats_at_once(
+    project: Path, tmp_path: Path, expected: np.ndarray, capsys
+) -> None:
+    tif, coco = tmp_path / "cells.ome.tif", tmp_path / "cells.json"
+    assert main(["export", str(project), "-o", str(tif), "-o", str(coco)]) == 0
+    np.testing.assert_array_equal(tifffile.imread(tif), expected)
+    read = COCO(str(coco))
+    assert len(read.getAnnIds()) == sum(len(np.unique(frame)) - 1 for frame in expected)
+    areas = sum(int(coco_mask.area(a["segmentation"])) for a in read.loadAnns(read.getAnnIds()))
+    assert areas >= np.count_nonzero(expected)
+    printed = capsys.readouterr().out
+    assert f"Wrote {tif}" in printed
+    assert f"Wrote {coco}" in printed
+
+
+def test_a_folder_takes_its_format_from_a_flag(
+    project: Path, tmp_path: Path, expected: np.ndarray
+) -> None:
+    folder = tmp_path / "clip"
+    assert main(["export", str(project), "-o", str(folder), "--format", "davis"]) == 0
+    pictures = sorted(folder.glob("*.png"))
+    assert [p.name for p in pictures] == [f"{t:05d}.png" for t in range(len(expected))]
+    np.testing.assert_array_equal(np.stack([np.asarray(Image.open(p)) for p in pictures]), expected)
+
+
+def test_a_name_without_an_ending_gets_that_of_its_format(project: Path, tmp_path: Path) -> None:
+    assert main(["export", str(project), "-o", str(tmp_path / "a")]) == 0
+    assert main(["export", str(project), "-o", str(tmp_path / "a"), "--format", "coco"]) == 0
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.json", "a.ome.tif"]
+
+
+def test_overlaps_are_said_and_which_object_is_kept_can_be_chosen(tmp_path: Path, capsys) -> None:
+    made = Project.of(colour_clip())
+    for object_id in (1, 2):
+        made.do(Add(object_id=object_id, name=f"object {object_id}"))
+    for object_id in (2, 1):
+        made.do(Paint(frame=0, masks={object_id: corner()}))
+    save(made, tmp_path / "p")
+    for overlap, kept, object_id in (("last", "later", 2), ("first", "earlier", 1)):
+        out = tmp_path / f"{overlap}.tif"
+        arguments = ["export", str(tmp_path / "p"), "-o", str(out), "--overlap", overlap]
+        assert main(arguments) == 0
+        assert f"the {kept} one was kept" in capsys.readouterr().err
+        assert set(np.unique(tifffile.imread(out)[0])) == {0, object_id}
+
+
+def test_a_project_is_written_without_its_movie_unless_the_format_shows_it(
+    project: Path, home: Path, tmp_path: Path, expected: np.ndarray, capsys
+) -> None:
+    movie = home / "movie.tif"
+    away = movie.rename(tmp_path / "elsewhere.tif")
+    try:
+        tif, sheet = tmp_path / "a.ome.tif", tmp_path / "a.png"
+        assert main(["export", str(project), "-o", str(sheet), "-o", str(tif)]) == 2
+        np.testing.assert_array_equal(tifffile.imread(tif), expected)
+        assert not sheet.exists()
+        printed = capsys.readouterr().err
+        assert "not at hand" in printed
+        assert "--input" in printed
+        assert main(["export", str(project), "-o", str(sheet), "--input", str(away)]) == 0
+        assert width_of(sheet) > 100
+    finally:
+        away.rename(movie)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["PROJECT", "-o", "OUT/a.bmp"], "a.bmp"),
+        (["PROJECT", "-o", "OUT/a", "--format", "doc"], "'doc'"),
+        (["PROJECT", "-o", "OUT/a.tif", "--format", "coco"], "the endings say ome-tiff"),
+        (["PROJECT", "-o", "OUT/a.tif", "-o", "OUT/a.tif"], "same name"),
+        (["PROJECT", "-o", "OUT/no/a.tif"], "there is no folder"),
+        (["PROJECT", "-o", "PROJECT/a.tif"], "overwrite or mix"),
+        (["PROJECT", "-o", "OUT/a.tif", "--input", "nowhere.tif"], "nowhere.tif"),
+        (["nowhere", "-o", "OUT/a.tif"], "nowhere"),
+        (["MOVIE", "-o", "OUT/a.tif"], "channels or colours"),
+        (["MOVIE", "-o", "MOVIE", "--overwrite"], "overwrite or mix"),
+    ],
+)
+def test_a_bad_request_is_exit_code_2_with_the_reason_and_writes_nothing(
+    project: Path, home: Path, tmp_path: Path, capsys, arguments: list[str], message: str
+) -> None:
+    places = {"PROJECT": str(project), "OUT": str(tmp_path), "MOVIE": str(home / "movie.tif")}
+    for word, place in places.items():
+        arguments = [a.replace(word, place) for a in arguments]
+    before = (home / "movie.tif").read_bytes()
+    assert main(["export", *arguments]) == 2
+    assert message in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+    assert (home / "movie.tif").read_bytes() == before
+
+
+def test_nothing_is_overwritten_unless_told(project: Path, tmp_path: Path, capsys) -> None:
+    out = tmp_path / "a.tif"
+    out.write_bytes(b"precious")
+    assert main(["export", str(project), "-o", str(out)]) == 2
+    assert out.read_bytes() == b"precious"
+    assert "--overwrite" in capsys.readouterr().err
+    assert main(["export", str(project), "-o", str(out), "--overwrite"]) == 0
+    assert tifffile.imread(out).max() == 9
+
+
+# Labels of other programs
+
+
+LABELS = np.zeros((4, 16, 20), np.uint16)
+LABELS[:, 2:6, 3:8] = 7
+LABELS[2:, 10:13, 10:20] = 300
+
+
+def test_labels_of_another_program_are_written_in_another_format(tmp_path: Path) -> None:
+    source = tmp_path / "cellpose.tif"
+    tifffile.imwrite(source, LABELS, photometric="minisblack", metadata={"axes": "TYX"})
+    assert main(["export", str(source), "-o", str(tmp_path / "a.json")]) == 0
+    read = COCO(str(tmp_path / "a.json"))
+    areas = sorted(int(coco_mask.area(a["segmentation"])) for a in read.loadAnns(read.getAnnIds()))
+    assert areas == [20] * 4 + [30] * 2
+
+
+def test_labels_through_time_and_z_keep_both(tmp_path: Path) -> None:
+    volume = np.stack([LABELS, LABELS[::-1], LABELS * 0], axis=1)
+    tifffile.imwrite(tmp_path / "a.ome.tif", volume, metadata={"axes": "TZYX"})
+    assert main(["export", str(tmp_path / "a.ome.tif"), "-o", str(tmp_path / "b.ome.tif")]) == 0
+    with tifffile.TiffFile(tmp_path / "b.ome.tif") as file:
+        assert file.series[0].axes == "TZYX"
+        np.testing.assert_array_equal(file.asarray(), volume)
+
+
+def test_labels_are_drawn_over_the_movie_that_is_named(tmp_path: Path, capsys) -> None:
+    source, movie = tmp_path / "labels.tif", tmp_path / "movie.tif"
+    tifffile.imwrite(source, LABELS, photometric="minisblack")
+    tifffile.imwrite(movie, PICTURES[:4], photometric="rgb")
+    out = tmp_path / "sheet.png"
+    assert main(["export", str(source), "-o", str(out)]) == 2
+    assert "not at hand" in capsys.readouterr().err
+    assert main(["export", str(source), "--input", str(movie), "-o", str(out)]) == 0
+    assert width_of(out) > 100
+    tifffile.imwrite(movie, PICTURES, photometric="rgb")
+    again = ["export", str(source), "--input", str(movie), "-o", str(out), "--overwrite"]
+    assert main(again) == 2
+    assert "the clip is (6, 16, 20)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [(LABELS / 2, "float64"), (LABELS.astype(np.int16) - 1, "the value -1")],
+    ids=["fractions", "negative"],
+)
+def test_what_holds_no_labels_is_refused(
+    tmp_path: Path, capsys, data: np.ndarray, message: str
+) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", data, photometric="minisblack")
+    assert main(["export", str(tmp_path / "a.tif"), "-o", str(tmp_path / "b.tif")]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "b.tif").exists()
+
+
+def test_a_choice_of_overlap_is_refused_where_nothing_overlaps(tmp_path: Path, capsys) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", LABELS, photometric="minisblack")
+    arguments = ["export", str(tmp_path / "a.tif"), "-o", str(tmp_path / "b.tif")]
+    assert main([*arguments, "--overlap", "first"]) == 2
+    assert "no object overlaps" in capsys.readouterr().err
+
+
+# What a file is, and which formats there are
+
+
+def test_info_says_what_a_file_is_in_words_and_in_json(tmp_path: Path, capsys) -> None:
+    path = tmp_path / "two.ome.tif"
+    tifffile.imwrite(
+        path, np.zeros((3, 2, 8, 9), np.uint16), photometric="minisblack",
+        metadata={"axes": "TCYX", "Channel": {"Name": ["dapi", "gfp"]}, "PhysicalSizeX": 0.25,
+                  "PhysicalSizeXUnit": "um", "PhysicalSizeY": 0.5, "PhysicalSizeYUnit": "um",
+                  "TimeIncrement": 2.0, "TimeIncrementUnit": "s"},
+    )  # fmt: skip
+    assert main(["info", str(path)]) == 0
+    printed = capsys.readouterr().out
+    for words in (
+        "3 time (T), 2 channels (C), 8 rows (Y), 9 columns (X)",
+        "uint16, 864 bytes",
+        "0.5 × 0.25 µm (height × width)",
+        "2 s",
+        "dapi",
+    ):
+        assert words in printed, printed
+    assert main(["info", str(path), "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["axes"] == "TCYX"
+    assert facts["shape"] == [3, 2, 8, 9]
+    assert facts["pixel_size_um"] == [0.5, 0.25]
+    assert facts["channel_names"] == ["dapi", "gfp"]
+    assert facts["source"] == str(path)
+
+
+def test_info_of_a_movie_and_of_what_is_no_picture(tmp_path: Path, capsys) -> None:
+    assert main(["info", str(write_movie(tmp_path / "a.mp4", 4))]) == 0
+    assert "movies" in capsys.readouterr().out
+    (tmp_path / "a.txt").write_text("some notes, and nothing else in here")
+    assert main(["info", str(tmp_path / "a.txt")]) == 2
+    assert "no format known here" in capsys.readouterr().err
+
+
+def test_formats_names_every_format(capsys) -> None:
+    assert main(["formats"]) == 0
+    words = capsys.readouterr().out.split()
+    for module in READERS:
+        assert set(module.FORMAT.title.split()) <= set(words)
+    for module in WRITERS:
+        assert module.FORMAT.kind in words

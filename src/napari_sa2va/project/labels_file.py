@@ -1,0 +1,113 @@
+"""Label images in a file, from wherever they come, as a result that can be written in any format."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from os import PathLike
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_sa2va.core import pixels
+from napari_sa2va.core.errors import ClipError, ShapeMismatch
+from napari_sa2va.project.unseen_clip import unseen_clip
+from napari_sa2va.readers.open import read_recording
+from napari_sa2va.writers.result import Result, of_labels
+
+if TYPE_CHECKING:
+    import dask.array as da
+
+    from napari_sa2va.core.clip import Clip
+    from napari_sa2va.core.recording import Recording
+
+
+def result_of_labels(
+    path: str | PathLike[str], *, clip: Clip | None = None, series: int | str | None = None
+) -> Result:
+    """The objects of a file of label images; all frames are looked at once, to know the ids.
+
+    Parameters
+    ----------
+    path : path
+        Any file or folder that is read here and holds whole numbers: 0 for the background, a number
+        for each object.
+    clip : Clip, optional
+        What the labels are of; without it formats that show pixels raise `ClipError`.
+    series : int or str, optional
+        Which of several images of the file.
+
+    Returns
+    -------
+    Result
+        Planes of z over time are planes that were followed each on its own.
+
+    Raises
+    ------
+    SeriesError
+        If the file holds several images and none was chosen.
+    ClipError
+        If it cannot be read, or holds no labels.
+    ShapeMismatch
+        If the labels do not have the size of the clip.
+    """
+    recording = read_recording(path, series=series)
+    stack, num_planes, plays = _stack(recording)
+    num_frames = len(stack) // num_planes
+    if clip is None:
+        clip = _clip_of(recording, num_frames, plays)
+    wanted = (clip.num_frames, clip.height, clip.width)
+    if (num_frames, *stack.shape[1:]) != wanted:
+        raise ShapeMismatch(
+            f"The labels in {path} are {(num_frames, *map(int, stack.shape[1:]))} (T, Y, X), the "
+            f"clip is {wanted}.",
+            "Give the movie that they are of, read as it was then (--z, --time, --box).",
+        )
+
+    def labels(f: int) -> np.ndarray:
+        return pixels.read(stack[f])
+
+    ids: set[int] = set()
+    for f in range(len(stack)):
+        seen = np.unique(labels(f))
+        if seen[0] < 0:
+            raise ClipError(
+                f"{path} has the value {seen[0]} on frame {f}.", "Labels are 0 and above."
+            )
+        ids.update(map(int, seen[seen > 0]))
+    return of_labels(clip, labels, names=dict.fromkeys(ids, ""), num_planes=num_planes)
+
+
+def _stack(recording: Recording) -> tuple[da.Array, int, str | None]:
+    """Frames of all planes (F, Y, X), the number of planes, and the axis that plays."""
+    data, axes, source = recording.data, recording.axes, recording.source
+    if data.dtype.kind not in "biu":
+        raise ClipError(
+            f"{source} holds {data.dtype} pixels, which are no labels.",
+            "Labels are whole numbers: 0 for the background, a number for each object.",
+        )
+    if recording.size("C") > 1 or "S" in axes:
+        raise ClipError(
+            f"{source} has channels or colours ({recording.describe()}), and labels have none.",
+            "Give a file of labels: 0 for the background, a number for each object.",
+        )
+    planes = recording.size("Z") if recording.size("T") > 1 else 1
+    plays = next((axis for axis in "TZ" if recording.size(axis) > 1), None)
+    if "C" in axes:
+        data = data.squeeze(axes.index("C"))
+        axes = axes.replace("C", "")
+    there = [axis for axis in "ZTYX" if axis in axes]
+    data = data.transpose([axes.index(axis) for axis in there])
+    return data.reshape(-1, *data.shape[-2:]), planes, plays
+
+
+def _clip_of(recording: Recording, num_frames: int, plays: str | None) -> Clip:
+    """What the file of labels says of the movie."""
+    height, width = recording.size("Y"), recording.size("X")
+    return replace(
+        unseen_clip(num_frames, height, width, recording.name),
+        pixel_size_um=recording.pixel_size_um,
+        z_step_um=recording.z_step_um,
+        frame_interval_s=recording.frame_interval_s if plays == "T" else None,
+        variable_rate=recording.variable_rate,
+        time_axis=plays,
+    )
