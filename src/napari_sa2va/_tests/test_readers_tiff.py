@@ -10,8 +10,8 @@ import pytest
 import tifffile
 
 from napari_sa2va._tests.movies import cut
-from napari_sa2va.core.errors import AxesError, ClipError
-from napari_sa2va.readers import tiff
+from napari_sa2va.core.errors import AxesError, ClipError, SeriesError
+from napari_sa2va.readers import tiff_planes
 from napari_sa2va.readers.open import open_clip, read_recording
 from napari_sa2va.readers.tiff_colour import PixelMeaning
 
@@ -245,9 +245,9 @@ def test_opening_reads_no_more_than_sixteen_of_two_hundred_frames(
     movie = RNG.integers(0, 4000, (200, 8, 8)).astype(np.uint16)
     tifffile.imwrite(tmp_path / "a.tif", movie, metadata=None, compression="zlib")
     read: list[int] = []
-    plane = tiff.PagePlanes.read
+    plane = tiff_planes.PagePlanes.read
     monkeypatch.setattr(
-        tiff.PagePlanes, "read", lambda self, i: (read.append(i), plane(self, i))[1]
+        tiff_planes.PagePlanes, "read", lambda self, i: (read.append(i), plane(self, i))[1]
     )
     clip = open_clip(tmp_path / "a.tif")
     assert 0 < len(read) <= 16
@@ -263,24 +263,30 @@ def test_unnamed_axes_must_be_named_when_there_are_several(tmp_path: Path) -> No
     assert open_clip(tmp_path / "a.tif", axes="TCYX").frames.shape == (6, 12, 16, 2)
 
 
-def test_the_largest_series_is_read_and_others_can_be_chosen(tmp_path: Path) -> None:
-    with tifffile.TiffWriter(tmp_path / "a.ome.tif") as tif:
-        tif.write(STACK[:2, 0], metadata={"axes": "TYX", "Name": "overview"})
-        tif.write(STACK, metadata={"axes": "TCYX", "Name": "detail"})
-    assert read_recording(tmp_path / "a.ome.tif").data.shape == (6, 2, 12, 16)
-    for series in (0, "overview"):
-        recording = read_recording(tmp_path / "a.ome.tif", series=series)
-        np.testing.assert_array_equal(recording.data.compute(), STACK[:2, 0])
-
-
-def test_series_of_one_size_must_be_chosen_from(tmp_path: Path) -> None:
+def test_several_series_must_be_chosen_from(tmp_path: Path) -> None:
     with tifffile.TiffWriter(tmp_path / "a.ome.tif") as tif:
         for name in ("left eye", "right eye"):
-            tif.write(STACK, metadata={"axes": "TCYX", "Name": name})
-    with pytest.raises(ClipError, match="no single largest") as caught:
+            tif.write(STACK + len(name), metadata={"axes": "TCYX", "Name": name})
+    with pytest.raises(SeriesError, match="holds 2 series") as caught:
         open_clip(tmp_path / "a.ome.tif")
-    assert "left eye" in caught.value.hint
-    assert "right eye" in caught.value.hint
+    assert caught.value.choices == (
+        (0, "left eye: T=6, C=2, Y=12, X=16"), (1, "right eye: T=6, C=2, Y=12, X=16")
+    )  # fmt: skip
+    for series in (1, "1", "right eye"):
+        recording = read_recording(tmp_path / "a.ome.tif", series=series)
+        np.testing.assert_array_equal(recording.data.compute(), STACK + 9)
+    with pytest.raises(SeriesError, match="no series 'nose'") as caught:
+        open_clip(tmp_path / "a.ome.tif", series="nose")
+    assert len(caught.value.choices) == 2
+
+
+def test_the_macro_picture_of_a_slide_is_no_alternative(tmp_path: Path) -> None:
+    with tifffile.TiffWriter(tmp_path / "a.ome.tif") as tif:
+        tif.write(STACK[0, 0], metadata={"axes": "YX", "Name": "macro image"})
+        tif.write(STACK, metadata={"axes": "TCYX", "Name": "detail"})
+    assert read_recording(tmp_path / "a.ome.tif").data.shape == (6, 2, 12, 16)
+    recording = read_recording(tmp_path / "a.ome.tif", series="macro image")
+    np.testing.assert_array_equal(recording.data.compute(), STACK[0, 0])
 
 
 def test_pages_of_several_sizes_are_no_clip(tmp_path: Path) -> None:

@@ -1,72 +1,163 @@
-"""Whether the directories of a TIFF file lie within it.
+"""The directories of a TIFF file, followed by the letter of the format before a library reads them.
 
 tifffile logs a broken chain of directories and goes on with the pages before it, so that a
-truncated stack looks like a short one. Here the chain is walked by the letter of the format.
+truncated stack looks like a short one. And what a damaged or malicious file makes a reader do for
+ever, or ask memory for, is refused here: directories that lead back to themselves, that overlap,
+that are too many.
 """
 
 from __future__ import annotations
 
 import struct
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import BinaryIO
 
+from napari_sa2va.core.errors import ClipError
+
+# tifffile needs about 5 s for so many; the longest movies that are kept in TIFF have fewer.
+MOST_PAGES = 500_000
+_MOST_TAGS = 4096
+_MOST_SUB_LEVELS = 16
+# A size beyond this does not fit in a classic header: LSM, NDPI and ImageJ bend the format there.
+_CLASSIC_END = 2**32
+_SUB_IFDS = 330
+_STK_PLANES = 33629
 # Tags whose value must be there: description, and where strips and tiles lie and how long they are.
-_NEEDED = (270, 273, 279, 324, 325)
+_NEEDED = frozenset((270, 273, 279, 324, 325, _SUB_IFDS, _STK_PLANES))
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 _SIZES |= {16: 8, 17: 8, 18: 8}
 
 
-def missing_at(file: BinaryIO, size: int) -> int | None:
-    """Follow the chain of directories to its end.
+@dataclass
+class Chain:
+    """What was found.
 
-    Parameters
+    Attributes
     ----------
-    file : binary file
-        Opened TIFF or BigTIFF.
-    size : int
-        Its length in bytes.
-
-    Returns
-    -------
-    int or None
-        The first byte beyond the end that the file needs; None if the chain is whole.
+    num_pages : int
+        Complete directories in the main chain.
+    missing_at : int or None
+        The first byte beyond the end that the file needs; None if all is there.
     """
-    file.seek(0)
-    order, is_big, at = _header(file.read(16))
-    count_size, entry_size, next_size = (8, 20, 8) if is_big else (2, 12, 4)
-    seen: set[int] = set()
-    while at and at not in seen:
-        seen.add(at)
-        if at + count_size > size:
-            return at + count_size
-        file.seek(at)
-        (count,) = struct.unpack(order + ("Q" if is_big else "H"), file.read(count_size))
-        end = at + count_size + count * entry_size + next_size
-        if end > size:
-            return end
-        entries = file.read(count * entry_size)
-        for start in range(0, len(entries), entry_size):
-            end = _value_end(entries[start : start + entry_size], order, is_big)
-            if end > size:
-                return end
-        (at,) = struct.unpack(order + ("Q" if is_big else "I"), file.read(next_size))
-    return None
+
+    num_pages: int = 0
+    missing_at: int | None = None
 
 
-def _header(head: bytes) -> tuple[str, bool, int]:
-    """Byte order, whether this is BigTIFF, and the offset of the first directory."""
-    order = "<" if head[:2] == b"II" else ">"
-    is_big = struct.unpack(order + "H", head[2:4])[0] == 43
-    start = (
-        struct.unpack(order + "Q", head[8:16]) if is_big else struct.unpack(order + "I", head[4:8])
-    )
-    return order, is_big, int(start[0])
+def follow_chain(path: Path) -> Chain:
+    """Visit all directories of a file; reads no pixels.
+
+    Raises
+    ------
+    ClipError
+        If directories lead back to themselves, overlap, or are too many; or the file is no TIFF.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(16)
+        if len(head) < 8 or head[:2] not in (b"II", b"MM"):
+            raise ClipError(
+                f"{path} cannot be read as TIFF (it begins with {head[:4]!r}).",
+                "Is the file complete, and really a TIFF file?",
+            )
+        walk = _Walk(path, file, size, head)
+        if size >= _CLASSIC_END and not walk.is_big:
+            return Chain()
+        return walk.follow()
 
 
-def _value_end(entry: bytes, order: str, is_big: bool) -> int:
-    """Last byte of a tag's value, 0 if it lies in the entry itself or does not matter."""
-    tag, kind = struct.unpack(order + "HH", entry[:4])
-    count, offset = struct.unpack(order + ("QQ" if is_big else "II"), entry[4:])
-    length = count * _SIZES.get(kind, 1)
-    if tag not in _NEEDED or length <= (8 if is_big else 4):
-        return 0
-    return int(offset + length)
+@dataclass
+class _Walk:
+    path: Path
+    file: BinaryIO
+    size: int
+    head: bytes
+    chain: Chain = field(default_factory=Chain)
+    spent: int = 0  # bytes of directories so far
+
+    def __post_init__(self) -> None:
+        self.order = order = "<" if self.head[:2] == b"II" else ">"
+        self.is_big = struct.unpack(order + "H", self.head[2:4])[0] == 43
+        self.entry = struct.Struct(order + ("HHQ8s" if self.is_big else "HHI4s"))
+        self.count = struct.Struct(order + ("Q" if self.is_big else "H"))
+        self.offset = struct.Struct(order + ("Q" if self.is_big else "I"))
+
+    def follow(self) -> Chain:
+        start = self.head[8:16] if self.is_big else self.head[4:8]
+        if len(start) < self.offset.size:
+            self._needs(16)
+            return self.chain
+        (at,) = self.offset.unpack(start)
+        seen: set[int] = set()
+        while at:
+            if at in seen:
+                raise self._refused(f"its directories lead back to byte {at}")
+            seen.add(at)
+            found = self._directory(at)
+            if found is None:
+                break
+            here, (subs, at) = at, found
+            for sub in subs:
+                self._sub_directory(sub, (here, sub))
+            self.chain.num_pages += 1
+            if self.chain.num_pages > MOST_PAGES:
+                raise self._refused(f"it has more than {MOST_PAGES} pages")
+        return self.chain
+
+    def _sub_directory(self, at: int, line: tuple[int, ...]) -> None:
+        if len(line) > _MOST_SUB_LEVELS:
+            raise self._refused(f"the SubIFDs at byte {at} lie in each other without an end")
+        found = self._directory(at)
+        for sub in found[0] if found else ():
+            if sub in line:
+                raise self._refused(f"its SubIFDs lead back to byte {sub}")
+            self._sub_directory(sub, (*line, sub))
+
+    def _directory(self, at: int) -> tuple[tuple[int, ...], int] | None:
+        """SubIFDs of a directory and where the next one lies; None if it is not all there."""
+        if self._needs(at + self.count.size):
+            return None
+        self.file.seek(at)
+        (count,) = self.count.unpack(self.file.read(self.count.size))
+        length = count * self.entry.size + self.offset.size
+        if self._needs(at + self.count.size + length):
+            return None
+        if count > _MOST_TAGS:
+            raise self._refused(f"the directory at byte {at} has {count} tags")
+        self.spent += self.count.size + length
+        if self.spent > self.size:
+            raise self._refused(f"its directories overlap at byte {at}")
+        block = self.file.read(length)
+        subs: tuple[int, ...] = ()
+        for tag, kind, number, value in self.entry.iter_unpack(block[: -self.offset.size]):
+            if tag in _NEEDED:
+                values = 24 * number if tag == _STK_PLANES else number * _SIZES.get(kind, 1)
+                if values > self.offset.size and self._needs(self.offset.unpack(value)[0] + values):
+                    return None
+                if tag == _SUB_IFDS:
+                    subs = self._offsets(number, values, value)
+        return subs, int(self.offset.unpack(block[-self.offset.size :])[0])
+
+    def _offsets(self, number: int, length: int, value: bytes) -> tuple[int, ...]:
+        if length > self.offset.size:
+            self.file.seek(self.offset.unpack(value)[0])
+            value = self.file.read(length)
+        width = "Q" if number and length // number == 8 else "I"
+        if len(value) < number * struct.calcsize(width):
+            return ()
+        # tifffile leaves out those that lie in the header.
+        return tuple(o for o in struct.unpack_from(f"{self.order}{number}{width}", value) if o >= 8)
+
+    def _needs(self, end: int) -> bool:
+        if end <= self.size:
+            return False
+        if self.chain.missing_at is None:
+            self.chain.missing_at = end
+        return True
+
+    def _refused(self, reason: str) -> ClipError:
+        return ClipError(
+            f"{self.path} cannot be read as TIFF: {reason}.",
+            "The file is damaged: copy it again, or save it anew with the program it comes from.",
+        )

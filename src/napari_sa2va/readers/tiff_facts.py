@@ -1,13 +1,11 @@
-"""Physical facts out of the tags of a TIFF file: OME-XML, ImageJ's description, resolution tags."""
+"""Physical facts out of the tags of a TIFF file, whoever wrote it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from xml.etree import ElementTree
 
-import numpy as np
-
-from napari_sa2va.core.geometry import length_in_um, time_in_s
+from napari_sa2va.core.geometry import length_in_um
+from napari_sa2va.readers import tiff_imagej, tiff_instruments
 
 if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPageSeries
@@ -17,94 +15,36 @@ _PRINT_DPI = (1, 72, 90, 96, 100, 120, 144, 150, 200, 240, 300, 360, 400, 600, 7
 _RESOLUTION_UNITS = {2: "inch", 3: "cm", 4: "mm", 5: "um"}
 
 
-def read_facts(tif: TiffFile, series: TiffPageSeries, number: int, axes: str) -> dict[str, Any]:
-    """Pixel size, z step, frame interval and channel names of a series.
+def read_facts(tif: TiffFile, series: TiffPageSeries, sizes: dict[str, int]) -> dict[str, Any]:
+    """Pixel size, z step, frame interval, names and colours of channels, and what is shown.
 
     Parameters
     ----------
     tif : tifffile.TiffFile
     series : tifffile.TiffPageSeries
-    number : int
-        Position of the series in the file.
-    axes : str
-        Its axes.
+    sizes : dict of str to int
+        Positions along each axis of the recording.
 
     Returns
     -------
     dict
-        Fields of `Recording`; only those that the file knows.
+        Fields of `Recording`; only those that the file knows. OME-XML is not looked at here.
     """
-    if tif.is_ome and tif.ome_metadata:
-        facts = _ome(tif.ome_metadata, number)
+    num_channels = sizes.get("C", 1)
+    if series.kind == "lsm":
+        facts = tiff_instruments.lsm_facts(tif.lsm_metadata or {}, num_channels)
+    elif series.kind == "stk":
+        facts = tiff_instruments.stk_facts(tif.stk_metadata or {})
+    elif series.kind in ("mmstack", "ndtiff"):
+        summary = (tif.micromanager_metadata or {}).get("Summary") or {}
+        facts = tiff_instruments.micromanager_facts(summary, num_channels)
     elif tif.is_imagej:
-        facts = _imagej(tif, series, axes)
+        about = tif.imagej_metadata or {}
+        facts = tiff_imagej.facts(about, sizes)
+        facts["pixel_size_um"] = _resolution(series, about.get("unit"))
     else:
         facts = {"pixel_size_um": _resolution(series, None)}
     return {name: value for name, value in facts.items() if value}
-
-
-def _ome(xml: str, number: int) -> dict[str, Any]:
-    try:
-        root = ElementTree.fromstring(xml)
-    except ElementTree.ParseError:
-        return {}
-    pixels = root.findall("{*}Image/{*}Pixels")
-    if number >= len(pixels):
-        return {}
-    node = pixels[number]
-
-    def size(axis: str) -> float | None:
-        # The schema's default unit is the micrometre.
-        unit = node.get(f"PhysicalSize{axis}Unit", "\u00b5m")
-        return length_in_um(_number(node.get(f"PhysicalSize{axis}")), unit)
-
-    y, x = size("Y"), size("X")
-    interval = time_in_s(_number(node.get("TimeIncrement")), node.get("TimeIncrementUnit", "s"))
-    facts: dict[str, Any] = {
-        "pixel_size_um": (y, x) if y and x else None,
-        "z_step_um": size("Z"),
-        "frame_interval_s": interval,
-        "channel_names": tuple(
-            c.get("Name") or str(i) for i, c in enumerate(node.findall("{*}Channel"))
-        ),
-    }
-    if not any(c.get("Name") for c in node.findall("{*}Channel")):
-        facts["channel_names"] = ()
-    if interval is None:
-        facts |= _ome_plane_times(node)
-    return facts
-
-
-def _ome_plane_times(node: ElementTree.Element) -> dict[str, Any]:
-    """Frame interval from the time stamps of single planes, where no increment is given."""
-    stamps: dict[int, float] = {}
-    for plane in node.findall("{*}Plane"):
-        if plane.get("TheZ", "0") == "0" and plane.get("TheC", "0") == "0":
-            value, unit = _number(plane.get("DeltaT")), plane.get("DeltaTUnit", "s")
-            factor = time_in_s(1.0, unit)
-            if value is not None and factor is not None:
-                stamps[int(plane.get("TheT", "0"))] = value * factor
-    times = np.array([stamps[t] for t in sorted(stamps)])
-    steps = np.diff(times)
-    if steps.size == 0 or not (steps > 0).all():
-        return {}
-    median = float(np.median(steps))
-    # Stamps of a real microscope jitter; a tenth of the interval is no change of rate.
-    uneven = bool(np.abs(steps - median).max() > 0.1 * median)
-    return {"frame_interval_s": float(f"{median:.9g}"), "variable_rate": uneven}
-
-
-def _imagej(tif: TiffFile, series: TiffPageSeries, axes: str) -> dict[str, Any]:
-    about = tif.imagej_metadata or {}
-    unit = about.get("unit")
-    step = length_in_um(_number(about.get("spacing")), unit) if "Z" in axes else None
-    # `fps` is how fast ImageJ plays, not how fast the camera was: only finterval counts.
-    interval = time_in_s(_number(about.get("finterval")), about.get("tunit") or "s")
-    return {
-        "pixel_size_um": _resolution(series, unit),
-        "z_step_um": step,
-        "frame_interval_s": interval,
-    }
 
 
 def _resolution(series: TiffPageSeries, unit: str | None) -> tuple[float, float] | None:
@@ -130,10 +70,3 @@ def _resolution(series: TiffPageSeries, unit: str | None) -> tuple[float, float]
 def _is_print(per_unit: float, word: str) -> bool:
     dpi = per_unit * {"inch": 1.0, "cm": 2.54}.get(word, 0.0)
     return any(abs(dpi - known) < 0.02 for known in _PRINT_DPI) or per_unit == 1.0
-
-
-def _number(value: object) -> float | None:
-    try:
-        return float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        return None

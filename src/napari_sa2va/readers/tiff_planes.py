@@ -1,0 +1,140 @@
+"""Planes of TIFF files, read one at a time: runs of bytes as they lie there, or decoded pages."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_sa2va.core.errors import ClipError
+from napari_sa2va.readers.tiff_colour import PixelMeaning, pixel_meaning
+
+if TYPE_CHECKING:
+    pass
+
+if TYPE_CHECKING:
+    from tifffile import TiffFile, TiffFrame, TiffPage
+
+_DAMAGED = "The file is damaged there."
+
+
+class RawPlanes:
+    """Planes that are stored as they are, each a run of bytes.
+
+    Parameters
+    ----------
+    path : str
+        The file that was opened, for messages.
+    files : tuple of str
+    places : ndarray of int64, shape (planes, 2)
+        Position of the plane's file in `files`, and its first byte.
+    dtype : numpy.dtype
+        With the byte order of the files.
+    plane : tuple of int
+        Shape of a plane as it is stored.
+    meaning : PixelMeaning
+    stamp : int
+        What tells apart files that were changed in between; see `stamp_of`.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        files: tuple[str, ...],
+        places: np.ndarray,
+        dtype: np.dtype,
+        plane: tuple[int, ...],
+        meaning: PixelMeaning,
+        stamp: int,
+    ) -> None:
+        self.path = path
+        self.files = files
+        self.places = places
+        self.dtype = dtype
+        self.plane = plane
+        self.meaning = meaning
+        self.stamp = stamp
+
+    def read(self, index: int) -> np.ndarray:
+        """Read plane `index` into native byte order."""
+        number, start = (int(n) for n in self.places[index])
+        file, count = self.files[number], math.prod(self.plane)
+        values = np.fromfile(file, self.dtype, count, offset=start)
+        if values.size != count:
+            raise ClipError(
+                f"{file}: plane {index} should reach to byte {start + count * self.dtype.itemsize}, "
+                f"and ends at byte {start + values.nbytes}.",
+                "The file has become shorter: open it again.",
+            )
+        native = values.reshape(self.plane).astype(self.dtype.newbyteorder("="), copy=False)
+        return self.meaning.apply(native)
+
+
+class PagePlanes:
+    """Planes that are pages, or one sample of a page, decoded by tifffile.
+
+    Parameters
+    ----------
+    path : str
+        The file that was opened, for messages.
+    files : tuple of str
+    places : ndarray of int64, shape (planes, 3)
+        Position of the page's file in `files`, the byte of its directory, and which sample of the
+        page the plane is.
+    sample_axis : int or None
+        Axis of a page along which the samples lie; None if a plane is a whole page.
+    meaning : PixelMeaning
+    stamp : int
+        What tells apart files that were changed in between; see `stamp_of`.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        files: tuple[str, ...],
+        places: np.ndarray,
+        sample_axis: int | None,
+        meaning: PixelMeaning,
+        stamp: int,
+    ) -> None:
+        self.path = path
+        self.files = files
+        self.places = places
+        self.sample_axis = sample_axis
+        self.meaning = meaning
+        self.stamp = stamp
+
+    def read(self, index: int) -> np.ndarray:
+        """Read and decompress plane `index`; opens and closes the file."""
+        from tifffile import TiffFile, TiffFileError
+
+        number, place, sample = (int(n) for n in self.places[index])
+        file = self.files[number]
+        try:
+            with TiffFile(file) as tif:
+                page = _page_at(tif, place, index)
+                meaning = self.meaning if self.meaning.palette is None else pixel_meaning(page)
+                pixels = page.asarray(maxworkers=1)  # dask has workers of its own
+        # RuntimeError is what imagecodecs raises on damaged data.
+        except (TiffFileError, ValueError, LookupError, TypeError, RuntimeError) as error:
+            raise ClipError(
+                f"{file}: page {index} cannot be decoded ({error}).", _DAMAGED
+            ) from error
+        if self.sample_axis is not None:
+            pixels = np.take(pixels, sample, axis=self.sample_axis)
+        return meaning.apply(pixels)
+
+
+def _page_at(tif: TiffFile, place: int, index: int) -> TiffPage | TiffFrame:
+    """The page whose directory lies at a byte."""
+    from tifffile import TiffPage
+
+    if tif.is_lsm:
+        # Offsets and lengths of LSM are mended by tifffile when it reads all of its directories.
+        for page in tif.pages:
+            if page.offset == place:
+                return page
+    tif.filehandle.seek(place)
+    return TiffPage(tif, index)
