@@ -52,7 +52,11 @@ def test_masks_with_holes_and_parts_come_back_where_they_overlap(tmp_path: Path)
     written = write_result(tmp_path / "set", of_masklets(grey_clip((3, 5, 6)), objects), "yolo")
     assert written.warnings == ()
     about = yaml.safe_load((tmp_path / "set" / "data.yaml").read_text())
-    assert about["names"] == {0: "the ring", 1: HARD_NAME}
+    assert about == {
+        "train": "images",
+        "val": "images",
+        "names": {0: "the ring", 1: HARD_NAME},
+    }, "no `path`, which Ultralytics would look for from where it is started"
     files = sorted((tmp_path / "set" / "labels").iterdir())
     assert [file.name for file in files] == ["00000.txt", "00001.txt", "00002.txt"]
     first, second, third = (read(file, (5, 6)) for file in files)

@@ -42,7 +42,7 @@ def write(path: Path, result: Result) -> None:
     -----
     An object has one polygon. Further parts and holes are joined to it by lines without width, as
     Ultralytics' own converter joins parts. Whoever fills a polygon by pixel centres gets the mask
-    back; OpenCV's fillPoly, with which Ultralytics trains, adds the pixels on the outline.
+    back; OpenCV's fillPoly, with which Ultralytics trains, adds the pixels on the lines.
     """
     categories = categories_of(result.subjects)
     labels = path / "labels"
@@ -65,7 +65,8 @@ def _polygon(points: np.ndarray, size: tuple[int, int]) -> str:
 
 
 def _about(names: Sequence[str]) -> str:
-    lines = ["path: .", "train: images", "val: images", "names:" if names else "names: {}"]
+    # Without `path`, the folders are looked for beside this file.
+    lines = ["train: images", "val: images", "names:" if names else "names: {}"]
     lines += [f"  {place}: {_quoted(name)}" for place, name in enumerate(names)]
     return "\n".join(lines) + "\n"
 
