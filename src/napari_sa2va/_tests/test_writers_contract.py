@@ -286,6 +286,28 @@ def test_frames_are_asked_for_in_turn_and_not_kept(writer: ModuleType, tmp_path:
     assert most <= 1
 
 
+@each_read_back
+def test_memory_does_not_grow_with_the_length_of_the_movie(
+    writer: ModuleType, tmp_path: Path
+) -> None:
+    import tracemalloc
+
+    side = 128
+    one = np.zeros((side, side), np.uint16)
+    one[20:100, 30:90] = 1
+
+    def peak(num_frames: int) -> int:
+        result = of_images(np.broadcast_to(one, (num_frames, side, side)))
+        tracemalloc.start()
+        _write(writer, tmp_path, result, overwrite=True)
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return most
+
+    peak(2)  # imports do not count
+    assert peak(60) - peak(10) < 5 * one.nbytes
+
+
 LEFT, RIGHT = np.zeros((2, 3, 4, 6), bool)
 LEFT[:, :, :4] = True
 RIGHT[1:, :, 3:] = True
