@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import os
+import pickle
+import struct
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import dask.array as da
+import h5py
 import numpy as np
 import pytest
 import zarr
 
-from napari_sa2va.core.errors import AxesError, ClipError
+from napari_sa2va.core.clip import make_clip
+from napari_sa2va.core.errors import AxesError, ClipError, SeriesError
 from napari_sa2va.readers.layer import from_array, from_layer
+from napari_sa2va.readers.numpy_header import ArrayHeader
+from napari_sa2va.readers.numpy_planes import check_memory
 from napari_sa2va.readers.open import open_clip, read_recording
 
 MOVIE = np.random.default_rng(0).integers(0, 4000, (5, 6, 8)).astype(np.uint16)
@@ -114,16 +123,105 @@ def test_an_npz_file_is_read_in_native_byte_order(tmp_path: Path) -> None:
 
 def test_of_several_arrays_in_an_npz_one_must_be_chosen(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", movie=MOVIE, other=MOVIE[:2])
-    with pytest.raises(ClipError, match="2 arrays: movie, other"):
+    with pytest.raises(SeriesError, match="2 arrays: movie, other") as caught:
         open_clip(tmp_path / "a.npz")
+    assert caught.value.choices[1] == ("other", "other: 2 x 6 x 8, uint16")
     assert open_clip(tmp_path / "a.npz", series="other").num_frames == 2
     assert open_clip(tmp_path / "a.npz", series=0).num_frames == 5
 
 
 def test_pickles_are_never_loaded(tmp_path: Path) -> None:
-    np.save(tmp_path / "a.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
-    with pytest.raises(ClipError, match="cannot be read as a NumPy file"):
+    objects = np.array([[{"a": 1}]], dtype=object)
+    np.save(tmp_path / "a.npy", objects, allow_pickle=True)
+    np.savez(tmp_path / "a.npz", objects=objects)
+    with pytest.raises(ClipError, match="holds 1 x 1, object, not an image"):
         open_clip(tmp_path / "a.npy")
+    with pytest.raises(ClipError, match="no arrays that are images"):
+        open_clip(tmp_path / "a.npz")
+
+
+def test_arrays_that_are_no_images_are_no_choice(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", times=np.arange(5.0), movie=MOVIE, name=np.array("cells"))
+    assert open_clip(tmp_path / "a.npz").num_frames == 5
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_planes_of_an_npz_are_read_when_they_are_asked_for(
+    save: Callable[..., None], tmp_path: Path
+) -> None:
+    save(tmp_path / "a.npz", movie=MOVIE)
+    data = read_recording(tmp_path / "a.npz").data
+    assert len(pickle.dumps(data)) < 10_000
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(data))[3].compute(), MOVIE[3])
+    np.testing.assert_array_equal(data.compute(), MOVIE)
+
+
+def test_the_other_order_of_pixels_is_understood(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.asfortranarray(MOVIE))
+    np.savez(tmp_path / "a.npz", movie=np.asfortranarray(MOVIE.astype(">u2")))
+    for name in ("a.npy", "a.npz"):
+        np.testing.assert_array_equal(read_recording(tmp_path / name).data.compute(), MOVIE)
+
+
+def _npy(shape: str, pixels: bytes = b"") -> bytes:
+    """An .npy file with any text as its shape."""
+    header = f"{{'descr': '<u2', 'fortran_order': False, 'shape': {shape}, }}".ljust(117) + "\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() + pixels
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ("(1000000000, 1000, 1000)", "2000000000000128 that its header promises"),
+        ("(5, 6, 9999999999999999999)", "that its header promises"),
+        ("(-1, 6, 8)", "promises the shape"),
+        ("(5, 6, '8')", "cannot be read as a NumPy file"),
+        ("(" * 50, "cannot be read as a NumPy file"),
+    ],
+)
+def test_a_header_that_promises_what_is_not_there_is_refused(
+    shape: str, message: str, tmp_path: Path
+) -> None:
+    (tmp_path / "a.npy").write_bytes(_npy(shape, bytes(480)))
+    with pytest.raises(ClipError, match=message):
+        open_clip(tmp_path / "a.npy")
+    with ZipFile(tmp_path / "a.npz", "w", ZIP_DEFLATED) as archive:
+        archive.writestr("movie.npy", _npy(shape, bytes(480)))
+    with pytest.raises(ClipError, match=r"a\.npz"):
+        open_clip(tmp_path / "a.npz")
+
+
+def test_a_member_that_says_it_unpacks_to_a_petabyte_is_refused(tmp_path: Path) -> None:
+    whole = _npy("(500000, 100000, 10000)", bytes(480))
+    with ZipFile(tmp_path / "a.npz", "w", ZIP_DEFLATED) as archive:
+        archive.writestr("movie.npy", whole)
+        archive.filelist[0].file_size = 10**15 + 128  # what the directory will say
+    with pytest.raises(ClipError, match=r"holds .* bytes at most, and its header promises 1000000"):
+        open_clip(tmp_path / "a.npz")
+
+
+def test_more_than_fits_into_memory_is_not_unpacked() -> None:
+    header = ArrayHeader((10**6, 10**6, 10**6), np.dtype("u1"), False, 128)
+    with pytest.raises(ClipError, match="GB of memory are free"):
+        check_memory("a.npz", header)
+
+
+def test_a_file_that_shrank_since_it_was_opened_is_refused(tmp_path: Path) -> None:
+    for name, array in (("c.npy", MOVIE), ("f.npy", np.asfortranarray(MOVIE))):
+        np.save(tmp_path / name, array)
+        data = read_recording(tmp_path / name).data
+        os.truncate(tmp_path / name, 200)
+        with pytest.raises(ClipError, match="shrunk to 200 bytes"):
+            data[1].compute()
+
+
+def test_a_damaged_member_is_named(tmp_path: Path) -> None:
+    np.savez_compressed(tmp_path / "a.npz", movie=MOVIE)
+    whole = bytearray((tmp_path / "a.npz").read_bytes())
+    whole[300:310] = bytes(10)
+    (tmp_path / "a.npz").write_bytes(bytes(whole))
+    with pytest.raises(ClipError, match=r"movie\.npy"):
+        open_clip(tmp_path / "a.npz").rgb(0)
 
 
 def test_a_layer_brings_axes_sizes_and_its_name() -> None:
@@ -147,6 +245,22 @@ def test_a_layer_in_pixels_has_no_sizes() -> None:
     assert recording.axes == "TYX"
     assert recording.pixel_size_um is None
     assert recording.frame_interval_s is None
+
+
+def test_limits_of_a_layer_become_those_of_its_clip() -> None:
+    recording = from_layer(_layer(MOVIE, contrast_limits=[100, 900]))
+    assert recording.window == ((100.0, 900.0),)
+    assert make_clip(recording).limits == ((100.0, 900.0),)
+
+
+def test_a_layer_of_a_pyramid_in_hdf5_or_zarr_is_read_lazily(tmp_path: Path) -> None:
+    stored = zarr.create_array(tmp_path / "a.zarr", data=MOVIE, chunks=(2, 3, 8))
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        dataset = file.create_dataset("movie", data=MOVIE, chunks=(5, 6, 8))
+        for data in (stored, dataset):
+            recording = from_layer(_layer([data, MOVIE[:, ::2, ::2]], multiscale=True))
+            assert recording.data.chunks[0] == (1,) * 5
+            np.testing.assert_array_equal(recording.data[2].compute(), MOVIE[2])
 
 
 def test_a_colour_layer_has_samples_behind_its_labelled_axes() -> None:

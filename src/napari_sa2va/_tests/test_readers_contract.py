@@ -18,6 +18,7 @@ from PIL import Image
 
 from napari_sa2va import readers
 from napari_sa2va._tests.movies import cut, open_files, write_movie
+from napari_sa2va._tests.nd2_files import write_nd2
 from napari_sa2va.core.axes import KNOWN_AXES
 from napari_sa2va.core.errors import ClipError, RequestError
 from napari_sa2va.readers import READERS
@@ -47,6 +48,27 @@ def _numpy_file(folder: Path) -> Path:
     return folder / "a.npy"
 
 
+def _hdf5(folder: Path) -> Path:
+    import h5py
+
+    with h5py.File(folder / "a.h5", "w") as file:
+        file.create_dataset("exported_data", data=GREY, chunks=(1, 12, 16), compression="gzip")
+    return folder / "a.h5"
+
+
+def _nd2(folder: Path) -> Path:
+    return write_nd2(folder / "a.nd2", GREY, "TYX")
+
+
+def _czi(folder: Path) -> Path:
+    from pylibCZIrw.czi import create_czi
+
+    with create_czi(str(folder / "a.czi")) as file:
+        for t in range(5):
+            file.write(GREY[t, ..., np.newaxis], plane={"T": t})
+    return folder / "a.czi"
+
+
 def _frame_folder(folder: Path) -> Path:
     (folder / "images").mkdir()
     for t in range(5):
@@ -59,6 +81,9 @@ EXAMPLES: dict[str, Callable[[Path], Path]] = {
     "video": _video,
     "dicom": _dicom,
     "numpy_file": _numpy_file,
+    "hdf5": _hdf5,
+    "nd2": _nd2,
+    "czi": _czi,
     "frame_folder": _frame_folder,
 }
 

@@ -7,7 +7,9 @@ A reader is a module with
 * `read(path: Path, *, series: int | str | None = None) -> Recording`: opens nothing but headers;
   pixels are read one plane at a time when a frame is computed.
 
-One that also reads addresses has `accepts_url(url: str) -> bool` and `read_url(url, *, series)`.
+One whose files can be read while they are written has `read_growing(path, *, series)`, which leaves
+out what is not complete. One that also reads addresses has `accepts_url(url: str) -> bool` and
+`read_url(url, *, series)`.
 
 To add one, write the module and put it on this list. The first reader that accepts a path reads it.
 """
@@ -16,7 +18,9 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from napari_sa2va.readers import dicom, frame_folder, numpy_file, tiff, video
+from napari_sa2va.readers import czi, dicom, frame_folder, hdf5, nd2, numpy_file, tiff, video
 
-READERS: tuple[ModuleType, ...] = (dicom, tiff, video, numpy_file, frame_folder)
+READERS: tuple[ModuleType, ...] = (
+    dicom, tiff, nd2, czi, hdf5, video, numpy_file, frame_folder,
+)  # fmt: skip
 REMOTE_READERS: tuple[ModuleType, ...] = ()

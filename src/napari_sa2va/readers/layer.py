@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
+
+import numpy as np
 
 from napari_sa2va.core.axes import KNOWN_AXES, check_axes, guess_axes
 from napari_sa2va.core.errors import AxesError, ClipError
@@ -88,7 +90,8 @@ def lazily(data: Any, frame_dims: Collection[int]) -> da.Array:
         for dim, size in enumerate(data.shape)
     )
     # A unique name, because dask would hash all pixels for one.
-    return da.from_array(data, chunks=chunks, name=f"array-{uuid4().hex}")
+    meta = np.empty((0,) * len(data.shape), data.dtype)
+    return da.from_array(data, chunks=chunks, name=f"array-{uuid4().hex}", meta=meta)
 
 
 def _tile(chunk: int, size: int) -> int:
@@ -102,7 +105,8 @@ def from_layer(layer: Any, axes: str | None = None) -> Recording:
     Parameters
     ----------
     layer : napari.layers.Image or anything like it
-        Its `data`, `rgb`, `multiscale`, `scale`, `units`, `axis_labels` and `name` are looked at.
+        Its `data`, `rgb`, `multiscale`, `scale`, `units`, `axis_labels`, `contrast_limits` and
+        `name` are looked at.
     axes : str, optional
         One letter per dimension, colour samples included. By default the layer's axis labels if
         they are such letters, else the guess of `from_array`.
@@ -110,11 +114,13 @@ def from_layer(layer: Any, axes: str | None = None) -> Recording:
     Returns
     -------
     Recording
-        With pixel size and frame interval only where the layer's units are lengths and times.
+        With pixel size and frame interval only where the layer's units are lengths and times, and
+        with the layer's contrast limits as its window.
     """
     data = layer.data[0] if getattr(layer, "multiscale", False) else layer.data
     rgb = bool(getattr(layer, "rgb", False))
-    axes = axes or _axes_of_labels(getattr(layer, "axis_labels", ()), rgb)
+    labels = [str(label) for label in getattr(layer, "axis_labels", ())]
+    axes = axes or axes_of_labels(labels, rgb=rgb)
     try:
         recording = from_array(data, axes, rgb=rgb, name=str(layer.name))
     except AxesError as error:
@@ -122,14 +128,45 @@ def from_layer(layer: Any, axes: str | None = None) -> Recording:
             f"Layer {layer.name!r}: {error.message}",
             "Name its axes (layer.axis_labels, for example t, z, y, x).",
         ) from error
-    return replace(recording, **physical_facts(layer, recording.axes))
+    facts = physical_facts(layer, recording.axes)
+    limits = getattr(layer, "contrast_limits", None)
+    if limits is not None and not rgb:
+        facts["window"] = ((float(limits[0]), float(limits[1])),)
+    return replace(recording, **facts)
 
 
-def _axes_of_labels(labels: tuple[str, ...], rgb: bool) -> str | None:
+def axes_of_labels(labels: Sequence[str], *, rgb: bool = False) -> str | None:
+    """Letters for the names of an array's dimensions; None if one says nothing to us.
+
+    Parameters
+    ----------
+    labels : sequence of str
+        "t", "time", "Z", "depth", "channel", "row" ...
+    rgb : bool
+        Whether colour samples follow that have no name.
+    """
     words = {"time": "T", "channel": "C", "depth": "Z", "plane": "Z", "row": "Y", "column": "X"}
-    letters = "".join(words.get(str(a).lower(), str(a).upper()) for a in labels)
-    known = len(letters) == len(labels) and set(letters) <= set(KNOWN_AXES) and letters
-    return letters + ("S" if rgb and "S" not in letters else "") if known else None
+    letters = "".join(words.get(label.lower(), label.upper()) for label in labels)
+    is_known = len(letters) == len(labels) == len(set(letters)) and set(letters) <= set(KNOWN_AXES)
+    if not is_known or not letters:
+        return None
+    return letters + ("S" if rgb and "S" not in letters else "")
+
+
+def axes_of_shape(shape: tuple[int, ...]) -> str:
+    """Axes of a stored array that names none; letters that a person must name where it is not clear.
+
+    Raises
+    ------
+    AxesError
+        If it is no image.
+    """
+    try:
+        return guess_axes(shape)
+    except AxesError:
+        if len(shape) < 2:
+            raise
+        return "Q" * (len(shape) - 2) + "YX"
 
 
 def physical_facts(layer: Any, axes: str) -> dict[str, Any]:

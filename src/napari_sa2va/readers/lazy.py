@@ -18,6 +18,12 @@ from napari_sa2va.core.errors import ClipError
 if TYPE_CHECKING:
     import dask.array as da
 
+# Headers are not believed beyond this: no data packed by deflate are larger than 1032 times the
+# file, and every plane is an entry in memory. Small planes may be packed better (all black).
+_MOST_PACKED = 1032
+_SMALL_PLANE = 2**28
+_MOST_PLANES = 2**22
+
 
 class PlaneSource(Protocol):
     """What the graph of a file carries."""
@@ -43,7 +49,7 @@ class _Block:
         index = int(np.ravel_multi_index(position, self.lead)) if self.lead else 0
         try:
             plane = self.source.read(index)
-        except OSError as error:
+        except (OSError, MemoryError) as error:
             raise ClipError(
                 f"{self.source.path}: plane {index} cannot be read ({error}).",
                 "Was the file moved, or is it still being written?",
@@ -54,6 +60,29 @@ class _Block:
                 "All frames of a clip must have one size.",
             )
         return plane.reshape((1,) * len(self.lead) + self.plane)
+
+
+def check_promise(path: str, num_planes: int, plane_bytes: int) -> None:
+    """Refuse what a header promises and its file cannot hold, before memory is taken for it.
+
+    Parameters
+    ----------
+    path : str
+        A folder is only held to the largest size that is believed of any file.
+    num_planes : int
+    plane_bytes : int
+        Bytes of one plane, or of what must be unpacked at once for one.
+
+    Raises
+    ------
+    ClipError
+    """
+    size = Path(path).stat().st_size
+    if num_planes > _MOST_PLANES or plane_bytes > max(_SMALL_PLANE, _MOST_PACKED * size):
+        raise ClipError(
+            f"{path} promises {num_planes} planes of {plane_bytes} bytes each, and has {size} bytes.",
+            "Its header is damaged: copy the file again.",
+        )
 
 
 def lazy_planes(
@@ -71,12 +100,19 @@ def lazy_planes(
         How many leading dimensions count planes; the others are the plane.
     format_name : str
         First part of the array's name in the graph.
+
+    Raises
+    ------
+    ClipError
+        If the file cannot hold so many planes, or so large ones.
     """
     import dask.array as da
     from dask.base import tokenize
 
-    if math.prod(shape) == 0:
+    num_planes, plane_size = math.prod(shape[:num_lead]), math.prod(shape[num_lead:])
+    if num_planes * plane_size == 0:
         return da.zeros(shape, dtype=dtype)
+    check_promise(source.path, num_planes, plane_size * np.dtype(dtype).itemsize)
     stat = Path(source.path).stat()
     # All that a source knows is part of the name: two series of a file may have one shape.
     token = tokenize(pickle.dumps(source), stat.st_mtime_ns, stat.st_size, shape, str(dtype))

@@ -1,19 +1,20 @@
-"""NumPy's own files: .npy plane by plane, .npz as a whole."""
+"""NumPy's own files: .npy and uncompressed .npz plane by plane, compressed .npz array by array."""
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
-from zipfile import BadZipFile
+from typing import BinaryIO
+from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
-import numpy as np
-
-from napari_sa2va.core.axes import guess_axes
-from napari_sa2va.core.errors import AxesError, ClipError
+from napari_sa2va.core.errors import ClipError
 from napari_sa2va.core.recording import Recording
+from napari_sa2va.readers.damage import as_clip_error
 from napari_sa2va.readers.format import ReadFormat
-from napari_sa2va.readers.layer import plane_chunks
+from napari_sa2va.readers.layer import axes_of_shape
 from napari_sa2va.readers.lazy import lazy_planes
+from napari_sa2va.readers.numpy_header import ArrayHeader, read_header
+from napari_sa2va.readers.numpy_planes import PackedPlanes, StoredPlanes, check_memory
+from napari_sa2va.readers.series import choose
 
 EXTENSIONS = (".npy", ".npz")
 FORMAT = ReadFormat(
@@ -21,9 +22,12 @@ FORMAT = ReadFormat(
     extensions=EXTENSIONS,
     axes="TYX, TYXS; others are asked for",
     facts="nothing",
-    lazy="one plane of .npy; all of .npz",
+    lazy="one plane; a compressed array as a whole, with its first frame",
     tested_with="NumPy's writer",
 )
+_MAGIC = b"\x93NUMPY"
+# The most that deflate can pack: a larger promise is a lie.
+_MOST_PACKED = 1032
 
 
 def accepts(path: Path) -> bool:
@@ -31,12 +35,12 @@ def accepts(path: Path) -> bool:
     if not path.is_file():
         return False
     with path.open("rb") as file:
-        magic = file.read(6)
-    return magic == b"\x93NUMPY" or path.suffix.lower() in EXTENSIONS
+        magic = file.read(len(_MAGIC))
+    return magic == _MAGIC or path.suffix.lower() in EXTENSIONS
 
 
 def read(path: Path, *, series: int | str | None = None) -> Recording:
-    """Open an array; object arrays (pickles) are refused.
+    """Open an array; reads its header.
 
     Parameters
     ----------
@@ -51,66 +55,93 @@ def read(path: Path, *, series: int | str | None = None) -> Recording:
 
     Raises
     ------
+    SeriesError
+        If there are several images and none was chosen.
     ClipError
-        If the file is damaged, holds pickles, or holds several arrays and none was chosen.
+        If the file is damaged, or holds no numbers in two dimensions or more. Python objects
+        (pickles) are never loaded.
     """
-    try:
-        if path.suffix.lower() == ".npz":
-            array = _from_npz(path, series)
-            axes = _axes(array.shape)
-            native = array.astype(array.dtype.newbyteorder("="), copy=False)
-            return Recording(plane_chunks(native, axes), axes, name=path.stem, source=str(path))
-        if series not in (None, 0, "0"):
-            raise ClipError(f"{path} has no series {series!r}.", "An .npy file holds one array.")
-        mapped = np.load(path, mmap_mode="r", allow_pickle=False)
-        shape, dtype = mapped.shape, mapped.dtype
-        del mapped
-    except (ValueError, OSError, EOFError, BadZipFile, KeyError) as error:
+    hint = "Is it complete, and was it written by numpy.save or numpy.savez?"
+    with as_clip_error(path, "read as a NumPy file", hint), path.open("rb") as file:
+        source, header = (
+            _array_of_zip(path, file, series)
+            if path.suffix.lower() == ".npz"
+            else _whole_file(path, file, series)
+        )
+    return Recording(
+        lazy_planes(source, header.shape, header.dtype.newbyteorder("="), source.num_lead, "numpy"),
+        axes_of_shape(header.shape),
+        name=path.stem,
+        source=str(path),
+    )
+
+
+def _num_lead(header: ArrayHeader) -> int:
+    axes = axes_of_shape(header.shape)
+    return min(axes.index("Y"), axes.index("X"))
+
+
+def _whole_file(
+    path: Path, file: BinaryIO, series: int | str | None
+) -> tuple[StoredPlanes, ArrayHeader]:
+    choose(path, [(0, "the array")], series, noun="arrays")
+    header = read_header(file)
+    if not header.is_image:
         raise ClipError(
-            f"{path} cannot be read as a NumPy file ({error}).",
-            "It is truncated, or holds Python objects instead of numbers.",
-        ) from error
-    axes = _axes(shape)
-    num_lead = max(0, min(axes.index(a) for a in "YX"))
-    source = MappedPlanes(str(path), num_lead)
-    data = lazy_planes(source, shape, dtype.newbyteorder("="), num_lead, "npy")
-    return Recording(data, axes, name=path.stem, source=str(path))
+            f"{path} holds {_said(header)}, not an image.",
+            "Give numbers in two dimensions or more.",
+        )
+    size = file.seek(0, 2)
+    if header.num_bytes > size:
+        raise ClipError(
+            f"{path} is truncated: it has {size} bytes of {header.num_bytes} that its header promises.",
+            "Copy the file again.",
+        )
+    return StoredPlanes(str(path), 0, header, _num_lead(header)), header
 
 
-def _axes(shape: tuple[int, ...]) -> str:
-    try:
-        return guess_axes(shape)
-    except AxesError:
-        if len(shape) < 2:
-            raise
-        return "Q" * (len(shape) - 2) + "YX"
+def _array_of_zip(
+    path: Path, file: BinaryIO, series: int | str | None
+) -> tuple[StoredPlanes | PackedPlanes, ArrayHeader]:
+    with ZipFile(file) as archive:
+        images: list[tuple[str, ZipInfo, ArrayHeader]] = []
+        for member in archive.infolist():
+            if member.flag_bits & 1:
+                raise ClipError(f"{path} is encrypted.", "Write it anew without a password.")
+            if member.filename.endswith(".npy"):
+                with archive.open(member) as packed:
+                    header = read_header(packed)  # type: ignore[arg-type]
+                if header.is_image:
+                    images.append((member.filename.removesuffix(".npy"), member, header))
+    choices: list[tuple[int | str, str]] = [(n, f"{n}: {_said(h)}") for n, _, h in images]
+    _, member, header = images[choose(path, choices, series, noun="arrays")]
+    held = min(member.file_size, _MOST_PACKED * member.compress_size)
+    if member.compress_type == ZIP_STORED:
+        held = member.compress_size
+    if header.num_bytes > held:
+        raise ClipError(
+            f"{path}: {member.filename} holds {held} bytes at most, and its header promises "
+            f"{header.num_bytes}.",
+            "The file is damaged: copy it again.",
+        )
+    if member.compress_type == ZIP_STORED:
+        begin = _begin_of_member(file, member)
+        if begin + header.num_bytes > file.seek(0, 2):
+            raise ClipError(f"{path} is truncated in {member.filename}.", "Copy the file again.")
+        return StoredPlanes(str(path), begin, header, _num_lead(header)), header
+    check_memory(str(path), header)
+    return PackedPlanes(str(path), member.filename, header, _num_lead(header)), header
 
 
-def _from_npz(path: Path, series: int | str | None) -> np.ndarray:
-    with np.load(path, allow_pickle=False) as archive:
-        names = archive.files
-        if series is None and len(names) == 1:
-            series = names[0]
-        if series is not None and str(series).isdecimal() and str(series) not in names:
-            series = names[int(series)] if int(series) < len(names) else series
-        if series not in names:
-            raise ClipError(
-                f"{path} holds {len(names)} arrays: {', '.join(names)}.", "Choose one: series=."
-            )
-        return archive[series]
+def _begin_of_member(file: BinaryIO, member: ZipInfo) -> int:
+    """Where the bytes of a member begin: behind its local header, whose name and extra may differ."""
+    file.seek(member.header_offset)
+    local = file.read(30)
+    if len(local) < 30 or local[:4] != b"PK\x03\x04":
+        raise BadZipFile(f"no member begins at byte {member.header_offset}")
+    lengths = int.from_bytes(local[26:28], "little") + int.from_bytes(local[28:30], "little")
+    return member.header_offset + 30 + lengths
 
 
-class MappedPlanes:
-    """Planes of an .npy file, mapped into memory for each read."""
-
-    def __init__(self, path: str, num_lead: int) -> None:
-        self.path = path
-        self.num_lead = num_lead
-
-    def read(self, index: int) -> np.ndarray:
-        """Plane `index`, in native byte order."""
-        mapped = np.load(self.path, mmap_mode="r", allow_pickle=False)
-        lead = mapped.shape[: self.num_lead]
-        position = np.unravel_index(index, lead) if math.prod(lead) and lead else ()
-        plane = np.array(mapped[position])  # a copy: the mapping shall not outlive the read
-        return plane.astype(plane.dtype.newbyteorder("="), copy=False)
+def _said(header: ArrayHeader) -> str:
+    return f"{' x '.join(str(n) for n in header.shape) or 'one value'}, {header.dtype}"
