@@ -6,14 +6,14 @@ units in their names; those in um or s are there only where the clip knows them.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from napari_sa2va.analysis.checks import check_frames, check_masklets, shape_of
 from napari_sa2va.analysis.shape import Shapes, cut_out, elongation, shapes_of
-from napari_sa2va.core import rle
+from napari_sa2va.analysis.ways import Followed, There, Way
 from napari_sa2va.core.errors import RequestError, ShapeMismatch
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def measure(
             )
     chosen = range(clip.num_frames) if frames is None else check_frames(frames, clip.num_frames)
     intensities = _intensity_columns(clip, channels)
-    return _tables(clip, [_Followed(m) for m in masklets], chosen, intensities)
+    return _tables(clip, [Followed(m) for m in masklets], chosen, intensities)
 
 
 def collect(tables: Iterable[Measurements]) -> Measurements:
@@ -121,62 +121,77 @@ def collect(tables: Iterable[Measurements]) -> Measurements:
     return {column: np.concatenate([part[column] for part in parts]) for column in parts[0]}
 
 
-class _Followed:
-    """An object on its way through the clip, and where it was seen last."""
+class Shown(Protocol):
+    """What is on a frame: masks that have a pixel, and how sure the model was, by object id."""
 
-    def __init__(self, masklet: Masklet) -> None:
-        self.object_id, self.name = masklet.object_id, masklet.name
-        self.codes, self.scores = list(masklet.codes), list(masklet.scores)
-        self._size = (masklet.height, masklet.width)
-        self._seen: tuple[int, np.ndarray] | None = None
+    @property
+    def codes(self) -> Mapping[int, Rle]:
+        """Masks."""
 
-    def code(self, t: int) -> Rle | None:
-        """The mask on a frame; None if it is empty or not known."""
-        code = self.codes[t]
-        return code if code is not None and rle.area(code) else None
+    @property
+    def scores(self) -> Mapping[int, float]:
+        """In [0, 1]; NaN, or left out, where it is not known."""
 
-    def move(self, t: int, centroid_yx_px: np.ndarray) -> tuple[int, np.ndarray]:
-        """Frames since the object was last present, and its way (y, x) in px since then.
 
-        Frames 1 and NaN if it was not present before.
-        """
-        before = self._last_before(t)
-        self._seen = (t, centroid_yx_px)
-        if before is None:
-            return 1, np.full(2, np.nan)
-        return t - before[0], centroid_yx_px - before[1]
+def measure_all(
+    clip: Clip, names: Mapping[int, str], frame: Callable[[int], Shown]
+) -> Generator[Measurements, None, None]:
+    """Measure what is on each frame, where masks are had one frame at a time.
 
-    def _last_before(self, t: int) -> tuple[int, np.ndarray] | None:
-        """Frame and centroid; frames that were not asked for count too."""
-        known = -1 if self._seen is None else self._seen[0]
-        for earlier in range(t - 1, known, -1):
-            code = self.code(earlier)
-            if code is not None:
-                return earlier, shapes_of([code], *self._size).centroid_yx_px[0]
-        return self._seen
+    Parameters
+    ----------
+    clip : Clip
+        Read as by `measure`.
+    names : mapping of int to str
+        By object id, of all objects.
+    frame : callable
+        From a frame index to what is shown there; called once for each, in rising order.
+
+    Yields
+    ------
+    Measurements
+        The tables that `measure` gives of the same masks.
+
+    Raises
+    ------
+    ClipError
+        If a frame cannot be read.
+    """
+    intensities = _intensity_columns(clip, None)
+    ways = {object_id: Way(object_id, name) for object_id, name in names.items()}
+    for t in range(clip.num_frames):
+        shown = frame(t)
+        there = [
+            There(ways[i], code, shown.scores.get(i, np.nan)) for i, code in shown.codes.items()
+        ]
+        yield _table(clip, t, there, intensities)
 
 
 def _tables(
-    clip: Clip, objects: Sequence[_Followed], frames: Iterable[int], intensities: dict[str, int]
+    clip: Clip, objects: Sequence[Followed], frames: Iterable[int], intensities: dict[str, int]
 ) -> Generator[Measurements, None, None]:
     for t in frames:
-        there = [(one, code) for one in objects if (code := one.code(t)) is not None]
-        followed, codes = [one for one, _ in there], [code for _, code in there]
-        shapes = shapes_of(codes, clip.height, clip.width)
-        table: Measurements = {
-            "index": np.array([one.object_id for one in followed], np.int64),
-            "name": np.array([one.name for one in followed], np.str_),
-            "frame": np.full(len(there), t, np.int64),
-        }
-        if clip.frame_interval_s is not None:
-            table["time_s"] = np.full(len(there), t * clip.frame_interval_s)
-        table |= _places(shapes, clip.pixel_size_um)
-        table |= _intensities(clip, t, codes, shapes, intensities)
-        table |= _speeds(clip, t, followed, shapes)
-        size = clip.pixel_size_um or (1.0, 1.0)
-        table["elongation"] = elongation(shapes.covariance_yx_px2, size)
-        table["score"] = np.array([one.scores[t] for one in followed], float)
-        yield table
+        there = [found for one in objects if (found := one.on(t)) is not None]
+        yield _table(clip, t, there, intensities)
+
+
+def _table(clip: Clip, t: int, there: Sequence[There], intensities: dict[str, int]) -> Measurements:
+    ways, codes = [one.way for one in there], [one.code for one in there]
+    shapes = shapes_of(codes, clip.height, clip.width)
+    table: Measurements = {
+        "index": np.array([way.object_id for way in ways], np.int64),
+        "name": np.array([way.name for way in ways], np.str_),
+        "frame": np.full(len(there), t, np.int64),
+    }
+    if clip.frame_interval_s is not None:
+        table["time_s"] = np.full(len(there), t * clip.frame_interval_s)
+    table |= _places(shapes, clip.pixel_size_um)
+    table |= _intensities(clip, t, codes, shapes, intensities)
+    table |= _speeds(clip, t, ways, shapes)
+    size = clip.pixel_size_um or (1.0, 1.0)
+    table["elongation"] = elongation(shapes.covariance_yx_px2, size)
+    table["score"] = np.array([one.score for one in there], float)
+    return table
 
 
 def _places(shapes: Shapes, pixel_size_um: tuple[float, float] | None) -> Measurements:
@@ -204,9 +219,9 @@ def _intensities(
     return {column: means[:, channel] for column, channel in columns.items()}
 
 
-def _speeds(clip: Clip, t: int, followed: Sequence[_Followed], shapes: Shapes) -> Measurements:
+def _speeds(clip: Clip, t: int, ways: Sequence[Way], shapes: Shapes) -> Measurements:
     moves = [
-        one.move(t, centroid) for one, centroid in zip(followed, shapes.centroid_yx_px, strict=True)
+        way.move(t, centroid) for way, centroid in zip(ways, shapes.centroid_yx_px, strict=True)
     ]
     elapsed = np.array([frames for frames, _ in moves], float)
     way_px = np.array([way for _, way in moves]).reshape(-1, 2)

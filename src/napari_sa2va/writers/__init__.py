@@ -27,6 +27,8 @@ from napari_sa2va.writers import (
     ome_tiff,
     overlay_movie,
     overlay_sheet,
+    parquet,
+    table,
     yolo,
 )
 
@@ -41,5 +43,7 @@ WRITERS: tuple[ModuleType, ...] = (
     ome_tiff,
     overlay_movie,
     overlay_sheet,
+    parquet,
+    table,
     yolo,
 )

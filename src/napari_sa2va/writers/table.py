@@ -4,17 +4,53 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
 
 import numpy as np
 
+from napari_sa2va.analysis.measure import Measurements, measure_all
 from napari_sa2va.core.errors import OutputError
+from napari_sa2va.writers.format import WriteFormat
 from napari_sa2va.writers.paths import replacing
+
+if TYPE_CHECKING:
+    from napari_sa2va.writers.result import Result
+
+FORMAT = WriteFormat(
+    kind="table",
+    title="table of measurements (CSV)",
+    suffixes=(".csv",),
+    keeps="a row per object and frame: id, name, time, area, place, box, intensity of each "
+    "channel, speed, elongation, score, with units in the names of the columns; no masks",
+    read_back_by="pandas",
+    overlaps=True,
+)
+
+
+def write(path: Path, result: Result) -> None:
+    """Measure and write frame by frame; the columns are those of `analysis.measure`."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        for t, table in enumerate(tables_of(result)):
+            _append(file, table, with_names=t == 0)
+
+
+def tables_of(result: Result) -> Iterator[Measurements]:
+    """The measurements of each frame, also of those without a row: all have the same columns.
+
+    Raises
+    ------
+    ClipError
+        If a frame of the movie cannot be read.
+    """
+    names = {subject.object_id: subject.name for subject in result.subjects}
+    return measure_all(result.clip, names, result.frame)
 
 
 def write_csv(
-    path: str | PathLike[str], measurements: Mapping[str, np.ndarray], overwrite: bool = False
+    path: str | PathLike[str], measurements: Measurements, overwrite: bool = False
 ) -> None:
     """Write a table with one line of column names, UTF-8, fields separated by commas.
 
@@ -34,14 +70,19 @@ def write_csv(
     """
     if not measurements:
         raise OutputError("There are no measurements to write.", "Measure something first.")
-    columns = [np.asarray(values).tolist() for values in measurements.values()]
     with (
         replacing(path, overwrite) as temporary,
         temporary.open("w", encoding="utf-8", newline="") as file,
     ):
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow(measurements)
-        table.writerows([_field(value) for value in row] for row in zip(*columns, strict=True))
+        _append(file, measurements, with_names=True)
+
+
+def _append(file: TextIO, table: Mapping[str, np.ndarray], *, with_names: bool) -> None:
+    lines = csv.writer(file, lineterminator="\n")
+    if with_names:
+        lines.writerow(table)
+    columns = [np.asarray(values).tolist() for values in table.values()]
+    lines.writerows([_field(value) for value in row] for row in zip(*columns, strict=True))
 
 
 def _field(value: object) -> object:

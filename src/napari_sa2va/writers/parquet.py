@@ -1,0 +1,64 @@
+"""Measurements as a Parquet file: the table of `writers.table`, for large ones and for data frames."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_sa2va.analysis.measure import Measurements, collect
+from napari_sa2va.core.extras import need
+from napari_sa2va.writers.format import WriteFormat
+from napari_sa2va.writers.table import FORMAT as CSV
+from napari_sa2va.writers.table import tables_of
+
+if TYPE_CHECKING:
+    import pyarrow
+
+    from napari_sa2va.writers.result import Result
+
+FORMAT = WriteFormat(
+    kind="parquet",
+    title="table of measurements (Parquet)",
+    suffixes=(".parquet",),
+    keeps=CSV.keeps,
+    read_back_by="pyarrow and pandas",
+    overlaps=True,
+    extra="parquet",
+    packages=("pyarrow.parquet",),
+)
+_ROWS = 65_536
+"""At least so many rows are in each row group but the last: fewer would be slow to read."""
+
+
+def write(path: Path, result: Result) -> None:
+    """Measure frame by frame; rows are written when there are enough for a row group.
+
+    Notes
+    -----
+    Ids and pixel counts are int64, measures float64, names strings. What is not known is null.
+    """
+    parquet = need("pyarrow.parquet", FORMAT.extra, "write Parquet files")
+    tables = tables_of(result)
+    waiting = [next(tables)]  # a clip has at least one frame
+    schema = _arrow(waiting[0]).schema
+    with parquet.ParquetWriter(path, schema) as file:
+        for table in tables:
+            waiting.append(table)
+            if sum(len(part["index"]) for part in waiting) >= _ROWS:
+                file.write_table(_arrow(collect(waiting)))
+                waiting = []
+        if waiting:
+            file.write_table(_arrow(collect(waiting)))
+
+
+def _arrow(table: Measurements) -> pyarrow.Table:
+    arrow = need("pyarrow", FORMAT.extra, "write Parquet files")
+    return arrow.table(
+        {
+            # A column of no texts has no length either, and becomes one of strings all the same.
+            name: arrow.array(values.tolist(), arrow.string())
+            if values.dtype.kind == "U"
+            else arrow.array(values, from_pandas=True)  # NaN is null
+            for name, values in table.items()
+        }
+    )
