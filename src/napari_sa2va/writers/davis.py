@@ -1,6 +1,6 @@
 """Indexed PNG images as in DAVIS and YouTube-VOS: a folder with one per frame.
 
-The pixel values are the object ids, and a palette in each file gives them the colours of DAVIS.
+The pixel values are the object ids; a palette in each file gives them their colours.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ FORMAT = WriteFormat(
     is_folder=True,
     files=r"\d+\.png",
 )
-_COLOURED = 22
 
 
 def write(path: Path, result: Result) -> None:
@@ -41,15 +40,13 @@ def write(path: Path, result: Result) -> None:
 
 
 def palette() -> list[int]:
-    """Red, green and blue of the 256 values, one after the other, as the annotations of DAVIS have.
+    """Red, green and blue of the 256 values, one after the other.
 
-    The first 22 are those of Pascal VOC, which takes the bits of a number in threes for the three
-    colours, the lowest for the brightest part; all others are the grey of their number.
+    The colour map of Pascal VOC, which the files of DAVIS's evaluation have: the bits of a number in
+    threes go to the three colours, the lowest to the brightest part.
     """
-    colors = [[value] * 3 for value in range(256)]
-    for value in range(_COLOURED):
-        for channel in range(3):
-            # Halves, quarters, eighths of full brightness: 128, 191, 64 ...
-            share = sum((value >> (channel + 3 * k) & 1) / 2 ** (k + 1) for k in range(3))
-            colors[value][channel] = int(share * 255 + 0.5)
-    return [part for color in colors for part in color]
+    return [
+        sum((value >> (channel + 3 * k) & 1) << (7 - k) for k in range(3))
+        for value in range(256)
+        for channel in range(3)
+    ]
