@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,26 @@ def test_a_writer_that_fails_leaves_nothing_behind_and_the_old_file_alone(tmp_pa
     assert seen == [True]
     assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
     assert path.read_text() == "old"
+
+
+def test_what_a_killed_process_left_is_deleted_a_day_later(tmp_path: Path) -> None:
+    kept = [".a-0123456789.txt", ".a-01234567.csv", ".ab-01234567.txt", "a-01234567.txt"]
+    left = [".a-01234567.txt", ".a-89abcdef.txt", *kept]
+    for name in left:
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (0, 0))
+    fresh = tmp_path / ".a-00000000.txt"  # somebody may be writing it now
+    fresh.touch()
+    with replacing(tmp_path / "a.txt") as temporary:
+        temporary.touch()
+    assert {p.name for p in tmp_path.iterdir()} == {"a.txt", fresh.name, *kept}
+
+
+def test_a_name_as_long_as_the_disk_takes_can_be_written(tmp_path: Path) -> None:
+    path = tmp_path / ("\U0001f9ec" * 62 + ".txt")  # 252 of 255 bytes
+    with replacing(path) as temporary:
+        temporary.write_text("text")
+    assert path.read_text() == "text"
 
 
 def test_a_full_disk_is_an_output_error(tmp_path: Path) -> None:

@@ -7,13 +7,19 @@ a file that bears the final name is whole.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from os import PathLike
 from pathlib import Path
+from time import time
 from uuid import uuid4
 
 from napari_sa2va.core.errors import OutputError
+
+_DIGITS = 8
+# Nobody writes one file for so long without a pause. What is older was left by a process that ended.
+_STALE_S = 86_400.0
 
 
 def check_output(path: str | PathLike[str], overwrite: bool = False) -> None:
@@ -85,6 +91,7 @@ def replacing(path: str | PathLike[str], overwrite: bool = False) -> Iterator[Pa
     """
     path = Path(path)
     check_output(path, overwrite)
+    _clear_left(path)
     temporary = _temporary(path)
     try:
         yield temporary
@@ -105,4 +112,20 @@ def _flush(path: Path) -> None:
 
 
 def _temporary(path: Path) -> Path:
-    return path.with_name(f".{path.stem[:100]}-{uuid4().hex[:8]}{path.suffix}")
+    return path.with_name(f"{_start(path)}{uuid4().hex[:_DIGITS]}{path.suffix}")
+
+
+def _start(path: Path) -> str:
+    """How temporary names begin: short, because a name may have 255 bytes, and a letter four."""
+    return f".{path.stem[:40]}-"
+
+
+def _clear_left(path: Path) -> None:
+    """Delete what a process left that was killed while it wrote this file."""
+    name = re.compile(
+        f"{re.escape(_start(path))}[0-9a-f]{{{_DIGITS}}}{re.escape(path.suffix)}", re.DOTALL
+    )
+    with suppress(OSError):
+        for other in path.parent.iterdir():
+            if name.fullmatch(other.name) and time() - other.stat().st_mtime > _STALE_S:
+                other.unlink()

@@ -68,6 +68,8 @@ def write_result(
     path = Path(path)
     writer = writer_of(path, kind)
     check_result(writer.FORMAT, result)
+    if not writer.FORMAT.in_place:
+        check_apart(path, result.clip.source)
     check_place(path, writer.FORMAT, overwrite=overwrite)
     about, overlaps = writer.FORMAT, _Overlaps(result)
     watched = result if about.overlaps else replace(result, frame=overlaps.frame)
@@ -137,6 +139,23 @@ def check_place(path: Path, about: WriteFormat, *, overwrite: bool) -> None:
         )
     # A file in the same place can be made if a folder can.
     check_output(path.with_name(f"{path.name}.trial"), overwrite=True)
+
+
+def check_apart(path: Path, source: str | None) -> None:
+    """Refuse to write over a movie, or between the images of a folder that is one.
+
+    Raises
+    ------
+    OutputError
+    """
+    if source is None:
+        return
+    target, movie = path.resolve(), Path(source).resolve()
+    if target == movie or (movie.is_dir() and movie in target.parents):
+        raise OutputError(
+            f"{path} would overwrite the movie {source}, or lie between its images.",
+            "Choose another place or name.",
+        )
 
 
 def check_result(about: WriteFormat, result: Result) -> None:
