@@ -155,6 +155,12 @@ class OutputSettings(Params):
         description="What to draw when one answer holds several [SEG]: the first, or the union of "
         "all. auto does as the published evaluations: the first in a movie, all in a picture.",
     )
+    patient_data: bool = Field(
+        False,
+        title="Patient data in records",
+        description="Write into records and projects what a DICOM file says of the patient, and "
+        "its path if that names them. Off: both are left out, and the record says so.",
+    )
 
 
 class RunSettings(Params):

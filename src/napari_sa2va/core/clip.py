@@ -19,6 +19,7 @@ from napari_sa2va.core.intensity import (
     is_fixed,
     to_uint8,
 )
+from napari_sa2va.core.privacy import NOBODY, Private
 from napari_sa2va.core.region_box import Box, as_box
 from napari_sa2va.core.tints import ColorRequest, blend, table_of, tints_of
 
@@ -69,6 +70,11 @@ class Clip:
         What a person should know about how the clip was read.
     opened_with : mapping
         What was asked for on opening: axes, series, z ... as `open_clip` takes them, JSON types.
+    left_out : tuple of str
+        Names of what the file says of a person and what is not told here.
+    private : Private
+        What it says, in memory only. Its words are not in `name` and `notes`, but may be in
+        `source`: whoever writes something about a clip takes it from `describe`.
     """
 
     frames: da.Array
@@ -87,6 +93,8 @@ class Clip:
     box: Box | None = None
     notes: tuple[str, ...] = ()
     opened_with: Mapping[str, Any] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
+    private: Private = NOBODY
 
     def __post_init__(self) -> None:
         shape = self.frames.shape
@@ -223,11 +231,20 @@ class Clip:
             notes=(*self.notes, inside),
         )
 
-    def describe(self) -> dict[str, object]:
-        """What the run record says of the clip; JSON types only."""
+    def describe(self, *, patient_data: bool = False) -> dict[str, object]:
+        """What the run record says of the clip; JSON types only.
+
+        Parameters
+        ----------
+        patient_data : bool
+            Whether to tell what the file says of a person, and the path if that is in it. Else
+            "left_out" names what is not told.
+        """
+        private = NOBODY if patient_data else self.private
+        told = {"patient": dict(self.private.values)} if patient_data else {}
         return {
             "name": self.name,
-            "source": self.source,
+            "source": self.source and private.redact(self.source),
             "num_frames": self.num_frames,
             "height": self.height,
             "width": self.width,
@@ -243,7 +260,9 @@ class Clip:
             "z_step_um": self.z_step_um,
             "frame_interval_s": self.frame_interval_s,
             "variable_rate": self.variable_rate,
-            "opened_with": dict(self.opened_with),
+            "opened_with": private.redact_all(self.opened_with),
+            "left_out": [] if patient_data else list(self.left_out),
+            **told,
         }
 
 
@@ -310,7 +329,7 @@ def make_clip(
     whole = Clip(
         arranged.frames,
         limits=((0.0, 1.0),) * num_channels,
-        name=name or recording.name,
+        name=recording.private.redact(name or recording.name),
         source=recording.source,
         pixel_size_um=recording.pixel_size_um,
         z_step_um=recording.z_step_um,
@@ -322,6 +341,8 @@ def make_clip(
         variable_rate=recording.variable_rate,
         tints=() if colors is None else tints_of(colors, num_channels),
         notes=recording.notes,
+        left_out=recording.left_out,
+        private=recording.private,
     )
     clip = whole if box is None else whole.crop(*as_box(box).to_json())
     seen = clip if limits is not None or is_fixed(arranged.frames.dtype) else whole

@@ -14,47 +14,53 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from glob import escape
+from itertools import permutations
 from typing import Any
 
 _LEAST = 2
 # Shorter words are taken out only where they stand alone: "Li" is in "clip".
 _ALONE_BELOW = 4
+# Parts of a name that stand in any order without a gap.
+_JOINED = 4
 _BETWEEN = r"[\W_]*"
 _GERMAN = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})
 _MARK = re.compile(r"\(([A-Z][A-Za-z]{2,63})\)")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Private:
-    """Words about a person, by the name of what says them.
+    """What is known about a person, by the name of what says it.
 
     Attributes
     ----------
+    values : mapping of str to str
+        All that is said, such as {"PatientName": "Doe^Jane", "PatientSex": "F"}.
     words : mapping of str to tuple of str
-        Such as {"PatientName": ("Doe", "Jane")}. Letters are compared without case and accents, and
-        whatever stands between letters and digits in a word may be anything else, or nothing:
-        "12-345" is also found in "12_345" and "12345".
+        What is looked for, such as {"PatientName": ("Doe", "Jane")}. Letters are compared without
+        case and accents, and whatever stands between letters and digits in a word may be anything
+        else, or nothing: "12-345" is also found in "12_345" and "12345".
 
     Notes
     -----
     Is kept in memory only: nothing here is to be written, and `repr` does not show it.
     """
 
+    values: Mapping[str, str] = field(default_factory=dict, repr=False)
     words: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
 
     @cached_property
     def _pattern(self) -> tuple[re.Pattern[str], list[str]] | None:
         forms = {
-            form: name
+            form: (length, name)
             for name, words in self.words.items()
             for word in words
-            for form in _forms(word)
+            for form, length in _forms(word)
         }
         if not forms:
             return None
         # Of two words that begin alike, the longer one.
-        ordered = sorted(forms, key=len, reverse=True)
-        return re.compile("|".join(f"({form})" for form in ordered)), [forms[f] for f in ordered]
+        ordered = sorted(forms, key=lambda form: -forms[form][0])
+        return re.compile("|".join(f"({f})" for f in ordered)), [forms[f][1] for f in ordered]
 
     def redact(self, text: str) -> str:
         """A text with what every word is, such as "(PatientName)", in place of the word."""
@@ -101,8 +107,11 @@ def as_glob(redacted: str) -> str | None:
 
 
 def words_of_name(said: str) -> Iterable[str]:
-    """The parts of a person's name as DICOM writes it: "Doe^Jane^^Dr=..." -> Doe, Jane, Dr."""
-    return (part for part in re.split(r"[\^=\\,;\s]+", said) if part)
+    """How people write a name that DICOM gives as Doe^Jane: its parts, DoeJane, JDoe ..."""
+    parts = [part for part in re.split(r"[\^=\\,;\s]+", said) if part]
+    yield from parts
+    for one, other in permutations(parts[:_JOINED], 2):
+        yield from (f"{one} {other}", f"{one[0]} {other}", f"{one} {other[0]}")
 
 
 def words_of_date(said: str) -> Iterable[str]:
@@ -121,8 +130,8 @@ def words_of_date(said: str) -> Iterable[str]:
     )  # fmt: skip
 
 
-def _forms(word: str) -> Iterable[str]:
-    """Patterns that find a word in a folded text."""
+def _forms(word: str) -> Iterable[tuple[str, int]]:
+    """Patterns that find a word in a folded text, and how many letters and digits they find."""
     composed = unicodedata.normalize("NFC", word).lower()
     for spelled in {composed, composed.translate(_GERMAN)}:
         tokens = re.findall(r"[^\W_]+", _folded(spelled))
@@ -130,17 +139,17 @@ def _forms(word: str) -> Iterable[str]:
         if length < _LEAST:
             continue
         form = _BETWEEN.join(map(re.escape, tokens))
-        if length < _ALONE_BELOW:
-            yield rf"(?<![^\W_]){form}(?![^\W_])"
-        else:
-            yield _unless_longer(form, tokens)
+        alone = length < _ALONE_BELOW
+        before = _edge(tokens[0], "<!", alone=alone)
+        behind = _edge(tokens[-1], "!", alone=alone)
+        yield before + form + behind, length
 
 
-def _unless_longer(form: str, tokens: list[str]) -> str:
-    """Digits of a longer number are no word."""
-    before = r"(?<!\d)" if tokens[0][0].isdigit() else ""
-    behind = r"(?!\d)" if tokens[-1][-1].isdigit() else ""
-    return before + form + behind
+def _edge(token: str, look: str, *, alone: bool) -> str:
+    """What must not be beside a word: letters beside a short one, digits beside digits."""
+    if alone or len(token) == 1:
+        return rf"(?{look}[^\W_])"
+    return rf"(?{look}\d)" if token.isdigit() else ""
 
 
 def _folded(text: str) -> str:

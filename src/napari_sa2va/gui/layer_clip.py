@@ -24,6 +24,7 @@ from napari_sa2va.gui.layer_axes import (
 )
 from napari_sa2va.gui.layer_look import can_mix, limits_of, tint_of
 from napari_sa2va.readers.layer import from_layer, lazily
+from napari_sa2va.readers.person import person_at
 
 if TYPE_CHECKING:
     from napari_sa2va.core.recording import Recording
@@ -57,7 +58,14 @@ def to_recording(layer: Any, axes: LayerAxes, choice: AxisChoice) -> Recording:
     recording = _of_one(layer, axes, choice)
     path = getattr(getattr(layer, "source", None), "path", None)
     if path:
-        recording = replace(recording, source=str(path))
+        private = person_at(path)
+        recording = replace(
+            recording,
+            source=str(path),
+            name=private.redact(recording.name),
+            private=private,
+            left_out=tuple(private.values),
+        )
     channels = channel_axis(axes, choice)
     if channels is not None and channels.names:
         recording = replace(recording, channel_names=channels.names)

@@ -89,7 +89,7 @@ class Conversation:
         self.mode = mode
         self.regions: tuple[np.ndarray, ...] = ()
         self.replies: list[Reply] = []
-        self.record = RunRecord(settings=settings, clip=clip.describe())
+        self.record = RunRecord.on(clip, settings)
         self._settings = settings
         self._is_of_movie = is_of_movie
         self._footing = Footing(settings, model, self.record, Clock(self.record.timings_s))

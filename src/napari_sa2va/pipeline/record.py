@@ -11,9 +11,10 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 from napari_sa2va.core import rle
+from napari_sa2va.core.privacy import NOBODY, Private
 from napari_sa2va.core.prompt import Prompt
 from napari_sa2va.core.reply import plain_text
 from napari_sa2va.pipeline.events import Note
@@ -99,13 +100,22 @@ class RunRecord(BaseModel):
     finished: str = Field("", description="done, cancelled or failed; empty while it runs.")
     timings_s: dict[str, float] = Field(default_factory=dict)
     versions: dict[str, str] = Field(default_factory=dict)
+    _private: Private = PrivateAttr(NOBODY)
+
+    @classmethod
+    def on(cls, clip: Clip, settings: RunSettings, **more: Any) -> RunRecord:
+        """A record of what is done to a clip, without what its file says of a person, unless asked."""
+        told = settings.output.patient_data
+        record = cls(settings=settings, clip=clip.describe(patient_data=told), **more)
+        record._private = NOBODY if told else clip.private
+        return record
 
     @classmethod
     def begin(cls, clip: Clip, plan: Plan) -> RunRecord:
         """Write down what is known before anything has run."""
-        return cls(
-            settings=plan.settings,
-            clip=clip.describe(),
+        return cls.on(
+            clip,
+            plan.settings,
             shown_as="picture" if plan.mode == "image" else "movie",
             key_frames=list(plan.key_frames.frames),
             key_frames_rule=plan.key_frames.reason,
@@ -131,7 +141,7 @@ class RunRecord(BaseModel):
 
     def note(self, message: str, hint: str = "") -> Note:
         """Keep a note, and return it as an event to be yielded."""
-        self.notes.append(message)
+        self.notes.append(self._private.redact(message))
         return Note(message, hint)
 
     @property

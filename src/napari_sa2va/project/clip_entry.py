@@ -84,7 +84,10 @@ class ClipEntry(Params):
     fingerprints: tuple[str, ...] = Field(
         min_length=1, description="Of the first plane, and of the last if there are several."
     )
-    path: str | None = Field(None, description="The file, folder or pattern, absolute.")
+    path: str | None = Field(
+        None, description="The file, folder or pattern, absolute; words that name a patient are "
+        "replaced by what they are, as in /data/(PatientName).dcm."
+    )  # fmt: skip
     relative_path: str | None = Field(
         None, description="The same from the project folder, with / on every system."
     )

@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 
 from napari_sa2va.core.errors import ClipError, ProjectError
 from napari_sa2va.core.fingerprint import fingerprint
+from napari_sa2va.core.privacy import NOBODY
 from napari_sa2va.project import embedding
 from napari_sa2va.project.clip_entry import ClipEntry, ClipFacts, OpenArguments
 from napari_sa2va.project.folder_reading import read_manifest
@@ -65,7 +66,13 @@ def fingerprints_of(footage: Footage) -> tuple[str, ...]:
 
 
 def keep(
-    footage: Footage, folder: Path, into: Path, *, embed_up_to: int, before: ClipEntry | None
+    footage: Footage,
+    folder: Path,
+    into: Path,
+    *,
+    embed_up_to: int,
+    before: ClipEntry | None,
+    patient_data: bool = False,
 ) -> ClipEntry:
     """Describe a clip, and put its pixels into the project if no file has them.
 
@@ -80,6 +87,9 @@ def keep(
         Most bytes, before compression, that are put into the project.
     before : ClipEntry, optional
         What the folder says until now: pixels that are in it need not be written again.
+    patient_data : bool
+        Whether what the file says of a person may be written. Else words of it are taken out of the
+        path; `find_clip` looks for a file that may have had such a name.
 
     Returns
     -------
@@ -94,14 +104,17 @@ def keep(
         If the pixels cannot be written.
     """
     place = place_of(footage)
-    described = ClipFacts.model_validate(footage.first.describe())
+    clip = footage.first
+    described = ClipFacts.model_validate(clip.describe(patient_data=patient_data))
+    private = NOBODY if patient_data else clip.private
     if place is not None and not is_embedded(place.path):
         state = state_of(place.path)
+        relative = _relative(place.path, folder)
         return ClipEntry(
             described=described,
             fingerprints=place.fingerprints,
-            path=str(place.path),
-            relative_path=_relative(place.path, folder),
+            path=private.redact(str(place.path)),
+            relative_path=relative and private.redact(relative),
             num_bytes=None if state is None else state[0],
             arguments=place.arguments,
         )

@@ -37,7 +37,8 @@ def as_command(
     clip : Clip
         The project's, of several planes the first.
     folder : path, optional
-        Where the project is saved; needed where a ``segment`` line does not do.
+        Where the project is saved; needed where a ``segment`` line does not do. If the path of the
+        clip names a patient, the line is a ``replay`` of the project.
 
     Returns
     -------
@@ -54,7 +55,10 @@ def as_command(
     >>> as_command(project, clip)
     "napari-sa2va segment /data/movie.tif 'the bright cell' --limits 120.0,4000.0"
     """
+    names_somebody = clip.source is not None and clip.private.is_in(clip.source)
     try:
+        if folder is not None and names_somebody and not isinstance(source, Run):
+            raise RequestError("The path names a patient.")
         return _joined(_segment_words(source, clip))
     except RequestError:
         if folder is None or isinstance(source, Run):

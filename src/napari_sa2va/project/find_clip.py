@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cache
+from glob import iglob
+from itertools import islice
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from napari_sa2va.core.axes import relabel
 from napari_sa2va.core.clip import Clip, make_clip
 from napari_sa2va.core.errors import ClipError, Sa2vaError
+from napari_sa2va.core.privacy import as_glob
 from napari_sa2va.project.clip_entry import ClipEntry, OpenArguments
 from napari_sa2va.project.clip_keeping import fingerprints_of, know
 from napari_sa2va.project.folder_reading import Manifest, read_manifest
@@ -119,25 +122,32 @@ def _all_places(
         given = Path(video).expanduser().absolute()
         yield given
         if name and given.is_dir():
-            yield given / name
+            yield from _named_like(given / name)
         return
     if entry.embedded is not None:
         yield home / entry.embedded
     if not name:
         return
     if entry.path is not None:
-        yield Path(entry.path)
+        yield from _named_like(Path(entry.path))
     if entry.relative_path is not None:
-        yield Path(os.path.normpath(home / entry.relative_path))
+        yield from _named_like(Path(os.path.normpath(home / entry.relative_path)))
     folders = [home.parent, home, *(Path(f).expanduser().absolute() for f in look_in)]
     for folder in folders:
-        if _is_there(folder / name):
-            yield folder / name
+        yield from (path for path in _named_like(folder / name) if _is_there(path))
     files = list(_files_below((home, *folders[2:], home.parent)))
     yield from (path for path in files if path.name == name)
     if entry.num_bytes is not None:
         same_size = (path for path in files if _size(path) == entry.num_bytes)
         yield from (path for path, _ in zip(same_size, range(_MOST_COMPARED), strict=False))
+
+
+def _named_like(path: Path) -> Iterator[Path]:
+    """A path; if words about a patient were taken out of it, all paths that it may have been."""
+    yield path
+    pattern = as_glob(str(path))
+    if pattern is not None:
+        yield from map(Path, islice(iglob(pattern), _MOST_COMPARED))
 
 
 def _files_below(folders: Sequence[Path]) -> Iterator[Path]:

@@ -28,6 +28,7 @@ from napari_sa2va import __version__
 from napari_sa2va.core.errors import ClipError, OutputError, ProjectError, RequestError
 from napari_sa2va.core.folder_swap import replacing_folder, settle
 from napari_sa2va.core.masklet import Overlap
+from napari_sa2va.core.privacy import NOBODY, Private
 from napari_sa2va.project import embedding, folder_reading
 from napari_sa2va.project.cells_file import ORIGINS, pack, write_arrays
 from napari_sa2va.project.clip_entry import ClipEntry
@@ -37,6 +38,7 @@ from napari_sa2va.project.folder_reading import Manifest, Opened, read_manifest
 from napari_sa2va.project.history_file import kept_changes, objects_of, pack_changes
 from napari_sa2va.project.project import Project
 from napari_sa2va.project.steps.base import ModelStep
+from napari_sa2va.settings import OutputSettings
 
 EMBED_UP_TO = 2 * 2**30
 """Bytes of pixels that are put into a project unless told otherwise."""
@@ -109,7 +111,7 @@ def save(
         raise RequestError(f"The view cannot be kept as JSON: {error}.") from error
     with replacing_folder(path, _is_ours) as new:
         clip, note = _write_clip(project, path, new, embed_up_to)
-        _write(project, new, clip, view or {})
+        _write(project, new, clip, _private_of(project).redact_all(view or {}))
     _opened_from[project] = path, clip
     return Saved(path, (note,) if note else ())
 
@@ -184,14 +186,30 @@ def check_place(folder: str | PathLike[str]) -> Path:
 
 def overlap_of(project: Project) -> Overlap:
     """Which object keeps a pixel of a label image, as the last run was told."""
-    runs = [step for step in project.steps if isinstance(step, ModelStep)]
-    settings = [getattr(step, "settings", None) for step in runs]
-    return settings[-1].output.overlap if settings and settings[-1] is not None else "last"
+    return _output_of(project).overlap
+
+
+def has_patient_data(project: Project) -> bool:
+    """Whether what a file says of a patient may be written, as the last run was told."""
+    return _output_of(project).patient_data
 
 
 def entry_of(project: Project) -> ClipEntry | None:
     """What the folder of a project says of its clip; None if it is in no folder, or has no clip."""
     return _opened_from.get(project, (None, None))[1]
+
+
+def _private_of(project: Project) -> Private:
+    """What is not to be written."""
+    if project.footage is None or has_patient_data(project):
+        return NOBODY
+    return project.footage.first.private
+
+
+def _output_of(project: Project) -> OutputSettings:
+    runs = [step for step in project.steps if isinstance(step, ModelStep)]
+    settings = [getattr(step, "settings", None) for step in runs]
+    return settings[-1].output if settings and settings[-1] is not None else OutputSettings()
 
 
 def _place(folder: str | PathLike[str]) -> Path:
@@ -218,7 +236,10 @@ def _write_clip(
     if project.footage is not None:
         before = read_manifest(path).clip if (path / "project.json").is_file() else None
         try:
-            clip = keep(project.footage, path, new, embed_up_to=embed_up_to, before=before)
+            clip = keep(
+                project.footage, path, new, embed_up_to=embed_up_to, before=before,
+                patient_data=has_patient_data(project),
+            )  # fmt: skip
             return clip, clip.note
         except ClipError as error:
             # The disk with the movie may be gone; masks have to be kept all the more.

@@ -42,6 +42,7 @@ def as_python(project: Project, clip: Clip, *, folder: str | PathLike[str] | Non
         Its clip, of several planes the first.
     folder : path, optional
         Where the project is saved; needed if no file holds the pixels, or there are several planes.
+        If the path of the pixels names a patient, the script finds them through the project.
 
     Returns
     -------
@@ -96,7 +97,8 @@ class _Writer:
         footage = project.footage if is_ours and project.footage else Footage.of(clip)
         planes = project.state.planes
         place = place_of(footage) if planes == 1 else None
-        if place is not None:
+        tells = place is not None and clip.private.is_in(str(place.path))
+        if place is not None and not (tells and folder is not None):
             self.names.add(("napari_sa2va", "open_clip"))
             keywords = place.arguments[0].as_keywords()
             call = Call("open_clip", (str(place.path),), keywords)

@@ -27,7 +27,7 @@ from napari_sa2va.readers.dicom_folder import (
     is_dicom_folder,
     is_directory,
 )
-from napari_sa2va.readers.dicom_person import left_out_of, private_of
+from napari_sa2va.readers.dicom_person import private_of
 from napari_sa2va.readers.dicom_series import Stack, stacks_of
 from napari_sa2va.readers.dicom_tags import first_item
 from napari_sa2va.readers.dicom_values import rule_of
@@ -114,7 +114,7 @@ def read(path: Path, *, series: int | str | None = None) -> Recording:
         pixel_size_um=pixel_size_um(taken[0], header),
         z_step_um=length_in_um(grid.z_step_mm or taken[0].z_step_mm, "mm"),
         window=window,
-        left_out=left_out_of(header),
+        left_out=tuple(private.values),
         private=private,
         notes=tuple(
             private.redact(note)

@@ -2,8 +2,7 @@
 
 The choice follows the Basic Application Level Confidentiality Profile (PS3.15, table E.1-1). UIDs
 are in it, because whoever has the archive finds the patient by them. All tags that are there are
-named in `Recording.left_out`; the words of those that name somebody are kept, in memory, so that
-they can be taken out of paths.
+named in `Recording.left_out`; the words of those that name somebody are looked for in paths.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from napari_sa2va.core.privacy import Private, words_of_date, words_of_name
-from napari_sa2va.readers.dicom_tags import items, text, value
+from napari_sa2va.readers.dicom_tags import items, text
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -25,14 +24,14 @@ _NAMES = (
 )  # fmt: skip
 _DATES = ("PatientBirthDate",)
 _NUMBERS = (
-    "PatientID", "OtherPatientIDs", "AccessionNumber", "AdmissionID", "PatientInsurancePlanCodeSequence",
-    "PatientAddress", "PatientTelephoneNumbers", "InstitutionName", "InstitutionAddress",
+    "PatientID", "OtherPatientIDs", "AccessionNumber", "AdmissionID", "PatientAddress",
+    "PatientTelephoneNumbers", "InstitutionName", "InstitutionAddress",
     "DeviceSerialNumber", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID",
     "FrameOfReferenceUID",
 )  # fmt: skip
 # Said of a person, but no words that would be looked for: "F", "050Y", "cough".
 _REST = (
-    "IssuerOfPatientID", "OtherPatientIDsSequence", "PatientBirthTime", "PatientSex", "PatientAge",
+    "IssuerOfPatientID", "PatientBirthTime", "PatientSex", "PatientAge",
     "PatientSize", "PatientWeight", "PatientComments", "PatientState", "EthnicGroup", "Occupation",
     "AdditionalPatientHistory", "MedicalAlerts", "Allergies", "SmokingStatus", "PregnancyStatus",
     "LastMenstrualDate", "SpecialNeeds", "PatientReligiousPreference", "MilitaryRank",
@@ -45,27 +44,21 @@ _REST = (
 
 
 def private_of(header: Dataset) -> Private:
-    """The words that name a person, by tag."""
-    found: dict[str, tuple[str, ...]] = {}
-    for keywords, split in (
-        (_NAMES, words_of_name), (_DATES, words_of_date), (_NUMBERS, _values),
-    ):  # fmt: skip
-        for keyword in keywords:
-            words = tuple(w for said in _values(text(header, keyword)) for w in split(said))
-            if words:
-                found[keyword] = words
-    others = [text(i, "PatientID") for i in items(header, "OtherPatientIDsSequence")]
-    if any(others):
-        found["OtherPatientIDsSequence"] = tuple(filter(None, others))
-    return Private(found)
+    """What the header says of a person: all of it by tag, and the words to look for."""
+    values = {k: text(header, k) for k in (*_NAMES, *_DATES, *_NUMBERS, *_REST)}
+    others = [text(item, "PatientID") for item in items(header, "OtherPatientIDsSequence")]
+    values["OtherPatientIDsSequence"] = "\\".join(filter(None, others))
+    known = {keyword: said for keyword, said in values.items() if said}
+    words = {k: tuple(_words(k, said)) for k, said in known.items() if k not in _REST}
+    return Private(known, words)
 
 
-def left_out_of(header: Dataset) -> tuple[str, ...]:
-    """Names of the tags that say something of a person, in the order of the profile."""
-    keywords = (*_NAMES, *_DATES, *_NUMBERS, *_REST)
-    return tuple(k for k in keywords if k in header and value(header, k) is not None)
-
-
-def _values(said: str) -> Iterable[str]:
-    """The values of a tag that may have several."""
-    return filter(None, said.split("\\"))
+def _words(keyword: str, said: str) -> Iterable[str]:
+    """What is looked for, of a tag that may have several values."""
+    for one in filter(None, said.split("\\")):
+        if keyword in _NAMES:
+            yield from words_of_name(one)
+        elif keyword in _DATES:
+            yield from words_of_date(one)
+        else:
+            yield one

@@ -1,0 +1,44 @@
+"""Who may be named by the path of a file that somebody else has opened, such as another plugin."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+from napari_sa2va.core.errors import Sa2vaError
+from napari_sa2va.core.privacy import NOBODY, Private
+from napari_sa2va.readers import dicom
+from napari_sa2va.readers.dicom_file import read_file
+from napari_sa2va.readers.dicom_folder import files_below
+from napari_sa2va.readers.dicom_person import private_of
+
+
+def person_at(path: str | Path) -> Private:
+    """What a DICOM file, or the first one of a folder, says of a person; reads its header.
+
+    Parameters
+    ----------
+    path : path
+
+    Returns
+    -------
+    Private
+        `NOBODY` for other formats, and for what cannot be read.
+    """
+    try:
+        path = Path(path).expanduser().absolute()
+        stat = path.stat()
+    except (OSError, ValueError, RuntimeError):  # no path, or a home that nobody has
+        return NOBODY
+    return _person_at(path, stat.st_mtime_ns, stat.st_size)
+
+
+@lru_cache(maxsize=64)
+def _person_at(path: Path, changed_ns: int, num_bytes: int) -> Private:
+    try:
+        if not dicom.accepts(path):
+            return NOBODY
+        files = files_below(path) if path.is_dir() else [path]
+        return private_of(read_file(files[0]).header) if files else NOBODY
+    except (Sa2vaError, OSError):
+        return NOBODY
