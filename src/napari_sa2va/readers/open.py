@@ -34,6 +34,7 @@ def open_clip(
     box: Box | Sequence[int] | None = None,
     rgb: bool | None = None,
     series: int | str | None = None,
+    growing: bool = False,
     name: str | None = None,
 ) -> Clip:
     """Open a movie, a stack or an array as a clip, lazily.
@@ -67,6 +68,9 @@ def open_clip(
         Whether the last axis (or the channel axis) holds colour samples.
     series : int or str, optional
         Which of several series, positions or arrays of a file, by number or name.
+    growing : bool, optional
+        Whether the file or folder is still being written: frames that are not complete yet are
+        left out, and a note says how many there are, instead of being refused as truncated.
     name : str, optional
         Name of the clip; by default the file's stem.
 
@@ -98,7 +102,7 @@ def open_clip(
     if isinstance(path_or_array, str | PathLike):
         if not str(path_or_array).strip():
             raise RequestError("No input was given.", "Name a file or a folder of images.")
-        recording = read_recording(path_or_array, series=series)
+        recording = read_recording(path_or_array, series=series, growing=growing)
         recording = relabel(recording, axes, rgb)
     else:
         recording = from_array(path_or_array, axes, rgb=rgb)
@@ -109,7 +113,7 @@ def open_clip(
     )  # fmt: skip
     asked = {
         "axes": axes, "time": time, "z": z, "channels": channels, "limits": limits, "rgb": rgb,
-        "series": series,
+        "series": series, "growing": growing or None,
         # Tables of colours would be long: the clip has them as short texts.
         "colors": clip.tints or None,
         "box": None if box is None else as_box(box).to_json(),
@@ -124,8 +128,19 @@ def _plain(value: Any) -> Any:
     return [_plain(v) for v in value] if np.ndim(value) else getattr(value, "item", lambda: value)()
 
 
-def read_recording(path: str | PathLike[str], *, series: int | str | None = None) -> Recording:
+def read_recording(
+    path: str | PathLike[str], *, series: int | str | None = None, growing: bool = False
+) -> Recording:
     """Read a path or an address with the first reader that accepts it.
+
+    Parameters
+    ----------
+    path : path or str
+    series : int or str, optional
+        Which of several series, positions or arrays.
+    growing : bool
+        Whether it is still being written. Readers that can tell complete frames from others leave
+        out the others; for those that cannot, it is a file like any other.
 
     Raises
     ------
@@ -141,7 +156,9 @@ def read_recording(path: str | PathLike[str], *, series: int | str | None = None
         recording: Recording = reader_of(url).read_url(url, series=series)
         return recording
     path = Path(fspath(path)).expanduser()
-    recording = reader_of(path).read(path, series=series)
+    reader = reader_of(path)
+    read = getattr(reader, "read_growing", reader.read) if growing else reader.read
+    recording = read(path, series=series)
     return recording
 
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from napari_sa2va.core.errors import ClipError
 from napari_sa2va.core.recording import Recording
 from napari_sa2va.readers import ome_xml
 from napari_sa2va.readers.format import ReadFormat
-from napari_sa2va.readers.tiff_chain import follow_chain
+from napari_sa2va.readers.tiff_chain import Chain, WithoutTail, follow_chain
 from napari_sa2va.readers.tiff_facts import read_facts
-from napari_sa2va.readers.tiff_images import TiffImage, choose_image
+from napari_sa2va.readers.tiff_images import BY_LOOKS, TiffImage, choose_image
 from napari_sa2va.readers.tiff_ndtiff import check_index
 from napari_sa2va.readers.tiff_ome import (
     COMPANION,
@@ -21,7 +24,10 @@ from napari_sa2va.readers.tiff_ome import (
     images_of,
     whole_document,
 )
-from napari_sa2va.readers.tiff_stack import recording_of, truncated
+from napari_sa2va.readers.tiff_stack import no_frame_yet, recording_of, truncated
+
+if TYPE_CHECKING:
+    from tifffile import TiffFile
 
 EXTENSIONS = (".tif", ".tiff", ".btf", ".tf8", ".tf2", ".lsm", ".stk", COMPANION)
 FORMAT = ReadFormat(
@@ -38,6 +44,10 @@ _RAISED_BY_TIFFFILE = (
     ValueError, LookupError, TypeError, OSError, struct.error, MemoryError, RuntimeError,
     ArithmeticError, AttributeError, AssertionError,
 )  # fmt: skip
+_NOT_DESCRIBED = (
+    "The file is still being written: its pages are read in their order, because what they are may "
+    "be written later."
+)
 _ALONE = (
     "This file belongs to a set, and what describes the set is not beside it: its pages are read "
     "in their order."
@@ -103,7 +113,6 @@ def _read(path: Path, wanted: int | str | None, *, growing: bool) -> Recording:
             if root is None:
                 raise ClipError(f"{path} is no OME-XML.", "Is the file complete?")
             return _of_set(path, path, images_of(path, root), wanted, growing)
-        _check(path, growing)
         return _of_file(path, wanted, growing)
     except _RAISED_BY_TIFFFILE as error:
         raise ClipError(
@@ -112,18 +121,32 @@ def _read(path: Path, wanted: int | str | None, *, growing: bool) -> Recording:
         ) from error
 
 
-def _check(path: Path, growing: bool) -> None:
+def _check(path: Path, growing: bool) -> Chain:
     """Refuse a file whose directories are broken, before tifffile reads it."""
     chain = follow_chain(path)
     if chain.missing_at is not None and not growing:
         raise truncated(path, chain.missing_at)
+    if chain.missing_at is not None and not chain.num_pages:
+        raise no_frame_yet(path)
+    return chain
+
+
+@contextmanager
+def _opened(path: Path, chain: Chain, **how: Any) -> Iterator[TiffFile]:
+    from tifffile import TiffFile
+
+    if chain.missing_at is None:
+        with TiffFile(path, **how) as tif:
+            yield tif
+    else:
+        with WithoutTail(path, chain) as file, TiffFile(file, **how) as tif:
+            yield tif
 
 
 def _of_file(path: Path, wanted: int | str | None, growing: bool) -> Recording:
-    from tifffile import TiffFile
-
+    chain = _check(path, growing)
     notes: tuple[str, ...] = ()
-    with TiffFile(path) as tif:
+    with _opened(path, chain) as tif:
         if tif.is_ome and not tif.is_mmstack:
             root = ome_xml.parse(tif.ome_metadata or "", str(path))
             found = None if root is None else whole_document(path, root)
@@ -133,9 +156,18 @@ def _of_file(path: Path, wanted: int | str | None, growing: bool) -> Recording:
             if root is not None and found is None:
                 notes = (_ALONE,)
     # What was refused above or found wanting, tifffile must not read and believe.
-    with TiffFile(path, is_ome=False) as tif:
+    with _opened(path, chain, is_ome=False) as tif:
         check_index(path, tif)
         image = choose_image(path, tif, wanted)
+        by_looks = image.series.kind in BY_LOOKS
+        if by_looks and (promised := (tif.imagej_metadata or {}).get("images", 1)) > len(tif.pages):
+            raise ClipError(
+                f"{path} is truncated: ImageJ wrote {promised} images into it, and "
+                f"{len(tif.pages)} are there.",
+                "Copy the file again.",
+            )
+        if by_looks and chain.missing_at is not None:
+            notes = (_NOT_DESCRIBED,)
         recording = recording_of(path, tif, image, growing=growing)
         sizes = dict(zip(recording.axes, recording.data.shape, strict=True))
         facts = read_facts(tif, image.series, sizes)
@@ -146,8 +178,6 @@ def _of_set(
     path: Path, document: Path, images: list[OmeImage], wanted: int | str | None, growing: bool
 ) -> Recording:
     """One image of an OME document, whose planes may lie in several files beside it."""
-    from tifffile import TiffFile
-
     image = choose_ome(path, images, wanted)
     missing = image.missing()
     others = [document.with_name(name) for name in image.files() if name not in missing]
@@ -161,7 +191,7 @@ def _of_set(
             f"{'are' if len(missing) > 1 else 'is'} not beside it.",
             "Copy all files of the set into one folder.",
         )
-    with TiffFile(first, omexml=image.alone()) as tif:
+    with _opened(first, _check(first, growing), omexml=image.alone()) as tif:
         series = tif.series[0]
         if series.kind != "ome" and (len(images) > 1 or others):
             raise ClipError(

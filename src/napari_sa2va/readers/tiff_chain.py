@@ -8,6 +8,7 @@ that are too many.
 
 from __future__ import annotations
 
+import io
 import struct
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,10 +40,41 @@ class Chain:
         Complete directories in the main chain.
     missing_at : int or None
         The first byte beyond the end that the file needs; None if all is there.
+    pointer : int
+        Where it is written at which byte the directory lies that is not all there, or that there
+        is no more.
+    pointer_size : int
+        4 or 8 bytes.
     """
 
     num_pages: int = 0
     missing_at: int | None = None
+    pointer: int = 0
+    pointer_size: int = 4
+
+
+class WithoutTail(io.FileIO):
+    """A file that is being written, whose chain of directories ends with the last complete one.
+
+    Parameters
+    ----------
+    path : Path
+    chain : Chain
+        What was found of it.
+    """
+
+    def __init__(self, path: Path, chain: Chain) -> None:
+        super().__init__(str(path))
+        self._from, self._to = chain.pointer, chain.pointer + chain.pointer_size
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """The bytes that follow, with zeros for the pointer that leads to nothing complete."""
+        start = self.tell()
+        data = super().read(-1 if size is None else size) or b""
+        first, last = max(self._from, start), min(self._to, start + len(data))
+        if first >= last:
+            return data
+        return data[: first - start] + bytes(last - first) + data[last - start :]
 
 
 def follow_chain(path: Path) -> Chain:
@@ -67,6 +99,13 @@ def follow_chain(path: Path) -> Chain:
         return walk.follow()
 
 
+@dataclass(frozen=True)
+class _Directory:
+    subs: tuple[int, ...]
+    after: int  # the byte at which the next one lies
+    pointer: int  # and where that is written
+
+
 @dataclass
 class _Walk:
     path: Path
@@ -89,6 +128,8 @@ class _Walk:
             self._needs(16)
             return self.chain
         (at,) = self.offset.unpack(start)
+        self.chain.pointer = 8 if self.is_big else 4
+        self.chain.pointer_size = self.offset.size
         seen: set[int] = set()
         while at:
             if at in seen:
@@ -97,9 +138,9 @@ class _Walk:
             found = self._directory(at)
             if found is None:
                 break
-            here, (subs, at) = at, found
-            for sub in subs:
-                self._sub_directory(sub, (here, sub))
+            for sub in found.subs:
+                self._sub_directory(sub, (at, sub))
+            at, self.chain.pointer = found.after, found.pointer
             self.chain.num_pages += 1
             if self.chain.num_pages > MOST_PAGES:
                 raise self._refused(f"it has more than {MOST_PAGES} pages")
@@ -109,13 +150,13 @@ class _Walk:
         if len(line) > _MOST_SUB_LEVELS:
             raise self._refused(f"the SubIFDs at byte {at} lie in each other without an end")
         found = self._directory(at)
-        for sub in found[0] if found else ():
+        for sub in found.subs if found else ():
             if sub in line:
                 raise self._refused(f"its SubIFDs lead back to byte {sub}")
             self._sub_directory(sub, (*line, sub))
 
-    def _directory(self, at: int) -> tuple[tuple[int, ...], int] | None:
-        """SubIFDs of a directory and where the next one lies; None if it is not all there."""
+    def _directory(self, at: int) -> _Directory | None:
+        """What a directory leads to; None if it is not all there."""
         if self._needs(at + self.count.size):
             return None
         self.file.seek(at)
@@ -133,11 +174,12 @@ class _Walk:
         for tag, kind, number, value in self.entry.iter_unpack(block[: -self.offset.size]):
             if tag in _NEEDED:
                 values = 24 * number if tag == _STK_PLANES else number * _SIZES.get(kind, 1)
-                if values > self.offset.size and self._needs(self.offset.unpack(value)[0] + values):
-                    return None
-                if tag == _SUB_IFDS:
+                is_short = values <= self.offset.size
+                is_there = is_short or not self._needs(self.offset.unpack(value)[0] + values)
+                if tag == _SUB_IFDS and is_there:
                     subs = self._offsets(number, values, value)
-        return subs, int(self.offset.unpack(block[-self.offset.size :])[0])
+        after = int(self.offset.unpack(block[-self.offset.size :])[0])
+        return _Directory(subs, after, at + self.count.size + length - self.offset.size)
 
     def _offsets(self, number: int, length: int, value: bytes) -> tuple[int, ...]:
         if length > self.offset.size:

@@ -20,7 +20,7 @@ _PLACES = "RPMJK"
 # tifffile compares every page with every other one where a file has several kinds.
 _MOST_MIXED = 10_000
 # Kinds of series that tifffile finds by what the pages look like, and not by what a program said.
-_BY_LOOKS = ("generic", "uniform", "")
+BY_LOOKS = ("generic", "uniform", "")
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +63,7 @@ def choose_image(path: Path, tif: TiffFile, wanted: int | str | None) -> TiffIma
         named = names.index(wanted) if isinstance(wanted, str) and wanted in names else wanted
         return images[choose(path, choices, named)]
     main = [c for c, image in zip(choices, images, strict=True) if not _is_beside(image.series)]
-    if len(main) > 1 and all(image.series.kind in _BY_LOOKS for image in images):
+    if len(main) > 1 and all(image.series.kind in BY_LOOKS for image in images):
         sizes = Counter(tuple(page.shape[:2]) for page in tif.pages)
         seen = ", ".join(f"{n} of {h} x {w}" for (h, w), n in sizes.items())
         if len(sizes) > 1:

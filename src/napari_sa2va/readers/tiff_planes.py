@@ -114,7 +114,9 @@ class PagePlanes:
         try:
             with TiffFile(file) as tif:
                 page = _page_at(tif, place, index)
-                meaning = self.meaning if self.meaning.palette is None else pixel_meaning(page)
+                meaning = self.meaning
+                if meaning.palette is not None:  # each page may have its own
+                    meaning = pixel_meaning(page.aspage())
                 pixels = page.asarray(maxworkers=1)  # dask has workers of its own
         # RuntimeError is what imagecodecs raises on damaged data.
         except (TiffFileError, ValueError, LookupError, TypeError, RuntimeError) as error:

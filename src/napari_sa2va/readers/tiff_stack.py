@@ -37,6 +37,8 @@ def recording_of(path: Path, tif: TiffFile, image: TiffImage, *, growing: bool) 
     ClipError
         If planes are missing, or no frame is complete.
     """
+    if growing and not image.series.keyframe.shape:
+        raise no_frame_yet(path)
     layout = lay_out(tif.filehandle.path, tif, image.series)
     planes, lead = _planes_at(layout, image.place)
     notes: tuple[str, ...] = ()
@@ -73,6 +75,11 @@ def truncated(path: Path, needed: int) -> ClipError:
     )
 
 
+def no_frame_yet(path: Path) -> ClipError:
+    """What is said of a file that was only begun."""
+    return ClipError(f"{path} has no complete frame yet.", "Try again when more is written.")
+
+
 def _planes_at(layout: Layout, place: dict[str, int]) -> tuple[np.ndarray, str]:
     """Numbers of the planes at a place, in the shape of the axes that count them."""
     lead = layout.axes[: layout.num_lead]
@@ -87,14 +94,14 @@ def _complete(
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """The frames before the first one of which a plane is missing."""
     if not lead:
-        raise ClipError(f"{path} has no complete frame yet.", "Try again when more is written.")
+        raise no_frame_yet(path)
     axis = next((lead.index(a) for a in "TZ" if a in lead), 0)
     others = tuple(d for d in range(planes.ndim) if d != axis)
     whole = layout.present[planes].all(axis=others)
     num = int(np.logical_and.accumulate(whole).sum())
     if not num:
-        raise ClipError(f"{path} has no complete frame yet.", "Try again when more is written.")
-    note = f"The file is still being written: {num} of {len(whole)} frames are there."
+        raise no_frame_yet(path)
+    note = f"The file is still being written: {num} of the {len(whole)} frames that it names are there."
     return planes.take(range(num), axis=axis), (note,)
 
 

@@ -1,0 +1,75 @@
+"""Numbered TIFF files that are stacks themselves: one file per frame, its pages are z or channels."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from napari_sa2va.core.axes import KNOWN_AXES
+from napari_sa2va.core.errors import ClipError
+from napari_sa2va.core.recording import Recording
+from napari_sa2va.readers import tiff
+
+
+class StackFiles:
+    """Planes of stacks in the order file, plane; each read opens and closes one file.
+
+    Parameters
+    ----------
+    files : tuple of str
+    lead : tuple of int
+        Shape of the dimensions that count the planes of a file.
+    stamp : int
+        What tells apart files that were changed in between.
+    """
+
+    def __init__(self, files: tuple[str, ...], lead: tuple[int, ...], stamp: int) -> None:
+        self.path = files[0]
+        self.files = files
+        self.lead = lead
+        self.stamp = stamp
+
+    def read(self, index: int) -> np.ndarray:
+        """Pixels of plane `index`, counted over all files."""
+        number, plane = divmod(index, int(np.prod(self.lead)))
+        data = tiff.read(Path(self.files[number])).data
+        at = np.unravel_index(plane, self.lead)
+        return np.asarray(data[at].compute(scheduler="synchronous"))
+
+
+def first_of(files: list[Path], pages_are_z: bool) -> Recording:
+    """The first stack, with its axes named, after a look at all others.
+
+    Parameters
+    ----------
+    files : list of Path
+    pages_are_z : bool
+        What pages are of which the file does not say it.
+
+    Raises
+    ------
+    ClipError
+        If the files say nothing of their pages, or that they are frames; or if they differ.
+    """
+    first = tiff.read(files[0])
+    axes = first.axes
+    if pages_are_z and "Z" not in axes:
+        axes = axes.replace("T", "Z")
+    if "T" in axes or not set(axes) <= set(KNOWN_AXES):
+        raise ClipError(
+            f"{files[0]} has {first.data.shape[0]} pages.",
+            "Images in a folder have one page each, or say that their pages are z planes or "
+            "channels; open this file by itself.",
+        )
+    for file in files[1:]:
+        other = tiff.read(file)
+        if (other.data.shape, other.data.dtype) != (first.data.shape, first.data.dtype):
+            raise ClipError(
+                f"{file.name} is {other.describe()}, {other.data.dtype}, but {files[0].name} is "
+                f"{first.describe()}, {first.data.dtype}.",
+                "All frames of a clip must have one size and one type.",
+            )
+
+    return replace(first, axes=axes)
