@@ -19,6 +19,7 @@ from PIL import Image
 from napari_sa2va import readers
 from napari_sa2va._tests.movies import cut, open_files, write_movie
 from napari_sa2va._tests.nd2_files import write_nd2
+from napari_sa2va._tests.ngff_stores import write_ngff, zipped
 from napari_sa2va.core.axes import KNOWN_AXES
 from napari_sa2va.core.errors import ClipError, RequestError
 from napari_sa2va.readers import READERS
@@ -69,6 +70,10 @@ def _czi(folder: Path) -> Path:
     return folder / "a.czi"
 
 
+def _ome_zarr(folder: Path) -> Path:
+    return zipped(write_ngff(folder / "whole", GREY, "tyx"), folder / "a.ozx")
+
+
 def _frame_folder(folder: Path) -> Path:
     (folder / "images").mkdir()
     for t in range(5):
@@ -77,6 +82,7 @@ def _frame_folder(folder: Path) -> Path:
 
 
 EXAMPLES: dict[str, Callable[[Path], Path]] = {
+    "ome_zarr": _ome_zarr,
     "tiff": _tiff,
     "video": _video,
     "dicom": _dicom,

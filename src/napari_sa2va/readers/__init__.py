@@ -18,9 +18,19 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from napari_sa2va.readers import czi, dicom, frame_folder, hdf5, nd2, numpy_file, tiff, video
+from napari_sa2va.readers import (
+    czi,
+    dicom,
+    frame_folder,
+    hdf5,
+    nd2,
+    numpy_file,
+    ome_zarr,
+    tiff,
+    video,
+)
 
 READERS: tuple[ModuleType, ...] = (
-    dicom, tiff, nd2, czi, hdf5, video, numpy_file, frame_folder,
+    ome_zarr, dicom, tiff, nd2, czi, hdf5, video, numpy_file, frame_folder,
 )  # fmt: skip
-REMOTE_READERS: tuple[ModuleType, ...] = ()
+REMOTE_READERS: tuple[ModuleType, ...] = (ome_zarr,)

@@ -59,7 +59,8 @@ def accepts_url(url: str) -> bool:
     parts = PurePosixPath(urlsplit(url).path).parts
     if any(part.lower().endswith(_ENDINGS) for part in parts):
         return True
-    return not parts or not PurePosixPath(parts[-1]).suffix[1:].isalpha()
+    suffix = PurePosixPath(parts[-1]).suffix if parts else ""
+    return suffix == "" or suffix[1:].isdecimal()  # a version, such as v0.4
 
 
 def read(path: Path, *, series: int | str | None = None) -> Recording:

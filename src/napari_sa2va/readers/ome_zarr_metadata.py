@@ -136,15 +136,20 @@ def letters(names: Sequence[str], types: Sequence[str | None] = ()) -> str:
 
     Axes of space with names that say nothing are z, y, x in this order, as NGFF wants it.
     """
-    found = [_LETTERS.get(name.strip().lower(), OTHER) for name in names]
-    for i, kind in enumerate(types):
-        if found[i] == OTHER:
-            found[i] = {"time": "T", "channel": "C"}.get(kind or "", OTHER)
-    nameless = [i for i, kind in enumerate(types) if kind == "space" and found[i] == OTHER]
+    kinds = list(types) or [None] * len(names)
+    found = [_letter(name, kind) for name, kind in zip(names, kinds, strict=True)]
+    nameless = [i for i, kind in enumerate(kinds) if kind == "space" and found[i] == OTHER]
     free = [a for a in _SPACE if a not in found]
     for i, letter in zip(reversed(nameless), reversed(free), strict=False):
         found[i] = letter
     return "".join(found)
+
+
+def _letter(name: str, kind: str | None) -> str:
+    if kind in ("time", "channel"):
+        return kind[0].upper()
+    letter = _LETTERS.get(name.strip().lower(), OTHER)
+    return OTHER if kind == "space" and letter not in _SPACE else letter
 
 
 def _scale(ndim: int, *transformations: list[_Transformation]) -> tuple[float, ...]:

@@ -162,7 +162,15 @@ class ZarrBlocks:
         """The array, opened once per process: a fork must not share the file of an archive."""
         with self._lock:
             if self._opened is None or self._opened[0] != os.getpid():
-                self._opened = os.getpid(), ZarrTree(self.place).array(self.path)
+                array = ZarrTree(self.place).array(self.path)
+                pairs = zip(array.shape, self.shape, strict=False)
+                if array.ndim != len(self.shape) or any(now < then for now, then in pairs):
+                    raise self.place.error(
+                        f"the array {self.path!r} has become smaller since it was looked at: "
+                        f"{array.shape}, not {self.shape}.",
+                        "Open it again.",
+                    )
+                self._opened = os.getpid(), array
             return self._opened[1]
 
     def _read(self, array: zarr.Array, region: Region) -> np.ndarray:
@@ -177,10 +185,6 @@ class ZarrBlocks:
                 f"array {self.path!r} ({type(error).__name__}: {error}).",
                 "Is the store complete? Was it moved, or is it still being written?",
             ) from error
-        if block.shape != tuple(part.stop - part.start for part in region):
-            raise self.place.error(
-                f"the array {self.path!r} has become smaller since it was opened.", "Open it again."
-            )
         return block.astype(block.dtype.newbyteorder("="), copy=False)
 
     def _check_files(self, array: zarr.Array, region: Region) -> None:
