@@ -21,6 +21,7 @@ from napari_sa2va.writers import (
     ctc,
     ctc_truth,
     davis,
+    geff,
     mevis,
     mots,
     nifti,
@@ -29,6 +30,7 @@ from napari_sa2va.writers import (
     overlay_sheet,
     parquet,
     table,
+    trackmate,
     yolo,
 )
 
@@ -37,6 +39,7 @@ WRITERS: tuple[ModuleType, ...] = (
     ctc,
     ctc_truth,
     davis,
+    geff,
     mevis,
     mots,
     nifti,
@@ -45,5 +48,6 @@ WRITERS: tuple[ModuleType, ...] = (
     overlay_sheet,
     parquet,
     table,
+    trackmate,
     yolo,
 )

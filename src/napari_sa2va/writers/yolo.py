@@ -1,7 +1,7 @@
 """YOLO segmentation: a text file per frame with a class and a polygon per object.
 
 The layout is that of Ultralytics (https://docs.ultralytics.com/datasets/segment/): put the frames into
-`images` as 00000.png, 00001.png ... and train on data.yaml.
+`images` under the same names, 00000.png and so on, and train on data.yaml.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 from napari_sa2va.analysis.outlines import joined, outlines_of
 from napari_sa2va.writers.categories import categories_of
 from napari_sa2va.writers.format import WriteFormat
+from napari_sa2va.writers.frame_names import frame_names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,14 +48,14 @@ def write(path: Path, result: Result) -> None:
     categories = categories_of(result.subjects)
     labels = path / "labels"
     labels.mkdir()
-    for t in range(result.num_frames):
+    for t, name in enumerate(frame_names(result.clip)):
         codes = result.frame(t).codes
         rings = outlines_of(list(codes.values()), *result.size)
         lines = [
             f"{categories.place_of[object_id]} {_polygon(joined(of_one), result.size)}\n"
             for object_id, of_one in zip(codes, rings, strict=True)
         ]
-        (labels / f"{t:05d}.txt").write_text("".join(lines), encoding="ascii", newline="\n")
+        (labels / f"{name}.txt").write_text("".join(lines), encoding="ascii", newline="\n")
     (path / "data.yaml").write_text(_about(categories.names), encoding="ascii", newline="\n")
 
 
