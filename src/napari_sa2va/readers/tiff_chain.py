@@ -139,21 +139,21 @@ class _Walk:
             if found is None:
                 break
             for sub in found.subs:
-                self._sub_directory(sub, (at, sub))
+                self._sub_directory(sub, (at,))
             at, self.chain.pointer = found.after, found.pointer
             self.chain.num_pages += 1
             if self.chain.num_pages > MOST_PAGES:
                 raise self._refused(f"it has more than {MOST_PAGES} pages")
         return self.chain
 
-    def _sub_directory(self, at: int, line: tuple[int, ...]) -> None:
-        if len(line) > _MOST_SUB_LEVELS:
+    def _sub_directory(self, at: int, above: tuple[int, ...]) -> None:
+        if at in above:
+            raise self._refused(f"its SubIFDs lead back to byte {at}")
+        if len(above) > _MOST_SUB_LEVELS:
             raise self._refused(f"the SubIFDs at byte {at} lie in each other without an end")
         found = self._directory(at)
         for sub in found.subs if found else ():
-            if sub in line:
-                raise self._refused(f"its SubIFDs lead back to byte {sub}")
-            self._sub_directory(sub, (*line, sub))
+            self._sub_directory(sub, (*above, at))
 
     def _directory(self, at: int) -> _Directory | None:
         """What a directory leads to; None if it is not all there."""

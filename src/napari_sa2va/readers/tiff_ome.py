@@ -78,7 +78,8 @@ class OmeImage:
         own = self.root.get("UUID")
         uuids = self.pixels.iterfind("{*}TiffData/{*}UUID")
         named = (u.get("FileName", "") for u in uuids if own is None or u.text != own)
-        return [inside(self.path, name) for name in dict.fromkeys(named) if name]
+        others = (name for name in dict.fromkeys(named) if name and name != self.path.name)
+        return [inside(self.path, name) for name in others]
 
     def missing(self) -> list[str]:
         """Those of its files that are not there."""
