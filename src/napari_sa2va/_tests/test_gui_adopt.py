@@ -103,7 +103,7 @@ def test_a_layer_that_is_write_protected_is_not_taken_over(dock_on_movie):
     data = square(0).astype(np.uint8)
     data.flags.writeable = False
     viewer.add_labels(data, name="masks")
-    dock.correct.adopt()
+    dock.correct.adopt_button.adopt()
     assert "cannot be written to" in dock.panel.message.text()
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from napari.layers import Labels
-from qtpy.compat import isalive
-from qtpy.QtCore import Qt, QTimer, Signal
+from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import (
     QGridLayout,
     QHBoxLayout,
@@ -23,9 +21,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_sa2va.core.cancel import CancelToken
-from napari_sa2va.core.errors import RequestError, Sa2vaError
-from napari_sa2va.gui.adopt import Adoption, Looked
+from napari_sa2va.core.errors import RequestError
+from napari_sa2va.gui.adopt_button import AdoptButton
 from napari_sa2va.gui.bench import Bench
 from napari_sa2va.gui.buttons import text_button
 from napari_sa2va.gui.corrector import Corrector
@@ -34,10 +31,7 @@ from napari_sa2va.gui.marking import Marking, Marks
 from napari_sa2va.gui.object_list import ObjectList
 from napari_sa2va.gui.request import Failed
 from napari_sa2va.gui.timeline_words import tip_markup
-from napari_sa2va.gui.worker import RunHandle, start_work
-from napari_sa2va.gui.workspace import workspace_of
 from napari_sa2va.project.steps.base import ModelStep
-from napari_sa2va.project.steps.given import Given
 from napari_sa2va.project.steps.spans import Span
 from napari_sa2va.settings import RunSettings
 
@@ -50,7 +44,6 @@ if TYPE_CHECKING:
 
 # Five digits and two buttons. Qt asks for more, for which there is no room beside a scroll bar.
 _FRAME_BOX_PX = 76
-_ADOPT_PX = 220
 _ROWS = 4  # of the list of objects, before it scrolls
 _EMPTY = "Masks are corrected here. Run a sentence under Find, or select a Labels layer and take it over."
 
@@ -91,22 +84,18 @@ class CorrectPanel(QWidget):
     ) -> None:
         super().__init__(parent)
         self._bench = bench
-        self._image = image
         self._run = run
         self._settings = settings
         self._workspace: Workspace | None = None
         self._waiting: _Mark | None = None  # for the end of a job
         self._marked_id: int | None = None  # the object that the points on the layer are for
-        self._adopting: RunHandle | None = None
         self.marking = Marking(self._clicked, self._boxed)
         self._new_name = ""  # of an object that the next click makes
 
         self.empty = quiet_label()
         self.empty.setText(_EMPTY)
-        self.adopt_button = QPushButton()
-        self.adopt_button.setToolTip("Make objects of the labels of this layer, to correct them.")
-        self.adopt_button.clicked.connect(self.adopt)
-        self.adopt_button.hide()
+        self.adopt_button = AdoptButton(bench, image)
+        self.adopt_button.refused.connect(self.refused)
         self.objects = ObjectList()
         height = self.objects.fontMetrics().lineSpacing() + 6
         self.objects.setFixedHeight((_ROWS + 1) * height + 8)
@@ -255,19 +244,16 @@ class CorrectPanel(QWidget):
         """Follow the viewer's slider from now on."""
         self.unwatch()
         self._bench.viewer.dims.events.current_step.connect(self._refresh_frame)
-        self._bench.viewer.layers.selection.events.active.connect(self._offer_adoption)
-        self._offer_adoption()
+        self.adopt_button.watch()
 
     def unwatch(self) -> None:
         """Hear nothing more of the viewer."""
         self._bench.viewer.dims.events.current_step.disconnect(self._refresh_frame)
-        self._bench.viewer.layers.selection.events.active.disconnect(self._offer_adoption)
+        self.adopt_button.unwatch()
 
     def close_down(self) -> None:
         """Let go of everything: the dock is gone."""
-        if self._adopting is not None:
-            self._adopting.cancel()
-            self._adopting = None
+        self.adopt_button.close_down()
         self.marking.end()
         self.unwatch()
         self._take_workspace(None)
@@ -293,47 +279,6 @@ class CorrectPanel(QWidget):
             self.first.setValue(0)
             self.last.setValue(count - 1)
         self._refresh()
-
-    def adopt(self) -> None:
-        """Take over the Labels layer that is active."""
-        layer = self._bench.viewer.layers.selection.active
-        if not isinstance(layer, Labels) or self._adopting is not None:
-            return
-        try:
-            adoption = Adoption(self._bench.viewer, layer, self._image())
-        except Sa2vaError as error:
-            self.refused.emit(error.message, error.hint)
-            return
-        self._adopting = start_work(adoption, self._take_adopted, _read)
-
-    def _take_adopted(self, message: Looked | tuple[Adoption, Given] | Failed) -> None:
-        if not isalive(self) or self._adopting is None:
-            return
-        if isinstance(message, Looked):
-            self.adopt_button.setText(f"Reading frame {message.done} of {message.total} …")
-            return
-        self._adopting = None
-        if isinstance(message, Failed):
-            self.refused.emit(message.message, message.hint)
-        else:
-            adoption, step = message
-            try:
-                self._bench.take_adopted(adoption.finish(step))
-            except Exception as error:
-                failed = Failed.of(error)
-                self.refused.emit(failed.message, failed.hint)
-        self._offer_adoption()
-
-    def _offer_adoption(self, event: Any = None) -> None:
-        """Offer to take over the layer that is active, if its masks are nobody's yet."""
-        layer = self._bench.viewer.layers.selection.active
-        can = isinstance(layer, Labels) and workspace_of(layer) is None
-        self.adopt_button.setVisible(can)
-        if can and layer is not None:
-            text = f"Take over {layer.name!r}".replace("&", "&&")  # or it would mark a key
-            metrics = self.adopt_button.fontMetrics()
-            shown = metrics.elidedText(text, Qt.TextElideMode.ElideMiddle, _ADOPT_PX)
-            self.adopt_button.setText(shown)
 
     def _refresh(self) -> None:
         workspace = self._workspace
@@ -618,12 +563,6 @@ class CorrectPanel(QWidget):
                 "Choose a first frame that is not after the last.",
             )
         return Span(first=begin + first, last=begin + last)
-
-
-def _read(adoption: Adoption, cancel: CancelToken) -> Iterator[Looked | tuple[Adoption, Given]]:
-    """Read the layer, on the worker's thread."""
-    for message in adoption.read(cancel):
-        yield message if isinstance(message, Looked) else (adoption, message)
 
 
 def _small_button(sign: str, name: str, clicked: Callable[[], Any]) -> QToolButton:
