@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_sa2va._tests.ngff_stores import metadata, write_by_hand, zipped
+from napari_sa2va.core import zarr_tree
 from napari_sa2va.core.errors import ClipError
-from napari_sa2va.readers import ome_zarr_store
 from napari_sa2va.readers.ome_zarr import read
 from napari_sa2va.readers.open import open_clip
 
@@ -76,7 +76,7 @@ def test_archives_are_never_unpacked_so_their_names_lead_nowhere(
 def test_an_archive_that_would_fill_the_memory_is_refused(
     store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ome_zarr_store, "LARGEST_CHUNK_BYTES", 10_000)
+    monkeypatch.setattr(zarr_tree, "LARGEST_CHUNK_BYTES", 10_000)
     path = zipped(store, tmp_path / "a.ozx")
     with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("0/c/7/0/0", bytes(10_001))

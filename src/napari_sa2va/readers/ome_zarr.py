@@ -9,18 +9,18 @@ from zipfile import BadZipFile, ZipFile
 
 from napari_sa2va.core.axes import check_axes, guess_axes
 from napari_sa2va.core.errors import AxesError, ClipError
-from napari_sa2va.core.recording import Recording
-from napari_sa2va.readers.format import ReadFormat
-from napari_sa2va.readers.ome_zarr_metadata import (
+from napari_sa2va.core.ngff import (
     OTHER,
     Multiscale,
     channels_of,
     letters,
     multiscale_of,
 )
+from napari_sa2va.core.ngff_layout import chosen, layout_of
+from napari_sa2va.core.recording import Recording
+from napari_sa2va.core.zarr_tree import METADATA, ZarrPlace, ZarrTree, archive_root
+from napari_sa2va.readers.format import ReadFormat
 from napari_sa2va.readers.ome_zarr_pixels import lazy_array
-from napari_sa2va.readers.ome_zarr_series import chosen, layout_of
-from napari_sa2va.readers.ome_zarr_store import METADATA, ZarrPlace, ZarrTree, archive_root
 
 if TYPE_CHECKING:
     import dask.array as da

@@ -19,8 +19,8 @@ import numpy as np
 
 from napari_sa2va.core.errors import PixelError
 from napari_sa2va.core.intensity import check_dtype
+from napari_sa2va.core.zarr_tree import LARGEST_CHUNK_BYTES, ZarrPlace, ZarrTree
 from napari_sa2va.readers.ome_zarr_recent import RecentBlocks
-from napari_sa2va.readers.ome_zarr_store import LARGEST_CHUNK_BYTES, ZarrPlace, ZarrTree
 
 if TYPE_CHECKING:
     import dask.array as da

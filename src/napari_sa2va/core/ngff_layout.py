@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from napari_sa2va.core.errors import ClipError, SeriesError
-from napari_sa2va.readers.ome_zarr_metadata import multiscale_of
-from napari_sa2va.readers.ome_zarr_store import ZarrTree
+from napari_sa2va.core.ngff import multiscale_of
+from napari_sa2va.core.zarr_tree import ZarrTree
 
 # Opening each image of a plate of 1536 wells only to tell its size would take long over a network.
 _MOST_DESCRIBED = 24
