@@ -1,8 +1,11 @@
 """What writers are given: objects, and their masks frame by frame."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from napari_sa2va.core import rle
 from napari_sa2va.core.clip import Clip
 from napari_sa2va.core.errors import RequestError, ShapeMismatch
 from napari_sa2va.core.masklet import Masklet
@@ -55,6 +58,29 @@ def test_planes_follow_each_other(clip):
     result = of_masklets(clip, [masklet(1, LEFT, LEFT, MIDDLE, MIDDLE)], num_planes=2)
     assert result.num_frames == 4
     np.testing.assert_array_equal(result.labels(3) == 1, MIDDLE)
+
+
+def test_the_planes_of_a_time_point_stand_together(clip):
+    """Frame t of plane z has the number z * 2 + t: here 3 planes of 2 frames."""
+    planes = of_masklets(clip, [masklet(1, *[LEFT] * 6)], num_planes=3)
+    assert (planes.num_times, planes.num_z) == (2, 3)
+    assert list(planes.in_time()) == [0, 2, 4, 1, 3, 5]
+
+
+def test_where_z_plays_all_frames_are_of_one_time(clip):
+    volume = of_masklets(replace(clip, time_axis="Z"), [masklet(1, LEFT, LEFT)])
+    assert (volume.num_times, volume.num_z) == (1, 2)
+    assert list(volume.in_time()) == [0, 1]
+
+
+@pytest.mark.parametrize(("overlap", "areas"), [("last", {1: 1, 2: 2}), ("first", {1: 2, 2: 1})])
+def test_masks_are_taken_apart_by_the_overlap_rule(clip, overlap, areas):
+    masklets = [masklet(1, LEFT, LEFT), masklet(2, MIDDLE, MIDDLE), masklet(3, LEFT & ~LEFT, LEFT)]
+    result = of_masklets(clip, masklets, overlap=overlap)
+    assert {i: rle.area(code) for i, code in result.apart(result.frame(0).codes).items()} == areas
+    # On frame 1 object 3 has the pixels of object 1: one of the two is not seen.
+    seen = result.apart(result.frame(1).codes)
+    assert set(seen) == ({2, 3} if overlap == "last" else {1, 2})
 
 
 def test_label_images_are_given_back_as_they_were(clip):
