@@ -159,7 +159,7 @@ class Clip:
                 f"There is no frame {t} in a clip of {self.num_frames} frames.",
                 f"Choose 0 to {self.num_frames - 1}.",
             )
-        return pixels.read(self.frames[int(t)])
+        return pixels.read_frame(self.frames, int(t))
 
     def rgb(self, t: int) -> np.ndarray:
         """One frame as a model or a person sees it.

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from napari_sa2va.core.errors import ClipError
+from napari_sa2va.core.pixels import remember_planes
 
 if TYPE_CHECKING:
     import dask.array as da
@@ -47,6 +48,10 @@ class _Block:
         assert block_id is not None
         position = block_id[: len(self.lead)]
         index = int(np.ravel_multi_index(position, self.lead)) if self.lead else 0
+        return self.read(index).reshape((1,) * len(self.lead) + self.plane)
+
+    def read(self, index: int) -> np.ndarray:
+        """Plane `index`, counted along the leading axes."""
         try:
             plane = self.source.read(index)
         except (OSError, MemoryError) as error:
@@ -59,7 +64,7 @@ class _Block:
                 f"{self.source.path}: plane {index} has the shape {plane.shape}, not {self.plane}.",
                 "All frames of a clip must have one size.",
             )
-        return plane.reshape((1,) * len(self.lead) + self.plane)
+        return plane
 
 
 def check_promise(path: str, num_planes: int, plane_bytes: int) -> None:
@@ -117,10 +122,8 @@ def lazy_planes(
     # All that a source knows is part of the name: two series of a file may have one shape.
     token = tokenize(pickle.dumps(source), stat.st_mtime_ns, stat.st_size, shape, str(dtype))
     chunks = (*((1,) * n for n in shape[:num_lead]), *((n,) for n in shape[num_lead:]))
-    return da.map_blocks(
-        _Block(source, tuple(shape), num_lead),
-        chunks=chunks,
-        dtype=dtype,
-        meta=np.empty((0,) * len(shape), dtype),
-        name=f"{format_name}-{token}",
-    )
+    block, name = _Block(source, tuple(shape), num_lead), f"{format_name}-{token}"
+    if num_lead == 1:
+        remember_planes(name, block)
+    meta = np.empty((0,) * len(shape), dtype)
+    return da.map_blocks(block, chunks=chunks, dtype=dtype, meta=meta, name=name)
