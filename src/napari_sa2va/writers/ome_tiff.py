@@ -74,20 +74,19 @@ def _sizes(clip: Clip, axes: str) -> dict[str, Any]:
 
 
 def _annotations(result: Result) -> dict[str, Any]:
-    about = {"overlap": result.overlap}
+    about: dict[str, str] = {"overlap": result.overlap}
     if result.clip.box is not None:
         about["box"] = " ".join(map(str, result.clip.box.to_json()))
+    subjects = {str(s.object_id): s for s in result.subjects}
     maps = {
-        "objects": {s.object_id: s.name for s in result.subjects},
-        "sentences": {s.object_id: s.text for s in result.subjects if s.text},
-        "parents": {
-            s.object_id: " ".join(map(str, s.parents)) for s in result.subjects if s.parents
-        },
+        "objects": {i: s.name for i, s in subjects.items()},
+        "sentences": {i: s.text for i, s in subjects.items() if s.text},
+        "parents": {i: " ".join(map(str, s.parents)) for i, s in subjects.items() if s.parents},
         "result": about,
     }
     return {
         "MapAnnotation": [
-            {"Namespace": f"{NAMESPACE}/{what}"} | {str(k): xml_text(v) for k, v in values.items()}
+            {"Namespace": f"{NAMESPACE}/{what}"} | {k: xml_text(v) for k, v in values.items()}
             for what, values in maps.items()
             if values
         ]
