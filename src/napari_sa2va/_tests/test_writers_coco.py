@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from PIL import Image
 from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
 
 from napari_sa2va._tests.made_results import (
     HARD_NAME,
@@ -74,6 +76,30 @@ def test_the_clip_is_described(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert data["annotations"] == data["tracks"] == data["categories"] == []
     COCO(tmp_path / "a.json")
+
+
+def test_images_are_called_as_those_of_a_data_set_of_videos(tmp_path: Path) -> None:
+    """DAVIS, MeViS and YouTube-VOS number theirs, and the last one leaves numbers out."""
+    movie = tmp_path / "bear"
+    movie.mkdir()
+    for number in (0, 5, 10):
+        Image.new("L", (3, 2)).save(movie / f"{number:05d}.jpg")
+    clip = grey_clip((3, 2, 3), name="bear", source=str(movie))
+    write_result(tmp_path / "a.json", of_masklets(clip, []))
+    names = [image["file_name"] for image in COCO(tmp_path / "a.json").imgs.values()]
+    assert names == ["bear/00000.jpg", "bear/00005.jpg", "bear/00010.jpg"]
+
+
+def test_the_evaluation_of_coco_finds_them_all(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    objects = [masklet(i, *rng.random((4, 30, 40)) > 0.6, name="a kind") for i in (1, 2, 3)]
+    write_result(tmp_path / "a.json", of_masklets(grey_clip((4, 30, 40)), objects))
+    truth = COCO(tmp_path / "a.json")
+    found = COCOeval(truth, truth.loadRes(truth.dataset["annotations"]), "segm")
+    found.evaluate()
+    found.accumulate()
+    found.summarize()
+    assert found.stats[0] == 1  # mean precision over all thresholds
 
 
 @settings(max_examples=50, deadline=None)

@@ -8,6 +8,7 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
@@ -134,6 +135,16 @@ def test_movies_play_in_real_time_where_a_person_can_follow(
     interval_s: float | None, rate: float
 ) -> None:
     assert float(frames_per_second(interval_s)) == pytest.approx(rate, rel=1e-3)
+
+
+def test_pyav_finds_frames_that_every_player_can_show(clip: Clip, tmp_path: Path) -> None:
+    write_result(tmp_path / "a.mp4", of_masklets(clip, [_masklet(1, [3])]))
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        [stream] = container.streams
+        assert (stream.codec_context.name, stream.pix_fmt) == ("h264", "yuv420p")
+        assert stream.average_rate == 10
+        times = [frame.time for frame in container.decode(stream)]
+    assert times == pytest.approx([0, 0.1, 0.2, 0.3, 0.4, 0.5])
 
 
 def test_ffprobe_finds_every_frame_at_its_rate(clip: Clip, tmp_path: Path) -> None:

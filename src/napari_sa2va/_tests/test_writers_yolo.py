@@ -11,6 +11,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from PIL import Image
 from skimage.draw import polygon2mask
 
 from napari_sa2va._tests.made_results import (
@@ -100,6 +101,17 @@ def test_without_objects_there_are_empty_files_and_no_classes(tmp_path: Path) ->
     assert yaml.safe_load((tmp_path / "set" / "data.yaml").read_text())["names"] == {}
     sizes = {f.name: f.stat().st_size for f in (tmp_path / "set" / "labels").iterdir()}
     assert sizes == {"00000.txt": 0, "00001.txt": 0}
+
+
+def test_labels_are_called_as_the_images_of_a_data_set_of_videos(tmp_path: Path) -> None:
+    movie = tmp_path / "bear"
+    movie.mkdir()
+    for number in (0, 5):
+        Image.new("L", (6, 5)).save(movie / f"{number:05d}.jpg")
+    result = of_masklets(grey_clip((2, 5, 6), source=str(movie)), [masklet(1, RING, RING)])
+    write_result(tmp_path / "set", result, "yolo")
+    names = sorted(f.name for f in (tmp_path / "set" / "labels").iterdir())
+    assert names == ["00000.txt", "00005.txt"]
 
 
 def test_images_that_somebody_put_into_the_folder_stay(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ What lives here works on run-length codes and frames, on any thread, without a w
 * `measure`: the table of measurements; `curves`: lines over time out of it
 * `tracks`: centroids and parents for napari's Tracks layer
 * `agreement`: scores against label images
+* `outlines`: polygons along the edges of masks
 
 `runs`, `shape` and `numbers` are what these are made of: areas, overlaps and moments of many
 run-length codes at once.
