@@ -18,7 +18,7 @@ def frame_names(clip: Clip) -> list[str]:
     -------
     list of str
         Of a folder of images with numbers for names, as DAVIS, MeViS and YouTube-VOS have, the same
-        numbers (the last one's are not without gaps); "00000", "00001", ... of all else.
+        numbers with their zeros in front and their gaps; "00000", "00001", ... of all else.
     """
     numbers = _numbers_in(clip.source)
     if len(numbers) == clip.num_frames:

@@ -1,4 +1,4 @@
-"""Label images as OME-TIFF: the format that most programs of microscopy read, with nothing lost.
+"""Label images as OME-TIFF, which most programs of microscopy read.
 
 Names, sentences, parents and the rule for overlaps stand in OME map annotations, each in a namespace
 of its own, by object id.
@@ -32,7 +32,8 @@ NAMESPACE = "napari-sa2va"
 id, where there are any), and /result (`overlap`: which object keeps a pixel, "last" or "first" by id;
 `box`: y0 x0 y1 x1 of a cropped clip in its source, ends not included)."""
 
-# Offsets of 32 bits reach no further; compressed, most files stay far below.
+# Where offsets of 32 bits end, less some room for the tags. How much compression saves is not known
+# before, and not every program reads BigTIFF.
 _MOST_BYTES = 2**32 - 2**25
 
 
