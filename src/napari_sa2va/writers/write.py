@@ -61,17 +61,19 @@ def write_result(
     RequestError
         If there is no such format, or the ending does not say which one.
     OutputError
-        If the path cannot be written, or the format cannot hold these objects at all.
+        If the path cannot be written or is that of the movie, or the format cannot hold these
+        objects at all.
     MissingPackage
         If the format needs a package that is not installed.
     """
     path = Path(path)
     writer = writer_of(path, kind)
-    check_result(writer.FORMAT, result)
-    if not writer.FORMAT.in_place:
+    about: WriteFormat = writer.FORMAT
+    check_result(about, result)
+    if not about.in_place:
         check_apart(path, result.clip.source)
-    check_place(path, writer.FORMAT, overwrite=overwrite)
-    about, overlaps = writer.FORMAT, _Overlaps(result)
+    check_place(path, about, overwrite=overwrite)
+    overlaps = _Overlaps(result)
     watched = result if about.overlaps else replace(result, frame=overlaps.frame)
     if about.in_place:
         lost = writer.write(path, watched, overwrite=overwrite)
