@@ -45,20 +45,52 @@ def test_the_dock_and_the_samples_are_in_the_menus(manifest) -> None:
     assert {s.key for s in contributions.sample_data} == {"generated_movie", "cardiac_ultrasound"}
 
 
-@pytest.mark.parametrize("name", ["a.mp4", "a.AVI", "a.mov", "a.mkv", "a.webm", "a.dcm"])
-def test_movies_and_dicom_are_ours_to_read(name: str, manifest) -> None:
+@pytest.mark.parametrize(
+    ("name", "ours"),
+    [
+        ("a.mp4", True),
+        ("a.AVI", True),
+        ("a.dcm", True),
+        ("a.ome.tif", True),
+        ("a.lsm", True),
+        ("a.czi", True),
+        ("a.png", False),
+        ("a.npy", False),
+        ("notes.txt", False),
+    ],
+)
+def test_what_napari_does_not_read_as_well_is_ours_to_read(name: str, ours: bool, manifest) -> None:
     from fnmatch import fnmatch
 
     (reader,) = manifest.contributions.readers
-    assert any(fnmatch(name.lower(), pattern) for pattern in reader.filename_patterns)
-    assert not any(fnmatch("a.tif", pattern) for pattern in reader.filename_patterns)
+    assert reader.accepts_directories
+    assert any(fnmatch(name.lower(), pattern) for pattern in reader.filename_patterns) == ours
+
+
+def test_every_format_that_is_written_can_be_chosen_when_labels_are_saved(manifest) -> None:
+    from napari_sa2va.writers import WRITERS
+
+    wanted = {
+        f"{NAME}.write_{w.FORMAT.kind.replace('-', '_')}": (w.FORMAT.title, list(w.FORMAT.suffixes))
+        for w in WRITERS
+    }
+    there = {
+        w.command: (w.display_name, w.filename_extensions)
+        for w in manifest.contributions.writers
+        if w.layer_types == ["labels"]
+    }
+    assert there == wanted
+    with_image = {
+        w.command for w in manifest.contributions.writers if w.layer_types == ["image", "labels"]
+    }
+    assert with_image == {f"{NAME}.write_overlay_movie", f"{NAME}.write_overlay_sheet"}
 
 
 @pytest.mark.parametrize(
     "module",
-    ["plugin", "plugin.reader", "plugin.samples", "gui", "gui.controller", "gui.request",
-     "gui.layer_marks", "gui.talk_controller", "gui.talk_request", "gui.workspace", "gui.bench",
-     "gui.corrector"],
+    ["plugin", "plugin.reader", "plugin.writer", "plugin.samples", "gui", "gui.labels_result",
+     "gui.controller", "gui.request", "gui.layer_marks", "gui.talk_controller", "gui.talk_request",
+     "gui.workspace", "gui.bench", "gui.corrector"],
 )  # fmt: skip
 def test_plugin_modules_load_no_torch_and_no_qt(module: str) -> None:
     heavy = ["torch", "transformers", "sam2", "napari", "qtpy", "magicgui", "av", "pydicom"]

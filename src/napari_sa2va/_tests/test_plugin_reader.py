@@ -1,4 +1,4 @@
-"""napari opens what its own readers open badly or not at all: movies and DICOM."""
+"""napari opens what its own readers open badly or not at all, lazily and with all that is known."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -6,10 +6,13 @@ from pathlib import Path
 import dask.array as da
 import numpy as np
 import pytest
+import tifffile
+from napari.components import ViewerModel
 from napari.layers import Image
+from PIL import Image as Picture
 from pydicom.examples import get_path
 
-from napari_sa2va.core.errors import ClipError
+from napari_sa2va.core.errors import ClipError, SeriesError
 from napari_sa2va.core.recording import Recording
 from napari_sa2va.plugin.reader import get_reader, layer_data
 
@@ -55,18 +58,25 @@ def test_a_dicom_cine_opens_with_its_pixel_size() -> None:
     np.testing.assert_allclose(layer.scale, (0.033333, 510.497, 510.497), rtol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["notes.txt", "image.tif", "missing.xyz"])
+@pytest.mark.parametrize("name", ["notes.txt", "image.svg", "missing.tif"])
 def test_other_files_are_left_to_others(name: str, tmp_path: Path) -> None:
     path = tmp_path / name
-    if name != "missing.xyz":
-        path.write_bytes(b"II*\x00 some bytes that are no movie")
+    if name != "missing.tif":
+        path.write_bytes(b"some bytes that are no movie, and nothing else that is known here")
     assert get_reader(str(path)) is None
+    assert get_reader([]) is None
 
 
-def test_folders_lists_and_missing_files_are_left_to_others(tmp_path: Path, movie: Path) -> None:
+def test_folders_are_ours_if_they_hold_numbered_images(tmp_path: Path) -> None:
     assert get_reader(str(tmp_path)) is None
-    assert get_reader([str(movie)]) is None
-    assert get_reader(str(tmp_path / "missing.mp4")) is None
+    (tmp_path / "notes.txt").write_text("some notes")
+    assert get_reader(str(tmp_path)) is None
+    for t in range(3):
+        picture = Picture.fromarray(np.full((8, 9), 50 * t, np.uint8))
+        picture.save(tmp_path / f"{t:05d}.png")
+    ((data, meta, _),) = get_reader(str(tmp_path))(str(tmp_path))
+    assert data.shape == (3, 8, 9)
+    assert meta["axis_labels"] == ["t", "y", "x"]
 
 
 def test_a_damaged_movie_is_refused_when_it_is_read_not_before(tmp_path: Path) -> None:
@@ -83,15 +93,64 @@ def recording(axes: str, shape: tuple[int, ...], dtype=np.uint16, **facts) -> Re
     return Recording(data, axes, name="a", **facts)
 
 
-def test_channels_become_layers_of_their_own() -> None:
+def test_channels_become_layers_with_their_names_colours_and_limits() -> None:
     data, meta, _ = layer_data(
-        recording("TCYX", (3, 2, 6, 7), channel_names=("dapi", "gfp"), frame_interval_s=2.0)
-    )
-    assert meta["channel_axis"] == 1
-    assert meta["name"] == ["a dapi", "a gfp"]
-    assert meta["axis_labels"] == ["t", "y", "x"]
-    assert meta["scale"] == [2.0, 1.0, 1.0]
-    assert data.shape == (3, 2, 6, 7)
+        recording(
+            "TCYX", (3, 2, 6, 7), channel_names=("dapi", "gfp"), frame_interval_s=2.0,
+            channel_colors=("#0000ff", "#00ff00"), window=((0.0, 900.0), (100.0, 4000.0)),
+        )
+    )  # fmt: skip
+    viewer = ViewerModel()
+    dapi, gfp = viewer.add_image(data, **meta)
+    assert (dapi.name, gfp.name) == ("a dapi", "a gfp")
+    assert dapi.data.shape == (3, 6, 7)
+    assert dapi.contrast_limits == [0, 900]
+    assert gfp.contrast_limits == [100, 4000]
+    np.testing.assert_allclose(gfp.colormap.map(1.0)[0], (0, 1, 0, 1), atol=0.01)
+    assert dapi.axis_labels == ("t", "y", "x")
+    np.testing.assert_allclose(dapi.scale, (2, 1, 1))
+
+
+def test_channels_without_a_window_get_limits_each() -> None:
+    data = np.zeros((4, 2, 20, 20), np.uint16)
+    data[:, 0, :, :10], data[:, 1, :, :10] = 500, 60_000
+    made = Recording(da.from_array(data, chunks=(1, 1, 20, 20)), "TCYX")
+    _, meta, _ = layer_data(made)
+    assert meta["contrast_limits"] == [(0, 500), (0, 60_000)]
+
+
+def test_lower_resolutions_become_a_pyramid() -> None:
+    small = da.zeros((3, 1, 6, 7), np.uint16)[:, 0]
+    data, meta, _ = layer_data(recording("TYX", (3, 12, 14), pyramid=(small,)))
+    layer = Image(data, **meta)
+    assert layer.multiscale
+    assert [level.shape for level in layer.data] == [(3, 12, 14), (3, 6, 7)]
+
+
+@pytest.mark.parametrize(
+    ("axes", "shape", "most"),
+    [("TYX", (1000, 8, 8), 16), ("TZYX", (1000, 50, 8, 8), 16), ("ZCYX", (90, 2, 8, 8), 32)],
+)
+def test_limits_are_found_on_a_few_planes_of_a_long_recording(
+    axes: str, shape: tuple[int, ...], most: int
+) -> None:
+    read = []
+
+    def plane(block_id=None):
+        read.append(block_id)
+        return np.full((1,) * (len(shape) - 2) + shape[-2:], block_id[0] % 900, np.uint16)
+
+    chunks = (*((1,) * n for n in shape[:-2]), *((n,) for n in shape[-2:]))
+    lazy = da.map_blocks(plane, chunks=chunks, dtype=np.uint16, meta=np.empty((0,) * len(shape)))
+    _, meta, _ = layer_data(Recording(lazy, axes, name="long"))
+    assert "contrast_limits" in meta
+    assert 1 < len(read) <= most
+
+
+def test_what_cannot_be_scaled_is_shown_all_the_same() -> None:
+    nothing = Recording(da.full((2, 6, 7), np.nan), "TYX")
+    _, meta, _ = layer_data(nothing)
+    assert "contrast_limits" not in meta
 
 
 def test_12_bit_data_get_limits_of_the_whole_movie_not_of_the_first_frame() -> None:
@@ -104,3 +163,89 @@ def test_12_bit_data_get_limits_of_the_whole_movie_not_of_the_first_frame() -> N
     assert high > 3000
     _, meta, _ = layer_data(recording("TYX", (4, 20, 20), np.uint8))
     assert "contrast_limits" not in meta
+
+
+# Several files, several series
+
+
+def pages(folder: Path, name: str, *shape: int) -> Path:
+    path = folder / name
+    data = np.arange(np.prod(shape), dtype=np.uint16).reshape(shape)
+    tifffile.imwrite(path, data, photometric="minisblack")
+    return path
+
+
+def test_several_pictures_become_the_frames_of_a_stack(tmp_path: Path) -> None:
+    paths = [str(pages(tmp_path, f"{t}.tif", 8, 9)) for t in range(3)]
+    ((data, meta, _),) = get_reader(paths)(paths)
+    assert data.shape == (3, 8, 9)
+    assert meta["axis_labels"] == ["t", "y", "x"]
+    np.testing.assert_array_equal(data[2], tifffile.imread(paths[2]))
+
+
+def test_several_movies_play_one_after_the_other(tmp_path: Path) -> None:
+    paths = [str(pages(tmp_path, f"{n}.tif", n, 8, 9)) for n in (2, 3)]
+    ((data, _, _),) = get_reader(paths)(paths)
+    assert data.shape == (5, 8, 9)
+    np.testing.assert_array_equal(data[2:], tifffile.imread(paths[1]))
+
+
+def test_files_that_do_not_fit_together_are_refused(tmp_path: Path) -> None:
+    paths = [str(pages(tmp_path, "a.tif", 2, 8, 9)), str(pages(tmp_path, "b.tif", 2, 8, 8))]
+    with pytest.raises(ClipError, match=r"b\.tif \(T=2, Y=8, X=8, uint16\) does not fit"):
+        get_reader(paths)(paths)
+
+
+@pytest.fixture
+def two_series(tmp_path: Path) -> str:
+    path = tmp_path / "two.ome.tif"
+    with tifffile.TiffWriter(path, ome=True) as file:
+        for name, frames in (("first", 3), ("second", 2)):
+            data = np.full((frames, 8, 9), frames * 1000, np.uint16)
+            data[:, 0] = 1
+            file.write(data, photometric="minisblack", metadata={"axes": "TYX", "Name": name})
+    return str(path)
+
+
+def test_without_a_window_a_file_with_several_series_is_an_error_that_lists_them(
+    two_series: str,
+) -> None:
+    with pytest.raises(SeriesError) as caught:
+        get_reader(two_series)(two_series)
+    assert [key for key, _ in caught.value.choices] == [0, 1]
+
+
+@pytest.mark.parametrize("ticked", [[1], [0, 1], None], ids=["one", "both", "none"])
+def test_in_a_window_a_person_chooses_the_series(
+    two_series: str, ticked: list[int] | None, make_napari_viewer_proxy, qtbot
+) -> None:
+    from qtpy.QtCore import Qt, QTimer
+    from qtpy.QtWidgets import QApplication
+
+    from napari_sa2va.gui.series_dialog import SeriesDialog
+
+    viewer = make_napari_viewer_proxy(show=True)
+    said = []
+
+    def answer() -> None:
+        dialog = QApplication.activeModalWidget()
+        if not isinstance(dialog, SeriesDialog):
+            return
+        timer.stop()
+        said.extend(dialog.list.item(row).text() for row in range(dialog.list.count()))
+        assert dialog.chosen == [0]
+        if ticked is None:
+            dialog.reject()
+            return
+        for row in range(2):
+            state = Qt.CheckState.Checked if row in ticked else Qt.CheckState.Unchecked
+            dialog.list.item(row).setCheckState(state)
+        dialog.accept()
+
+    timer = QTimer()
+    timer.timeout.connect(answer)
+    timer.start(10)
+    layers = viewer.open(two_series, plugin="napari-sa2va")
+    assert len(said) == 2
+    assert "second" in said[1]
+    assert [layer.data.shape[0] for layer in layers] == [[3, 2][n] for n in ticked or []]

@@ -69,13 +69,6 @@ class Output:
     path: Path
     about: WriteFormat
 
-    @property
-    def stem(self) -> str:
-        """The name without its ending."""
-        endings = sorted(self.about.suffixes, key=len, reverse=True)
-        fits = (e for e in endings if self.path.name.lower().endswith(e))
-        return self.path.name[: -len(next(fits))] if endings else self.path.name
-
     def check(self, *, overwrite: bool, source: Path | str | None = None) -> None:
         """Find out whether it can be written, and is not the source or within it."""
         from napari_sa2va.writers.write import check_place
@@ -93,6 +86,7 @@ def outputs_of(paths: Sequence[Path], kind: str | None) -> tuple[Output, ...]:
     RequestError
         If the format of one of them is not known, or two are the same.
     """
+    from napari_sa2va.writers.naming import with_ending
     from napari_sa2va.writers.write import writer_of
 
     by_ending = {path: _kind_of_ending(path) for path in paths}
@@ -108,9 +102,7 @@ def outputs_of(paths: Sequence[Path], kind: str | None) -> tuple[Output, ...]:
     for path, said in by_ending.items():
         usual = None if path.suffix else USUAL
         about = writer_of(path, said or kind or usual).FORMAT
-        if about.suffixes and not path.name.lower().endswith(about.suffixes):
-            path = path.with_name(path.name + about.suffixes[0])
-        made.append(Output(path, about))
+        made.append(Output(with_ending(path, about), about))
     return tuple(made)
 
 
@@ -194,14 +186,16 @@ class RunOutputs:
         RequestError, OutputError, MissingPackage
             If one of them cannot.
         """
+        from napari_sa2va.writers.naming import without_ending
+
         paths = outputs or [Path(f"{_stem_of_input(input_path)}_labels")]
         places = outputs_of(paths, kind)
         if overlay is not None:
             places = (*places, _overlay(overlay))
-        first = places[0]
-        record = first.path.with_name(f"{first.stem}.json")
+        first, stem = places[0].path, without_ending(places[0].path, places[0].about)
+        record = first.with_name(f"{stem}.json")
         if any(record == place.path for place in places):
-            record = first.path.with_name(f"{first.stem}.run.json")
+            record = first.with_name(f"{stem}.run.json")
         made = cls(places, record, overwrite)
         made._check(input_path)
         return made

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,10 +14,11 @@ import numpy as np
 from napari_sa2va.core import pixels, rle
 from napari_sa2va.core.cancel import CancelToken
 from napari_sa2va.core.errors import RequestError
+from napari_sa2va.gui.labels_frames import names_of, place_labels
 from napari_sa2va.gui.labels_view import LabelsView
-from napari_sa2va.gui.layer_axes import AxisChoice, LayerAxes, first_choice, read_axes
+from napari_sa2va.gui.layer_axes import AxisChoice, LayerAxes
 from napari_sa2va.gui.layer_footage import footage_opener, look_of
-from napari_sa2va.gui.placement import Placement, place
+from napari_sa2va.gui.placement import place
 from napari_sa2va.gui.workspace import Workspace, workspace_of
 from napari_sa2va.project.project import Project
 from napari_sa2va.project.steps.given import Given, GivenObject
@@ -67,7 +67,7 @@ class Adoption:
             )
         self._viewer = viewer
         self.layer = layer
-        self.placement, size = _placement(layer)
+        self.placement, size = place_labels(layer)
         self._shape = self.placement.stack_length, *size
         self._image = image
         self._data: Any = layer.data
@@ -112,7 +112,7 @@ class Adoption:
                 )
             yield Looked(f + 1, total)
         nothing = rle.empty(*self._shape[1:])
-        names = self._names()
+        names = names_of(self.layer.features)
         yield Given(
             source=repr(self.layer.name),
             objects=tuple(
@@ -161,40 +161,3 @@ class Adoption:
 
     def _note_paint(self, event: object) -> None:
         self._was_painted = True
-
-    def _names(self) -> dict[int, str]:
-        features = self.layer.features
-        if "name" not in features or "index" not in features:
-            return {}
-        pairs = zip(features["index"], features["name"], strict=True)
-        return {int(i): str(name) for i, name in pairs}
-
-
-def _placement(layer: Any) -> tuple[Placement, tuple[int, int]]:
-    """Where the frames of a Labels layer lie in it, and their size (Y, X)."""
-    plain = SimpleNamespace(
-        rgb=False,
-        multiscale=False,
-        data=layer.data,
-        name=layer.name,
-        axis_labels=layer.axis_labels,
-        scale=layer.scale,
-        translate=layer.translate,
-        rotate=layer.rotate,
-        shear=layer.shear,
-        affine=layer.affine,
-        units=getattr(layer, "units", None),
-        ndim=layer.ndim,
-        metadata={},
-    )
-    axes = read_axes(plain)
-    choice = first_choice(axes)
-    wide = [axis for axis in axes.others if axis.dim != choice.plays and axis.size > 1]
-    if len(wide) > 1:
-        words = ", ".join(axis.word for axis in wide)
-        raise RequestError(
-            f"{layer.name!r} has more axes than time and planes: {words}.",
-            "Take a part of it with at most four axes.",
-        )
-    every = AxisChoice(choice.plays, {axis.dim: "every" for axis in wide})
-    return place(plain, axes, every), (axes.shape[axes.y], axes.shape[axes.x])

@@ -58,6 +58,13 @@ def workspace_of(layer: Any) -> Workspace | None:
     return found if is_its_own else None
 
 
+def workspace_of_data(data: Any, metadata: Mapping[str, Any]) -> Workspace | None:
+    """The workspace of a layer of which only data and metadata are at hand, as a writer has them."""
+    found = _open.get(metadata.get(WORKSPACE_KEY, ""))
+    layer = None if found is None else found.layer
+    return found if layer is not None and layer.data is data else None
+
+
 class Workspace:
     """See the module.
 

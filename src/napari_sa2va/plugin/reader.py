@@ -1,49 +1,128 @@
-"""napari's door to our readers of movies and DICOM files."""
+"""napari's door to our readers: lazy layers with sizes, units, channels, colours and limits."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
+from napari_sa2va.core.errors import ClipError, PixelError, SeriesError
 
 if TYPE_CHECKING:
+    from napari_sa2va.core.intensity import Limits
     from napari_sa2va.core.recording import Recording
 
 LayerData = tuple[Any, dict[str, Any], str]
+Paths = str | Sequence[str]
 
 _LABELS = {"T": "t", "Z": "z", "C": "c", "Y": "y", "X": "x"}
+_SOURCE_KEY = "napari_sa2va_source"
+# npe2 takes this for "was read, and there is nothing to show", and not for a failure.
+_NOTHING: list[Any] = [(None,)]
 
 
-def get_reader(path: str | Sequence[str]) -> Callable[[Any], list[LayerData]] | None:
-    """Return a reader for a movie or a DICOM file; None if this is neither.
+def get_reader(path: Paths) -> Callable[[Any], list[LayerData]] | None:
+    """Return a reader for what we read; None if it is something else.
 
-    Looks at the first bytes only and never raises.
+    Looks at names and first bytes only and never raises.
+
+    Parameters
+    ----------
+    path : str or list of str
+        A list if the files shall be stacked.
     """
-    if not isinstance(path, str):
-        # napari asks with a list when files shall be stacked; a movie is a stack already.
-        return None
-    from napari_sa2va.readers import dicom, video
-
+    paths = [path] if isinstance(path, str) else list(path)
     try:
-        ours = any(reader.accepts(Path(path)) for reader in (dicom, video))
+        ours = bool(paths) and all(_is_ours(one) for one in paths)
     except OSError:
         return None
     return read_layers if ours else None
 
 
-def read_layers(path: str) -> list[LayerData]:
-    """Open a file as lazy image layers.
+def _is_ours(path: str) -> bool:
+    from napari_sa2va.readers import READERS, REMOTE_READERS
+    from napari_sa2va.readers.open import is_url
+
+    if is_url(path):
+        return any(reader.accepts_url(path) for reader in REMOTE_READERS)
+    here = Path(path)
+    return here.exists() and any(reader.accepts(here) for reader in READERS)
+
+
+def read_layers(path: Paths) -> list[LayerData]:
+    """Open files as lazy image layers.
+
+    Of a file with several series a person is asked which ones to open, where there is a window.
+
+    Parameters
+    ----------
+    path : str or list of str
+        Of a list, the files become one stack: movies one after the other, others as its frames.
+
+    Raises
+    ------
+    SeriesError
+        If there are several series and nobody to ask.
+    ClipError
+        If a file is damaged, or files do not fit together; napari shows the message.
+    """
+    from napari_sa2va.readers.open import read_recording
+
+    first, *more = [path] if isinstance(path, str) else list(path)
+    try:
+        recordings = {None: read_recording(first)}
+    except SeriesError as error:
+        chosen = _ask(error, first)
+        if not chosen:
+            return _NOTHING
+        recordings = {key: read_recording(first, series=key) for key in chosen}
+    if more:
+        recordings = {
+            key: _stacked([recording, *(read_recording(p, series=key) for p in more)])
+            for key, recording in recordings.items()
+        }
+    return [layer_data(recording) for recording in recordings.values()]
+
+
+def _ask(error: SeriesError, path: str) -> list[int | str]:
+    """Let a person choose; empty if none is wanted."""
+    if "qtpy" not in sys.modules or not error.choices:  # no window, or nothing to choose
+        raise error
+    from napari_sa2va.gui.series_dialog import can_ask, choose_series
+
+    if not can_ask():
+        raise error
+    return choose_series(error, path)
+
+
+def _stacked(recordings: Sequence[Recording]) -> Recording:
+    """Several files as one recording.
 
     Raises
     ------
     ClipError
-        If the file is damaged; napari shows the message.
+        If they differ in size or type.
     """
-    from napari_sa2va.readers.open import read_recording
+    import dask.array as da
 
-    return [layer_data(read_recording(Path(path)))]
+    first = recordings[0]
+    has_time = "T" in first.axes
+    for other in recordings[1:]:
+        same_size = all(first.size(a) == other.size(a) for a in "ZCYXS")
+        if other.axes != first.axes or not same_size or other.data.dtype != first.data.dtype:
+            raise ClipError(
+                f"{other.source} ({other.describe()}, {other.data.dtype}) does not fit "
+                f"{first.source} ({first.describe()}, {first.data.dtype}).",
+                "Open them one by one, or choose files of one size and type.",
+            )
+    if has_time:
+        at = first.axes.index("T")
+        data = da.concatenate([recording.data for recording in recordings], axis=at)
+        return replace(first, data=data, pyramid=())
+    data = da.stack([recording.data for recording in recordings])
+    return replace(first, data=data, axes="T" + first.axes, pyramid=(), frame_interval_s=None)
 
 
 def layer_data(recording: Recording) -> LayerData:
@@ -52,17 +131,15 @@ def layer_data(recording: Recording) -> LayerData:
     Parameters
     ----------
     recording : Recording
+        Several channels become layers of their own, lower resolutions a pyramid.
 
     Returns
     -------
     tuple
         Data, keyword arguments of `add_image`, "image".
     """
-    from napari_sa2va.core.clip import make_clip
-
-    spatial = recording.axes.replace("S", "")
-    channel_axis = spatial.index("C") if "C" in spatial else None
-    shown = spatial.replace("C", "")
+    axes = recording.axes.replace("S", "")
+    shown = axes.replace("C", "")
     size = _sizes(recording)
     meta: dict[str, Any] = {
         "name": recording.name,
@@ -71,23 +148,62 @@ def layer_data(recording: Recording) -> LayerData:
         "units": [size[axis][1] for axis in shown],
         "axis_labels": [_LABELS[axis] for axis in shown],
         "metadata": {
-            "napari_sa2va_source": {
+            _SOURCE_KEY: {
                 "path": recording.source,
                 "axes": recording.axes,
                 "pixel_size_um": recording.pixel_size_um,
+                "z_step_um": recording.z_step_um,
                 "frame_interval_s": recording.frame_interval_s,
                 "variable_rate": recording.variable_rate,
+                "left_out": list(recording.left_out),
                 "notes": list(recording.notes),
             }
         },
     }
-    if channel_axis is not None:
-        meta["channel_axis"] = channel_axis
-        meta["name"] = [f"{recording.name} {name}" for name in recording.channel_names] or None
-    elif "S" not in recording.axes and recording.data.dtype != np.uint8:
-        z = "max" if "T" in recording.axes and recording.size("Z") > 1 else None
-        meta["contrast_limits"] = make_clip(recording, z=z).limits[0]
+    limits = [] if meta["rgb"] else _limits(recording)
+    if "C" in axes:
+        meta["channel_axis"] = axes.index("C")
+        if recording.channel_names:
+            meta["name"] = [f"{recording.name} {name}" for name in recording.channel_names]
+        if recording.channel_colors:
+            meta["colormap"] = list(recording.channel_colors)
+        if limits:
+            meta["contrast_limits"] = limits
+    elif limits:
+        meta["contrast_limits"] = limits[0]
+    if recording.pyramid:
+        meta["multiscale"] = True
+        return [recording.data, *recording.pyramid], meta, "image"
     return recording.data, meta, "image"
+
+
+def _limits(recording: Recording) -> list[Limits]:
+    """Contrast limits, one pair per channel; empty if napari's own do.
+
+    They are those of the file, or found on frames over the whole movie: napari would look at the first
+    one only. At most 16 planes of each channel are read, at the lowest resolution.
+    """
+    from napari_sa2va.core.clip import make_clip
+    from napari_sa2va.core.intensity import is_fixed, sample_indices
+    from napari_sa2va.core.tints import GREY
+
+    if is_fixed(recording.data.dtype) and not recording.window:
+        return []
+    data = recording.pyramid[-1] if recording.pyramid else recording.data
+    plays = "T" if recording.size("T") > 1 else "Z"
+    index: list[Any] = [slice(None)] * data.ndim
+    for dim, axis in enumerate(recording.axes):
+        if axis == plays:
+            index[dim] = sample_indices(data.shape[dim])
+        elif axis in "TZ":
+            index[dim] = slice(data.shape[dim] // 2, data.shape[dim] // 2 + 1)
+    sample = replace(recording, data=data[tuple(index)], pyramid=())
+    try:
+        if "C" in recording.axes:
+            return list(make_clip(sample, colors=GREY).limits)
+        return list(make_clip(sample).limits)
+    except PixelError:  # NaN, or nothing to see there: to be looked at all the same
+        return []
 
 
 def _sizes(recording: Recording) -> dict[str, tuple[float, str]]:

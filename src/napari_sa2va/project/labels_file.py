@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from os import PathLike
 from typing import TYPE_CHECKING
@@ -66,15 +67,34 @@ def result_of_labels(
     def labels(f: int) -> np.ndarray:
         return pixels.read(stack[f])
 
+    ids = ids_of(map(labels, range(len(stack))), str(path))
+    return of_labels(clip, labels, names=dict.fromkeys(ids, ""), num_planes=num_planes)
+
+
+def ids_of(frames: Iterable[np.ndarray], source: str) -> set[int]:
+    """The labels that are on any frame.
+
+    Parameters
+    ----------
+    frames : iterable of ndarray
+        Label images.
+    source : str
+        What they are of, for messages.
+
+    Raises
+    ------
+    ClipError
+        If one of them is negative.
+    """
     ids: set[int] = set()
-    for f in range(len(stack)):
-        seen = np.unique(labels(f))
+    for f, frame in enumerate(frames):
+        seen = np.unique(frame)
         if seen[0] < 0:
             raise ClipError(
-                f"{path} has the value {seen[0]} on frame {f}.", "Labels are 0 and above."
+                f"{source} has the value {seen[0]} on frame {f}.", "Labels are 0 and above."
             )
         ids.update(map(int, seen[seen > 0]))
-    return of_labels(clip, labels, names=dict.fromkeys(ids, ""), num_planes=num_planes)
+    return ids
 
 
 def _stack(recording: Recording) -> tuple[da.Array, int, str | None]:

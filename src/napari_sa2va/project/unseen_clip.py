@@ -45,5 +45,6 @@ def _unseen(shape: tuple[int, int, int]) -> da.Array:
 def _refuse(block_id: tuple[int, ...] | None = None) -> np.ndarray:
     raise ClipError(
         "The pixels of these masks are not at hand, and this format shows them.",
-        "Name the movie: --input FILE on the command line; in napari, open it.",
+        "Name the movie: --input FILE on the command line; in napari, save its image together with "
+        "the labels.",
     )
