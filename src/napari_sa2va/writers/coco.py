@@ -66,7 +66,7 @@ def _write_list(file: TextIO, name: str, entries: Iterable[Mapping[str, object]]
     file.write(f',\n"{name}": [')
     for number, entry in enumerate(entries):
         file.write(",\n" if number else "\n")
-        json.dump(entry, file, allow_nan=False)
+        file.write(json.dumps(entry, allow_nan=False))
     file.write("]")
 
 

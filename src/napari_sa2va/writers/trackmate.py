@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, BinaryIO
-from xml.sax.saxutils import quoteattr
+from typing import TYPE_CHECKING
+from xml.sax.saxutils import XMLGenerator
 
 import numpy as np
 
@@ -18,7 +19,6 @@ from napari_sa2va.writers.trackmate_scale import Scale
 from napari_sa2va.writers.xml_text import xml_text
 
 if TYPE_CHECKING:
-    from napari_sa2va.core.clip import Clip
     from napari_sa2va.writers.result import Result
 
 FORMAT = WriteFormat(
@@ -59,7 +59,8 @@ _TRACK_FEATURES = (
 _UNKNOWN_QUALITY = -1.0
 """What TrackMate itself gives to spots that no detector made."""
 
-_ROOM = len('nspots="') + 20
+_DIGITS = 20
+"""Room for the number of spots, which is known when the last one is written."""
 
 
 def write(path: Path, result: Result) -> tuple[str, ...]:
@@ -74,67 +75,67 @@ def write(path: Path, result: Result) -> tuple[str, ...]:
     """
     graph = TrackGraph(result)
     scale = Scale.of(result)
+    names = {s.object_id: s.name or f"object {s.object_id}" for s in result.subjects}
+    features = (*_SPOT_FEATURES, _AREA) if result.num_z == 1 else _SPOT_FEATURES
     with path.open("wb") as file:
-        _line(file, '<?xml version="1.0" encoding="UTF-8"?>')
-        _line(file, f'<TrackMate version="{_VERSION}">')
-        units = _attributes({"spatialunits": scale.space_unit, "timeunits": scale.time_unit})
-        _line(file, "<Log>Written by napari-sa2va.</Log>")
-        _line(file, f"<Model{units}>")
-        _write_features(file, (*_SPOT_FEATURES, _AREA) if result.num_z == 1 else _SPOT_FEATURES)
-        object_of = _write_spots(file, result, graph, scale)
-        _write_tracks(file, result, graph, object_of)
-        _line(file, "</Model>")
-        _write_settings(file, result.clip, result, scale)
-        _line(file, '<GUIState state="ConfigureViews" />')
-        _line(file, "</TrackMate>")
+        xml = XMLGenerator(file, "UTF-8", short_empty_elements=True)
+        xml.startDocument()
+        with _element(xml, "TrackMate", {"version": _VERSION}):
+            _write(xml, "Log", text="Written by napari-sa2va.")
+            units = {"spatialunits": scale.space_unit, "timeunits": scale.time_unit}
+            with _element(xml, "Model", units):
+                with _element(xml, "FeatureDeclarations"):
+                    _declare(xml, "SpotFeatures", features)
+                    _declare(xml, "EdgeFeatures", _EDGE_FEATURES)
+                    _declare(xml, "TrackFeatures", _TRACK_FEATURES)
+                start = file.tell()
+                object_of = _write_spots(xml, graph, names, result.size, scale)
+                _write_tracks(xml, graph, names, object_of)
+            _write_settings(xml, result, scale)
+            _write(xml, "GUIState", {"state": "ConfigureViews"})
+        xml.endDocument()
+        file.seek(start + len('<AllSpots nspots="'))
+        file.write(f'{len(object_of)}"'.ljust(_DIGITS + 1).encode())  # the quote moves up to it
     return graph.unsaid()
 
 
-def _write_features(file: BinaryIO, spot_features: Iterable[tuple[str, str, str, bool]]) -> None:
-    _line(file, "<FeatureDeclarations>")
-    for kind, features in (
-        ("SpotFeatures", spot_features),
-        ("EdgeFeatures", _EDGE_FEATURES),
-        ("TrackFeatures", _TRACK_FEATURES),
-    ):
-        _line(file, f"<{kind}>")
+def _declare(xml: XMLGenerator, kind: str, features: Iterable[tuple[str, str, str, bool]]) -> None:
+    with _element(xml, kind):
         for key, name, dimension, is_int in features:
             about = {"feature": key, "name": name, "shortname": name, "dimension": dimension}
-            _line(file, f"<Feature{_attributes(about | {'isint': str(is_int).lower()})} />")
-        _line(file, f"</{kind}>")
-    _line(file, "</FeatureDeclarations>")
+            _write(xml, "Feature", about | {"isint": str(is_int).lower()})
 
 
-def _write_spots(file: BinaryIO, result: Result, graph: TrackGraph, scale: Scale) -> np.ndarray:
-    """Write them and give the object of each, int64 (N,)."""
-    names = {s.object_id: s.name or f"object {s.object_id}" for s in result.subjects}
-    start = file.tell()
-    # How many there are is known in the end: room for the number.
-    _line(file, f"<AllSpots {' ' * _ROOM}>")
+def _write_spots(
+    xml: XMLGenerator,
+    graph: TrackGraph,
+    names: Mapping[int, str],
+    size: tuple[int, int],
+    scale: Scale,
+) -> np.ndarray:
+    """Write the spots and give the object of each, int64 (N,)."""
     objects = [np.empty(0, np.int64)]
-    for nodes in graph.nodes():
-        objects.append(nodes.object_ids)
-        _line(file, f'<SpotsInFrame frame="{nodes.t}">')
-        for line in _spots(nodes, result, names, scale):
-            _line(file, line)
-        _line(file, "</SpotsInFrame>")
-    object_of = np.concatenate(objects)
-    file.seek(start)
-    file.write(f'<AllSpots nspots="{len(object_of)}"'.encode())
-    file.seek(0, 2)
-    _line(file, "</AllSpots>")
-    return object_of
+    with _element(xml, "AllSpots", {"nspots": " " * _DIGITS}):
+        for nodes in graph.nodes():
+            objects.append(nodes.object_ids)
+            with _element(xml, "SpotsInFrame", {"frame": nodes.t}):
+                for about, text in _spots(nodes, names, size, scale):
+                    _write(xml, "Spot", about, text)
+    return np.concatenate(objects)
 
 
-def _spots(nodes: Nodes, result: Result, names: Mapping[int, str], scale: Scale) -> Iterator[str]:
+def _spots(
+    nodes: Nodes, names: Mapping[int, str], size: tuple[int, int], scale: Scale
+) -> Iterator[tuple[dict[str, object], str]]:
+    """Attributes and outline of each spot."""
     centers = scale.place(nodes.center_zyx_px)
     sizes = nodes.size_px * scale.pixel
-    outlines = outlines_of(nodes.codes, *result.size) if nodes.codes else None
+    outlines = outlines_of(nodes.codes, *size) if nodes.codes else None
     columns = (nodes.node_ids, nodes.object_ids, sizes, nodes.scores, centers)
-    for row, (node, object_id, size, score, (z, y, x)) in enumerate(
+    for row, (node, object_id, size_, score, (z, y, x)) in enumerate(
         zip(*(column.tolist() for column in columns), strict=True)
     ):
-        about = {
+        about: dict[str, object] = {
             "ID": node,
             "name": names[object_id],
             "QUALITY": _UNKNOWN_QUALITY if math.isnan(score) else score,
@@ -143,44 +144,41 @@ def _spots(nodes: Nodes, result: Result, names: Mapping[int, str], scale: Scale)
             "POSITION_Z": z,
             "POSITION_T": nodes.t * scale.frame,
             "FRAME": nodes.t,
-            "RADIUS": math.sqrt(size / math.pi),
             "VISIBILITY": 1,
             "OBJECT_ID": object_id,
         }
         if outlines is None:
-            about["RADIUS"] = (3 * size / (4 * math.pi)) ** (1 / 3)
-            yield f"<Spot{_attributes(about)} />"
+            yield about | {"RADIUS": (3 * size_ / (4 * math.pi)) ** (1 / 3)}, ""
             continue
         # Corners from the spot's centre; the centre of the first pixel, not its corner, is 0.
         corners = (joined(outlines[row]) - 0.5 - nodes.center_zyx_px[row, 1:]) * scale.pixel_yx
-        about |= {"AREA": size, "ROI_N_POINTS": len(corners)}
-        text = " ".join(map(repr, corners[:, ::-1].ravel().tolist()))
-        yield f"<Spot{_attributes(about)}>{text}</Spot>"
+        radius = math.sqrt(size_ / math.pi)
+        about |= {"RADIUS": radius, "AREA": size_, "ROI_N_POINTS": len(corners)}
+        yield about, " ".join(map(repr, corners[:, ::-1].ravel().tolist()))
 
 
-def _write_tracks(file: BinaryIO, result: Result, graph: TrackGraph, object_of: np.ndarray) -> None:
+def _write_tracks(
+    xml: XMLGenerator, graph: TrackGraph, names: Mapping[int, str], object_of: np.ndarray
+) -> None:
     """Objects that are linked are one track; TrackMate has none of a single spot."""
-    names = {s.object_id: s.name or f"object {s.object_id}" for s in result.subjects}
     edges: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
     for source, target in graph.edges().tolist():
         edges[graph.lineage(int(object_of[source]))].append((source, target))
-    _line(file, "<AllTracks>")
-    for index, (lineage, own) in enumerate(sorted(edges.items())):
-        about = {"name": names[lineage], "TRACK_INDEX": index, "TRACK_ID": lineage}
-        _line(file, f"<Track{_attributes(about)}>")
-        for source, target in own:
-            _line(file, f'<Edge SPOT_SOURCE_ID="{source}" SPOT_TARGET_ID="{target}" />')
-        _line(file, "</Track>")
-    _line(file, "</AllTracks>")
-    _line(file, "<FilteredTracks>")
-    for lineage in sorted(edges):
-        _line(file, f'<TrackID TRACK_ID="{lineage}" />')
-    _line(file, "</FilteredTracks>")
+    with _element(xml, "AllTracks"):
+        for index, (lineage, own) in enumerate(sorted(edges.items())):
+            about = {"name": names[lineage], "TRACK_INDEX": index, "TRACK_ID": lineage}
+            with _element(xml, "Track", about):
+                for source, target in own:
+                    _write(xml, "Edge", {"SPOT_SOURCE_ID": source, "SPOT_TARGET_ID": target})
+    with _element(xml, "FilteredTracks"):
+        for lineage in sorted(edges):
+            _write(xml, "TrackID", {"TRACK_ID": lineage})
 
 
-def _write_settings(file: BinaryIO, clip: Clip, result: Result, scale: Scale) -> None:
+def _write_settings(xml: XMLGenerator, result: Result, scale: Scale) -> None:
     """The image, and what TrackMate does not open a file without."""
-    source = PurePath(clip.source) if clip.source else PurePath(clip.name)
+    clip = result.clip
+    source = PurePath(clip.source or clip.name)
     image = {
         "filename": source.name,
         "folder": str(source.parent) if source.is_absolute() else "",
@@ -194,20 +192,36 @@ def _write_settings(file: BinaryIO, clip: Clip, result: Result, scale: Scale) ->
         "voxeldepth": scale.plane,
         "timeinterval": scale.frame,
     }
-    _line(file, f"<Settings><ImageData{_attributes(image)} />")
-    _line(file, '<DetectorSettings DETECTOR_NAME="MANUAL_DETECTOR" RADIUS="1.0" />')
-    _line(file, '<InitialSpotFilter feature="QUALITY" value="-1.0" isabove="true" />')
-    _line(file, "<SpotFilterCollection />")
-    _line(file, '<TrackerSettings TRACKER_NAME="MANUAL_TRACKER" />')
-    _line(file, "<TrackFilterCollection />")
-    _line(file, "<AnalyzerCollection><SpotAnalyzers /><EdgeAnalyzers /><TrackAnalyzers />")
-    _line(file, "</AnalyzerCollection></Settings>")
+    every = {"feature": "QUALITY", "value": _UNKNOWN_QUALITY, "isabove": "true"}
+    with _element(xml, "Settings"):
+        _write(xml, "ImageData", image)
+        _write(xml, "DetectorSettings", {"DETECTOR_NAME": "MANUAL_DETECTOR", "RADIUS": 1.0})
+        _write(xml, "InitialSpotFilter", every)
+        _write(xml, "SpotFilterCollection")
+        _write(xml, "TrackerSettings", {"TRACKER_NAME": "MANUAL_TRACKER"})
+        _write(xml, "TrackFilterCollection")
+        with _element(xml, "AnalyzerCollection"):
+            for kind in ("SpotAnalyzers", "EdgeAnalyzers", "TrackAnalyzers"):
+                _write(xml, kind)
 
 
-def _attributes(about: Mapping[str, object]) -> str:
-    """As they stand in a tag; floats are written so that reading gives the same ones back."""
-    return "".join(f" {key}={quoteattr(xml_text(str(v)))}" for key, v in about.items())
+@contextmanager
+def _element(
+    xml: XMLGenerator, name: str, about: Mapping[str, object] | None = None
+) -> Iterator[None]:
+    """An element with what is written meanwhile in it, on a line of its own."""
+    xml.startElement(name, {key: xml_text(str(value)) for key, value in (about or {}).items()})
+    xml.ignorableWhitespace("\n")
+    yield
+    xml.endElement(name)
+    xml.ignorableWhitespace("\n")
 
 
-def _line(file: BinaryIO, text: str) -> None:
-    file.write(text.encode() + b"\n")
+def _write(
+    xml: XMLGenerator, name: str, about: Mapping[str, object] | None = None, text: str = ""
+) -> None:
+    """An element with a text or none; TrackMate takes no white space before that of a spot."""
+    xml.startElement(name, {key: xml_text(str(value)) for key, value in (about or {}).items()})
+    xml.characters(text)
+    xml.endElement(name)
+    xml.ignorableWhitespace("\n")
