@@ -315,7 +315,8 @@ def _take_channels(
         data, axes = _drop(data, axes, letter, taken[0])
         is_color = False
     else:
-        data = data[(slice(None),) * position + (list(taken),)]
+        if taken != tuple(range(count)):
+            data = data[(slice(None),) * position + (list(taken),)]
         axes = axes.replace(letter, "C")
     return data, axes, taken, tuple(names[i] for i in taken), is_color
 

@@ -54,7 +54,7 @@ def open_stream(path: str | Path, stream: int) -> tuple[InputContainer, VideoStr
         raise ClipError(f"{path} has {len(videos)} video stream(s), number {stream} was asked for.")
     chosen = videos[stream]
     chosen.thread_type = "AUTO"
-    chosen.codec_context.thread_count = min(_MOST_THREADS, os.cpu_count() or 1)
+    chosen.codec_context.thread_count = min(_MOST_THREADS, 1 + (os.cpu_count() or 1))
     chosen.codec_context.options = {"max_pixels": str(_MOST_PIXELS)}
     return container, chosen
 
