@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import XMLGenerator
+from xml.sax.xmlreader import AttributesImpl
 
 import numpy as np
 
@@ -210,7 +211,7 @@ def _element(
     xml: XMLGenerator, name: str, about: Mapping[str, object] | None = None
 ) -> Iterator[None]:
     """An element with what is written meanwhile in it, on a line of its own."""
-    xml.startElement(name, {key: xml_text(str(value)) for key, value in (about or {}).items()})
+    xml.startElement(name, _attributes(about or {}))
     xml.ignorableWhitespace("\n")
     yield
     xml.endElement(name)
@@ -221,7 +222,12 @@ def _write(
     xml: XMLGenerator, name: str, about: Mapping[str, object] | None = None, text: str = ""
 ) -> None:
     """An element with a text or none; TrackMate takes no white space before that of a spot."""
-    xml.startElement(name, {key: xml_text(str(value)) for key, value in (about or {}).items()})
+    xml.startElement(name, _attributes(about or {}))
     xml.characters(text)
     xml.endElement(name)
     xml.ignorableWhitespace("\n")
+
+
+def _attributes(about: Mapping[str, object]) -> AttributesImpl[str]:
+    """Floats are written so that reading gives the same ones back."""
+    return AttributesImpl({key: xml_text(str(value)) for key, value in about.items()})
