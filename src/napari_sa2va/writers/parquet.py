@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,16 +41,24 @@ def write(path: Path, result: Result) -> None:
     """
     parquet = need("pyarrow.parquet", FORMAT.extra, "write Parquet files")
     tables = tables_of(result)
-    waiting = [next(tables)]  # a clip has at least one frame
-    schema = _arrow(waiting[0]).schema
-    with parquet.ParquetWriter(path, schema) as file:
-        for table in tables:
-            waiting.append(table)
-            if sum(len(part["index"]) for part in waiting) >= _ROWS:
-                file.write_table(_arrow(collect(waiting)))
-                waiting = []
-        if waiting:
-            file.write_table(_arrow(collect(waiting)))
+    first = next(tables)  # a clip has at least one frame
+    with parquet.ParquetWriter(path, _arrow(first).schema) as file:
+        for group in _groups(chain((first,), tables)):
+            file.write_table(_arrow(group))
+
+
+def _groups(tables: Iterable[Measurements]) -> Iterator[Measurements]:
+    """Tables of several frames as one, each of at least so many rows, but the last."""
+    waiting: list[Measurements] = []
+    rows = 0
+    for table in tables:
+        waiting.append(table)
+        rows += len(table["index"])
+        if rows >= _ROWS:
+            yield collect(waiting)
+            waiting, rows = [], 0
+    if waiting:
+        yield collect(waiting)
 
 
 def _arrow(table: Measurements) -> pyarrow.Table:
