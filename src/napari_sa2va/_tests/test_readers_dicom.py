@@ -8,35 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 from pydicom import dcmread
-from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.dataset import Dataset
 from pydicom.examples import get_path
 from pydicom.pixels import pixel_array
-from pydicom.uid import ExplicitVRLittleEndian, MultiFrameGrayscaleWordSecondaryCaptureImageStorage
 
+from napari_sa2va._tests.made_dicom import GREY, write_dicom
 from napari_sa2va.core.errors import ClipError
 from napari_sa2va.readers.open import open_clip, read_recording
-
-GREY = np.random.default_rng(0).integers(0, 4096, (4, 6, 8)).astype(np.uint16)
-
-
-def write_dicom(path: Path, frames: np.ndarray = GREY, bits: int = 12, **tags: Any) -> Path:
-    """An uncompressed grey multi-frame file."""
-    header = Dataset()
-    header.file_meta = FileMetaDataset()
-    header.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    kind = MultiFrameGrayscaleWordSecondaryCaptureImageStorage
-    header.file_meta.MediaStorageSOPClassUID = kind
-    header.file_meta.MediaStorageSOPInstanceUID = "1.2.3"
-    header.SOPClassUID, header.SOPInstanceUID = kind, "1.2.3"
-    header.NumberOfFrames, header.Rows, header.Columns = frames.shape
-    header.SamplesPerPixel, header.PhotometricInterpretation = 1, "MONOCHROME2"
-    header.BitsAllocated, header.BitsStored, header.HighBit = 16, bits, bits - 1
-    header.PixelRepresentation = int(frames.dtype.kind == "i")
-    header.PixelData = frames.tobytes()
-    for keyword, value in tags.items():
-        setattr(header, keyword, value)
-    header.save_as(path, enforce_file_format=True)
-    return path
 
 
 def test_the_cardiac_ultrasound_has_its_frames_size_and_rate() -> None:

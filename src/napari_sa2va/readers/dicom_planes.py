@@ -6,7 +6,7 @@ Enhanced objects say it frame by frame in functional groups; others once, for al
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -31,6 +31,8 @@ class Plane:
         Its number in its file, from 0.
     orientation : tuple of float
         Direction cosines of a row and of a column, six numbers; empty if unknown.
+    position_mm : tuple of float
+        Where its first pixel lies in the patient, (x, y, z); empty if unknown.
     depth_mm : float or None
         Place along the normal of the plane.
     moments : mapping
@@ -47,6 +49,7 @@ class Plane:
 
     frame: int = 0
     orientation: tuple[float, ...] = ()
+    position_mm: tuple[float, ...] = ()
     depth_mm: float | None = None
     moments: dict[str, float] = field(default_factory=dict)
     spacing_mm: tuple[float, ...] = ()
@@ -87,12 +90,9 @@ def planes_of(header: Dataset, num_frames: int) -> list[Plane]:
     if len(offsets) == num_frames:  # of a dose
         depths = [(first.depth_mm or 0.0) + offset for offset in offsets]
     return [
-        Plane(
-            i, first.orientation, depths[i], {}, first.spacing_mm, first.z_step_mm,
-            first.rescale, first.window,
-        )
+        replace(first, frame=i, position_mm=(), depth_mm=depths[i], moments={})
         for i in range(num_frames)
-    ]  # fmt: skip
+    ]
 
 
 def _plane(header: Dataset, shared: Dataset | None, own: Dataset | None, frame: int) -> Plane:
@@ -115,6 +115,7 @@ def _plane(header: Dataset, shared: Dataset | None, own: Dataset | None, frame: 
     return Plane(
         frame=frame,
         orientation=tuple(orientation) if len(orientation) == 6 else (),
+        position_mm=tuple(position) if is_placed else (),
         depth_mm=depth,
         moments=moments_of(header, own),
         spacing_mm=_spacing(measures, header),

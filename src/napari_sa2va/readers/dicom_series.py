@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sa2va.core.errors import ClipError
+from napari_sa2va.readers.dicom_coding import Coding, coding_of
 from napari_sa2va.readers.dicom_facts import is_volume
-from napari_sa2va.readers.dicom_frames import Coding, coding_of, frames_of
+from napari_sa2va.readers.dicom_frames import frames_of
 from napari_sa2va.readers.dicom_grid import Grid, NoGrid, arrange_planes
 from napari_sa2va.readers.dicom_person import private_of
 from napari_sa2va.readers.dicom_planes import Plane, planes_of

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
     from napari_sa2va.core.intensity import Limits
-    from napari_sa2va.readers.dicom_frames import Coding
+    from napari_sa2va.readers.dicom_coding import Coding
 
 _WHOLE = (np.uint8, np.int8, np.uint16, np.int16, np.uint32, np.int32)
 
