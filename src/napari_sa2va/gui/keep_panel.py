@@ -1,4 +1,4 @@
-"""The part of the dock that keeps: a project folder, and what was done as a command or a script."""
+"""The part of the dock that keeps: a project, masks for other programs, a command or a script."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from qtpy.QtWidgets import (
 from napari_sa2va.core.cancel import CancelToken
 from napari_sa2va.core.errors import Sa2vaError
 from napari_sa2va.gui.bench import Bench
+from napari_sa2va.gui.export_panel import ExportPanel
 from napari_sa2va.gui.forms import heading, quiet_label
 from napari_sa2va.gui.keeper import require_layer, show_project, view_of
 from napari_sa2va.gui.request import Failed
@@ -90,6 +91,9 @@ class KeepPanel(QWidget):
             "Copy as Python", "Copy the script that does this again.", self.copy_python
         )
         self.place = quiet_label()
+        self.export = ExportPanel(bench)
+        self.export.refused.connect(self.refused)
+        self.export.told.connect(self.told)
         self.steps = QListWidget()
         self.steps.setAccessibleName("What was done")
         self.steps.setToolTip(
@@ -108,6 +112,8 @@ class KeepPanel(QWidget):
         layout.addWidget(heading("Project"))
         layout.addLayout(buttons)
         layout.addWidget(self.place)
+        layout.addWidget(heading("For other programs"))
+        layout.addWidget(self.export)
         layout.addWidget(heading("Do it again elsewhere"))
         layout.addLayout(copies)
         layout.addWidget(heading("What was done"))
@@ -260,6 +266,7 @@ class KeepPanel(QWidget):
 
     def close_down(self) -> None:
         """Let go of everything: the dock is gone."""
+        self.export.close_down()
         self._take_workspace(None)
 
     def _take_workspace(self, workspace: Workspace | None) -> None:

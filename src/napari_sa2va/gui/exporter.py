@@ -1,0 +1,116 @@
+"""Masks on their way into a file: which formats are offered, how far it is, and stopping it. No Qt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_sa2va.core.errors import OutputError
+from napari_sa2va.core.extras import is_there
+
+if TYPE_CHECKING:
+    from napari_sa2va.core.cancel import CancelToken
+    from napari_sa2va.writers.format import WriteFormat
+    from napari_sa2va.writers.result import Result, Shown
+    from napari_sa2va.writers.write import Written
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A format that may be chosen.
+
+    Attributes
+    ----------
+    about : WriteFormat
+    refusal : str
+        Why it cannot be chosen for these masks on this machine; empty if it can.
+    """
+
+    about: WriteFormat
+    refusal: str = ""
+
+
+def offers_for(result: Result) -> list[Offer]:
+    """All formats, those that hold every frame of these masks first."""
+    from napari_sa2va.writers import WRITERS
+
+    offers = [Offer(w.FORMAT, _refusal(w.FORMAT, result)) for w in WRITERS]
+    return sorted(offers, key=lambda offer: bool(offer.refusal))
+
+
+def _refusal(about: WriteFormat, result: Result) -> str:
+    from napari_sa2va.writers.write import check_result
+
+    try:
+        check_result(about, result)
+    except OutputError as error:
+        return error.message
+    if all(map(is_there, about.packages)):
+        return ""
+    return f'Needs a package: pip install "napari-sa2va[{about.extra}]"'
+
+
+def suggested(image_name: str, about: WriteFormat, folder: str | Path) -> Path:
+    """A path to begin with: the image's name, with what systems do not allow taken out."""
+    plain = "".join(c if c.isalnum() or c in "-_ " else "-" for c in image_name).strip()
+    ending = about.suffixes[0] if about.suffixes else f"-{about.kind}"
+    return Path(folder) / f"{plain or 'masks'}{ending}"
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """Somebody stopped it; what was there before is as it was."""
+
+
+class Export:
+    """One result that is written.
+
+    Parameters
+    ----------
+    result : Result
+    path : Path
+    kind : str
+        See `napari_sa2va.writers.write.write_result`.
+    overwrite : bool
+
+    Attributes
+    ----------
+    done, total : int
+        Frames that were written, and how many there are; for whoever looks from another thread.
+    """
+
+    def __init__(self, result: Result, path: Path, kind: str, *, overwrite: bool) -> None:
+        self.path = path
+        self.done = 0
+        self.total = result.num_frames
+        self._result = result
+        self._kind = kind
+        self._overwrite = overwrite
+
+    def run(self, cancel: CancelToken) -> Iterator[Written | Stopped]:
+        """Write it; on any thread.
+
+        Raises
+        ------
+        Sa2vaError
+            If it cannot be written.
+        """
+        from napari_sa2va.writers.write import write_result
+
+        def frame(f: int) -> Shown:
+            if cancel.cancelled:
+                raise _StopWriting
+            self.done = max(self.done, f + 1)  # a writer may go over the frames twice
+            return self._result.frame(f)
+
+        watched = replace(self._result, frame=frame)
+        try:
+            yield write_result(self.path, watched, self._kind, overwrite=self._overwrite)
+        except _StopWriting:
+            yield Stopped()
+
+
+class _StopWriting(BaseException):
+    """Passes through a writer, which may take care of an `Exception` in its own way."""
