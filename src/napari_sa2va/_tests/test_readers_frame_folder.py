@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
 import pytest
 import tifffile
@@ -168,3 +171,46 @@ def test_a_zarr_folder_is_not_taken_for_a_folder_of_images(tmp_path: Path) -> No
     assert frame_folder.accepts(folder)
     (folder / "zarr.json").write_text("{}")
     assert not frame_folder.accepts(folder)
+
+
+@pytest.mark.parametrize("samples", [2, 3, 4])
+def test_png_of_sixteen_bits_keeps_them_in_colour_too(samples: int, tmp_path: Path) -> None:
+    """Grey with alpha, RGB and RGBA: Pillow alone would give eight bits."""
+    pixels = np.random.default_rng(0).integers(0, 65536, (6, 8, samples)).astype(np.uint16)
+    for n in range(2):
+        (tmp_path / f"{n}.png").write_bytes(imagecodecs.png_encode(pixels + n))
+    clip = open_clip(tmp_path)
+    expected = pixels[..., 0] if samples == 2 else pixels[..., :3]
+    assert clip.frames.dtype == np.uint16
+    np.testing.assert_array_equal(clip.frame(1), expected + 1)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_jpeg_2000_is_read(dtype: str, tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, np.iinfo(dtype).max, (32, 40)).astype(dtype)
+    for n in range(2):
+        encoded = imagecodecs.jpeg2k_encode(pixels, level=0, codecformat="jp2")
+        (tmp_path / f"{n}.jp2").write_bytes(encoded)
+    clip = open_clip(tmp_path)
+    assert clip.frames.dtype == dtype
+    np.testing.assert_array_equal(clip.frame(1), pixels)
+
+
+def test_a_palette_of_davis_becomes_its_colours(tmp_path: Path) -> None:
+    image = Image.fromarray(np.array([[0, 1, 2]] * 4, np.uint8), mode="P")
+    image.putpalette([0, 0, 0, 128, 0, 0, 0, 128, 0])
+    for n in range(2):
+        image.save(tmp_path / f"{n}.png")
+    assert open_clip(tmp_path).rgb(1)[0].tolist() == [[0, 0, 0], [128, 0, 0], [0, 128, 0]]
+
+
+def test_an_image_that_promises_more_pixels_than_anybody_has_is_refused(tmp_path: Path) -> None:
+    """A PNG of 60,000 x 60,000 px in 70 bytes."""
+    for n in range(2):
+        write_images(tmp_path, [f"{n}.png"])
+    data = bytearray((tmp_path / "1.png").read_bytes())
+    data[16:24] = struct.pack(">II", 60_000, 60_000)
+    data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
+    (tmp_path / "0.png").write_bytes(data)
+    with pytest.raises(ClipError, match=r"0\.png cannot be read as an image"):
+        open_clip(tmp_path)

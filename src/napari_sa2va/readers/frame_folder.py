@@ -58,7 +58,7 @@ def read(path: Path, *, series: int | str | None = None) -> Recording:
         in natural order (2 before 10).
     series : int or str, optional
         Which video of a folder of videos, by its name; or which of several series of images that
-        lie in one folder, by a pattern such as "ch0_*.png".
+        lie in one folder, by a pattern such as "ch0_*.png"; or one file of a folder by its name.
 
     Returns
     -------
@@ -97,6 +97,9 @@ def _read(path: Path, series: int | str | None, *, growing: bool) -> Recording:
     if len(description) == 1:
         opened = tiff.read_growing if growing else tiff.read
         return replace(opened(description[0], series=series), source=str(path))
+    if path.is_dir() and (chosen := [file for file in files if file.name == series]):
+        opened = tiff.read if is_tiff(chosen[0]) else read
+        return replace(opened(chosen[0]), source=str(path))
     found = series_of(files)
     choices = [(name, f"{name}: {len(of)} images") for name, of in found.items()]
     files = list(found.values())[choose(folder, choices, series, noun="series of images")]

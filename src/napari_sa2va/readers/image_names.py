@@ -66,8 +66,12 @@ def _by_numbers(kind: str, files: list[Path]) -> dict[str, list[Path]]:
         return {kind: files}
     series: dict[str, list[Path]] = defaultdict(list)
     for file, parts in zip(files, split, strict=True):
-        kept = [p if n % 2 == 0 or n // 2 in beside else "*" for n, p in enumerate(parts)]
-        series["".join(kept)].append(file)
+        # Of what varies, only that which tells the series apart stays.
+        shown = [
+            "*" if n % 2 and n // 2 in varying and n // 2 not in beside else part
+            for n, part in enumerate(parts)
+        ]
+        series["".join(shown)].append(file)
     return dict(series)
 
 

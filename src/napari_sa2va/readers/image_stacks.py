@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from napari_sa2va.core.axes import KNOWN_AXES
-from napari_sa2va.core.errors import ClipError
+from napari_sa2va.core.errors import ClipError, SeriesError
 from napari_sa2va.core.recording import Recording
 from napari_sa2va.readers import tiff
 
@@ -50,18 +50,21 @@ def first_of(files: list[Path], pages_are_z: bool) -> Recording:
 
     Raises
     ------
+    SeriesError
+        If the files say nothing of their pages, or that they are frames: each is a movie.
     ClipError
-        If the files say nothing of their pages, or that they are frames; or if they differ.
+        If they differ.
     """
     first = tiff.read(files[0])
     axes = first.axes
     if pages_are_z and "Z" not in axes:
         axes = axes.replace("T", "Z")
     if "T" in axes or not set(axes) <= set(KNOWN_AXES):
-        raise ClipError(
-            f"{files[0]} has {first.data.shape[0]} pages.",
+        raise SeriesError(
+            f"{files[0]} has {first.data.shape[0]} pages, which are frames as far as it says.",
             "Images in a folder have one page each, or say that their pages are z planes or "
-            "channels; open this file by itself.",
+            "channels. Choose one of the files as series.",
+            [(file.name, file.name) for file in files],
         )
     for file in files[1:]:
         other = tiff.read(file)
