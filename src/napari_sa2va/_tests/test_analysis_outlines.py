@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from time import perf_counter
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -66,6 +68,16 @@ def test_a_run_that_is_cut_in_two_makes_no_difference() -> None:
     np.testing.assert_array_equal(found, expected)
 
 
+def test_a_ring_alone_is_the_polygon_and_two_are_joined_at_their_nearest_corners() -> None:
+    near, far = outline("#...", "...#")
+    assert joined([near]).tolist() == near.tolist()
+    # (y, x): from (1, 1) of the first to (1, 3) of the second, around it, and back
+    assert near.tolist() == [[1, 0], [0, 0], [0, 1], [1, 1]]
+    assert joined([near, far]).tolist() == [
+        [1, 0], [0, 0], [0, 1], [1, 1], [1, 3], [1, 4], [2, 4], [2, 3], [1, 3], [1, 1],
+    ]  # fmt: skip
+
+
 masks = arrays.arrays(bool, arrays.array_shapes(min_dims=2, max_dims=2, max_side=12))
 
 
@@ -89,6 +101,16 @@ def test_any_mask_comes_back_from_its_rings_and_from_one_polygon(mask: np.ndarra
         one = joined(rings)
         assert ring_area(one) == mask.sum()
         np.testing.assert_array_equal(filled(one, mask.shape), mask)
+
+
+def test_thousands_of_specks_are_joined_in_seconds() -> None:
+    mask = np.random.default_rng(0).random((300, 300)) > 0.7
+    [rings] = outlines_of([rle.encode(mask)], *mask.shape)
+    assert len(rings) > 5000
+    start = perf_counter()
+    one = joined(rings)
+    assert perf_counter() - start < 10
+    assert ring_area(one) == mask.sum()
 
 
 @settings(max_examples=50, deadline=None)

@@ -8,6 +8,7 @@ trace them, do neither.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -94,19 +95,28 @@ def joined(rings: Sequence[np.ndarray]) -> np.ndarray:
     Returns
     -------
     ndarray, shape (Q, 2)
-        From each ring a line without width leads to the nearest corner of those before it, and
-        back. It encloses the same pixels, holes left out, by either rule of filling.
+        From each ring a line without width leads to the next one, between their nearest corners,
+        and back. It encloses the same pixels, holes left out, by either rule of filling.
     """
     from scipy.spatial import cKDTree
 
-    path = rings[0]
-    for ring in rings[1:]:
-        distances, nearest = cKDTree(ring).query(path)
-        here = int(np.argmin(distances))
-        there = int(nearest[here])
-        around = np.concatenate((ring[there:], ring[: there + 1]))
-        path = np.concatenate((path[: here + 1], around, path[here:]))
-    return path
+    out: list[np.ndarray] = []
+    back: list[np.ndarray] = []
+    entry = 0
+    for ring, following in pairwise(rings):
+        distances, nearest = cKDTree(following).query(ring)
+        leave = int(np.argmin(distances))
+        path, steps = _around(ring, entry), (leave - entry) % len(ring)
+        out.append(path[: steps + 1])
+        back.append(path[steps:])
+        entry = int(nearest[leave])
+    whole = np.concatenate([*out, _around(rings[-1], entry), *reversed(back)])
+    return np.asarray(whole[:-1])  # it ends where it began
+
+
+def _around(ring: np.ndarray, entry: int) -> np.ndarray:
+    """All corners of a ring from one of them on, back to this one."""
+    return np.concatenate((ring[entry:], ring[: entry + 1]))
 
 
 def _corners(

@@ -65,7 +65,7 @@ def _arrow(table: Measurements) -> pyarrow.Table:
     arrow = need("pyarrow", FORMAT.extra, "write Parquet files")
     return arrow.table(
         {
-            # A column of no texts has no length either, and becomes one of strings all the same.
+            # Said, because a column of no texts would be one of nulls.
             name: arrow.array(values.tolist(), arrow.string())
             if values.dtype.kind == "U"
             else arrow.array(values, from_pandas=True)  # NaN is null
