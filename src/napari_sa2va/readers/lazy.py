@@ -114,6 +114,8 @@ def lazy_planes(
     import dask.array as da
     from dask.base import tokenize
 
+    if min(shape, default=0) < 0:
+        raise ClipError(f"{source.path} promises the shape {shape}.", "Its header is damaged.")
     num_planes, plane_size = math.prod(shape[:num_lead]), math.prod(shape[num_lead:])
     if num_planes * plane_size == 0:
         return da.zeros(shape, dtype=dtype)
