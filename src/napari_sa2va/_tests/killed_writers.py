@@ -51,9 +51,10 @@ def _write_and_die(contract: ModuleType, writer: ModuleType, folder: Path, momen
         left = [int(number)]
 
         def hook(event: str, _: object) -> None:
-            left[0] -= event == "os.rename"  # of which Python tells before it is done
-            if left[0] == 0:
-                _die()
+            if event == "os.rename":  # of which Python tells before it is done
+                left[0] -= 1
+                if left[0] == 0:
+                    _die()
 
         sys.addaudithook(hook)
     try:
