@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from pydicom.uid import (
     MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
     generate_uid,
 )
+
+from napari_sa2va.writers.result import Result
 
 GREY = np.random.default_rng(0).integers(0, 4096, (4, 6, 8)).astype(np.uint16)
 
@@ -101,3 +104,18 @@ def write_slices(
         paths.append(folder / f"IM{names[number]:04d}")
         header.save_as(paths[-1], enforce_file_format=True)
     return paths
+
+
+def with_source(folder: Path, result: Result) -> Result:
+    """The same result, of a clip of its size that is read from DICOM files."""
+    num_frames, planes = result.clip.num_frames, result.num_planes
+    shape = (num_frames, planes, *result.size)
+    pixels = np.random.default_rng(0).integers(0, 4096, shape).astype(np.uint16)
+    path = folder / "source"
+    if planes > 1:
+        write_slices(path, pixels, **PATIENT)
+    else:
+        uids = {f"{level}InstanceUID": generate_uid() for level in ("Study", "Series")}
+        depth = {"SpacingBetweenSlices": 2.0} if result.clip.time_axis == "Z" else {}
+        write_dicom(path, pixels[:, 0], **PATIENT, **uids, **depth)
+    return replace(result, clip=replace(result.clip, source=str(path)))

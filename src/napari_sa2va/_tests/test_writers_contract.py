@@ -25,6 +25,7 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image
 
 from napari_sa2va import writers
+from napari_sa2va._tests import made_dicom
 from napari_sa2va._tests.killed_writers import moments
 from napari_sa2va._tests.made_results import of_images, of_masks
 from napari_sa2va.core.errors import OutputError
@@ -140,10 +141,19 @@ READ_BACK: dict[str, Callable[[Path, Result], np.ndarray]] = {
     "ome-tiff": _tiff,
 }
 # Read back in the tests of their own: pictures, polygons, tables of objects.
-NO_MASKS = {"geff", "overlay-movie", "overlay-sheet", "parquet", "table", "trackmate", "yolo"}
+NO_MASKS = {
+    "dicom-seg",
+    "geff",
+    "overlay-movie",
+    "overlay-sheet",
+    "parquet",
+    "table",
+    "trackmate",
+    "yolo",
+}
 # For a writer that needs the movie's own file: it is made in an empty folder, and is the source of
 # the clip of the result that is given back.
-SOURCES: dict[str, Callable[[Path, Result], Result]] = {}
+SOURCES: dict[str, Callable[[Path, Result], Result]] = {"dicom-seg": made_dicom.with_source}
 _sources = TemporaryDirectory()
 
 
