@@ -115,7 +115,7 @@ def test_outlines_enclose_the_masks_with_their_holes(tmp_path: Path) -> None:
 def test_what_trackmate_does_not_open_a_file_without_is_there(tmp_path: Path) -> None:
     """As its reader, TmXmlReader, asks for it; what is missing there ends with an exception."""
     clip = grey_clip((4, 4, 6), source="/data/µ & more/a.tif", frame_interval_s=2.0)
-    write_result(tmp_path / "a.xml", of_masklets(clip, [masklet(1, *[BLOCK] * 4)]))
+    write_result(tmp_path / "a.xml", of_masklets(clip, [masklet(1, *[BLOCK] * 4, score=np.nan)]))
     root = etree.parse(tmp_path / "a.xml").getroot()
     assert root.tag == "TrackMate"
     assert tuple(map(int, root.get("version").split("."))) >= (2, 1, 0)
@@ -125,6 +125,8 @@ def test_what_trackmate_does_not_open_a_file_without_is_there(tmp_path: Path) ->
         assert root.find(f"Settings/{place}") is not None
     for place in ("SpotAnalyzers", "EdgeAnalyzers", "TrackAnalyzers"):
         assert root.find(f"Settings/AnalyzerCollection/{place}") is not None
+    least = float(root.find("Settings/InitialSpotFilter").get("value"))
+    assert all(float(spot.get("QUALITY")) > least for spot in root.iter("Spot"))
     image = dict(root.find("Settings/ImageData").attrib)
     assert image == {
         "filename": "a.tif", "folder": "/data/µ & more", "width": "6", "height": "4",

@@ -193,7 +193,8 @@ def _write_settings(xml: XMLGenerator, result: Result, scale: Scale) -> None:
         "voxeldepth": scale.plane,
         "timeinterval": scale.frame,
     }
-    every = {"feature": "QUALITY", "value": _UNKNOWN_QUALITY, "isabove": "true"}
+    # Below the least quality: some readers leave out what is not above it.
+    every = {"feature": "QUALITY", "value": _UNKNOWN_QUALITY - 1, "isabove": "true"}
     with _element(xml, "Settings"):
         _write(xml, "ImageData", image)
         _write(xml, "DetectorSettings", {"DETECTOR_NAME": "MANUAL_DETECTOR", "RADIUS": 1.0})
