@@ -130,6 +130,16 @@ def _nifti(path: Path, result: Result) -> np.ndarray:
     return volume.transpose(2, 3, 1, 0).reshape(-1, *result.size)
 
 
+def _ome_zarr(path: Path, result: Result) -> np.ndarray:
+    from ome_zarr.io import parse_url
+    from ome_zarr.reader import Label, Reader
+
+    (node,) = Reader(parse_url(str(path)))()
+    assert node.load(Label)
+    stack = np.asarray(node.data[0]).reshape(-1, result.num_z, *result.size)
+    return stack.swapaxes(0, 1).reshape(-1, *result.size)
+
+
 READ_BACK: dict[str, Callable[[Path, Result], np.ndarray]] = {
     "coco": _coco,
     "ctc": _ctc,
@@ -139,6 +149,7 @@ READ_BACK: dict[str, Callable[[Path, Result], np.ndarray]] = {
     "mots": _mots,
     "nifti": _nifti,
     "ome-tiff": _tiff,
+    "ome-zarr": _ome_zarr,
 }
 # Read back in the tests of their own: pictures, polygons, tables of objects.
 NO_MASKS = {
@@ -457,7 +468,7 @@ def test_an_object_hidden_by_another_does_no_harm(writer: ModuleType, tmp_path: 
 def test_ids_beyond_16_bits_are_held_or_refused(writer: ModuleType, tmp_path: Path) -> None:
     labels = np.array([[[0, 70_000], [65_536, 1]]], np.uint32)
     result = of_images(labels)
-    if writer.FORMAT.most_ids:
+    if 0 < writer.FORMAT.most_ids < 70_000:
         with pytest.raises(OutputError, match="there is 70000"):
             _write(writer, tmp_path, result)
         assert list(tmp_path.iterdir()) == []
