@@ -1,9 +1,10 @@
 """NIfTI label volumes, for programs of medical imaging; written plane by plane.
 
-A picture that was not made by a scanner has no patient's left or front. It is laid as programs built
-on ITK (3D Slicer, ITK-SNAP, SimpleITK, nnU-Net) lay one: columns run to the left, rows to the back,
-planes upwards. So the labels lie on the movie if that is opened there. In NIfTI's own words, where
-right, front and up are positive, the affine is diag(-x, -y, z, 1) in mm, with the code "aligned".
+A clip does not know where its pixels lie in a patient, and most were not made of one. It is laid as
+programs built on ITK (3D Slicer, ITK-SNAP, SimpleITK) lay one: columns run to the left, rows to the
+back, and planes upwards. So the labels lie on the movie if that is opened there. In NIfTI's own
+words, where right, front and up are positive, the affine is diag(-x, -y, z, 1) in mm, with the code
+"aligned".
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ FORMAT = WriteFormat(
     title="NIfTI labels",
     suffixes=(".nii.gz", ".nii"),
     keeps="pixel size, z step, frame interval, place of a crop; names, sentences, parents and "
-    "overlap rule as JSON in a header extension (comment), which few programs look at",
+    "overlap rule as JSON in a header extension (comment), which few programs look at; not how a "
+    "scanner's slices lie in the patient, which DICOM Segmentation keeps",
     read_back_by="nibabel",
     planes=True,
     parents=True,
