@@ -45,7 +45,7 @@ def endings(extensions: tuple[str, ...], is_folder: bool) -> str:
 
 def read() -> Iterator[str]:
     """The table of formats that are read."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for reader in READERS:
         about = reader.FORMAT
         rows.append((
@@ -60,7 +60,7 @@ def read() -> Iterator[str]:
 
 def write() -> Iterator[str]:
     """The table of formats that are written."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for writer in WRITERS:
         about = writer.FORMAT
         is_folder = about.is_folder or not about.suffixes

@@ -8,6 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+import zarr
+from ome_zarr.io import parse_url
+from ome_zarr.reader import Label, Reader
+from ome_zarr.writer import write_image
 from PIL import Image
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
@@ -119,6 +123,21 @@ def test_a_project_is_written_without_its_movie_unless_the_format_shows_it(
         assert width_of(sheet) > 100
     finally:
         away.rename(movie)
+
+
+def test_labels_go_into_the_store_of_an_image_where_another_program_finds_them(
+    project: Path, tmp_path: Path, expected: np.ndarray
+) -> None:
+    store = tmp_path / "movie.ome.zarr"
+    write_image(PICTURES[..., 0], zarr.open_group(store, mode="w"), axes="tyx")
+    assert main(["export", str(project), "-o", str(store / "labels" / "cells")]) == 0
+    nodes = [node for node in Reader(parse_url(str(store)))() if node.load(Label)]
+    (cells,) = [node for node in nodes if node.metadata["name"] == "cells"]
+    np.testing.assert_array_equal(np.asarray(cells.data[0]), expected)
+    # As the store of labels alone they can be exported again.
+    again = tmp_path / "again.tif"
+    assert main(["export", str(store / "labels" / "cells"), "-o", str(again)]) == 0
+    np.testing.assert_array_equal(tifffile.imread(again), expected)
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,18 @@ def test_every_format_is_offered_and_what_cannot_hold_the_masks_says_why() -> No
     assert order == sorted(order)
 
 
+def test_labels_of_an_image_in_a_store_are_offered_a_place_in_it(tmp_path: Path) -> None:
+    store = tmp_path / "movie.ome.zarr"
+    store.mkdir()
+    result = result_with()
+    inside = replace(result, clip=replace(result.clip, source=str(store)))
+    of = {offer.about.kind: offer for offer in offers_for(inside)}
+    assert of["ome-zarr"].store == store
+    assert of["ome-zarr"].words.startswith("into movie.ome.zarr")
+    assert {kind for kind, offer in of.items() if offer.store} == {"ome-zarr"}
+    assert all(offer.store is None for offer in offers_for(result))
+
+
 def test_a_name_is_suggested_that_every_system_allows() -> None:
     assert suggested("movie: C=0 / 1", ome_tiff.FORMAT, "/data") == Path(
         "/data/movie- C-0 - 1.ome.tif"

@@ -97,8 +97,8 @@ def test_every_format_saves_our_layer_under_its_own_ending(ours, tmp_path: Path,
     assert saved == {w.FORMAT.kind for w in WRITERS} - NEED_MORE
 
 
-NEED_MORE = {"dicom-seg", "ome-zarr"}
-"""What can only be written beside a source of its own kind."""
+NEED_MORE = {"dicom-seg"}
+"""What can only be written of a source of its own kind."""
 
 
 def test_an_overlay_of_our_layer_shows_its_movie(ours, tmp_path: Path) -> None:

@@ -118,13 +118,17 @@ def _overlay(path: Path) -> Output:
 
 def _kind_of_ending(path: Path) -> str:
     """The format that an ending says; empty where it says none."""
+    from napari_sa2va.writers import WRITERS
+    from napari_sa2va.writers.naming import has_ending
     from napari_sa2va.writers.write import writer_of
 
+    for writer in WRITERS:
+        if writer.FORMAT.in_place and has_ending(path, writer.FORMAT):
+            return str(writer.FORMAT.kind)
     try:
-        kind: str = writer_of(path).FORMAT.kind
+        return str(writer_of(path).FORMAT.kind)
     except RequestError:
         return ""
-    return kind
 
 
 def write_outputs(outputs: Sequence[Output], result: Result, *, overwrite: bool) -> None:

@@ -73,7 +73,7 @@ def _item(offer: Offer) -> QListWidgetItem:
     about = offer.about
     title = about.title[:1].upper() + about.title[1:]
     files = " ".join(about.suffixes) or "a folder"
-    item = QListWidgetItem(f"{title}   {files}\n{offer.refusal or about.keeps}")
+    item = QListWidgetItem(f"{title}   {files}\n{offer.words}")
     if offer.refusal:
         item.setFlags(Qt.ItemFlag.NoItemFlags)
     return item

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from qtpy.compat import isalive
 from qtpy.QtCore import QTimer, Signal
-from qtpy.QtWidgets import QDialog, QFileDialog, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QDialog, QFileDialog, QMessageBox, QVBoxLayout, QWidget
 
 from napari_sa2va.core.errors import Sa2vaError
 from napari_sa2va.gui.bench import Bench
 from napari_sa2va.gui.export_dialog import FormatDialog
-from napari_sa2va.gui.exporter import Export, Stopped, offers_for, suggested
+from napari_sa2va.gui.exporter import Export, Offer, Stopped, offers_for, plain_name, suggested
 from napari_sa2va.gui.keeper import require_layer
 from napari_sa2va.gui.labels_result import result_of_workspace
 from napari_sa2va.gui.request import Failed
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from napari_sa2va.writers.write import Written
 
 _LOOK_MS = 100
+_TITLE = "Export masks"
 
 
 class ExportPanel(QWidget):
@@ -75,20 +76,34 @@ class ExportPanel(QWidget):
         if not accepted or offer.refusal:
             return
         self._kind = offer.about.kind
-        path = self._ask_place(offer.about)
+        path, is_told = self._place_of(offer)
         if path is not None:
-            # The dialog of files has asked whether a file may be replaced; of folders it has not.
-            is_told = not (offer.about.is_folder or offer.about.in_place)
             self.export_to(path, offer.about, overwrite=is_told)
+
+    def _place_of(self, offer: Offer) -> tuple[Path | None, bool]:
+        """Where to write, and whether what is there may be replaced."""
+        if offer.store is None:
+            # The dialog of files asks whether a file may be replaced; of folders it does not.
+            about = offer.about
+            return self._ask_place(about), not (about.is_folder or about.in_place)
+        path = offer.store / "labels" / plain_name(self._name)
+        if not path.exists():
+            return path, False
+        yes = QMessageBox.StandardButton.Yes
+        words = f"{offer.store.name} has labels {path.name!r} already. Replace them?"
+        return (path, True) if QMessageBox.question(self, _TITLE, words) == yes else (None, False)
+
+    @property
+    def _name(self) -> str:
+        workspace = self._bench.workspace
+        return "masks" if workspace is None else workspace.image_name
 
     def _ask_place(self, about: WriteFormat) -> Path | None:
         from napari.utils.history import get_save_history, update_save_history
 
-        workspace = self._bench.workspace
-        name = "masks" if workspace is None else workspace.image_name
-        start = suggested(name, about, get_save_history()[0])
+        start = suggested(self._name, about, get_save_history()[0])
         endings = f"{about.title} ({' '.join(f'*{e}' for e in about.suffixes) or '*'})"
-        chosen, _ = QFileDialog.getSaveFileName(self, "Export masks", str(start), endings)
+        chosen, _ = QFileDialog.getSaveFileName(self, _TITLE, str(start), endings)
         if not chosen:
             return None
         update_save_history(chosen)

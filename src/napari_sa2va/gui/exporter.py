@@ -26,18 +26,36 @@ class Offer:
     about : WriteFormat
     refusal : str
         Why it cannot be chosen for these masks on this machine; empty if it can.
+    store : Path or None
+        The image's own store, into which this format is written; None where a place is asked for.
     """
 
     about: WriteFormat
     refusal: str = ""
+    store: Path | None = None
+
+    @property
+    def words(self) -> str:
+        """What it keeps, where it goes, or why it cannot be chosen."""
+        if self.refusal or self.store is None:
+            return self.refusal or self.about.keeps
+        return f"into {self.store.name}, beside its image; {self.about.keeps}"
 
 
 def offers_for(result: Result) -> list[Offer]:
-    """All formats, those that hold every frame of these masks first."""
+    """All formats, those that can hold these masks first."""
     from napari_sa2va.writers import WRITERS
 
-    offers = [Offer(w.FORMAT, _refusal(w.FORMAT, result)) for w in WRITERS]
+    source = None if result.clip.source is None else Path(result.clip.source)
+    offers = [
+        Offer(w.FORMAT, _refusal(w.FORMAT, result), _store(w.FORMAT, source)) for w in WRITERS
+    ]
     return sorted(offers, key=lambda offer: bool(offer.refusal))
+
+
+def _store(about: WriteFormat, source: Path | None) -> Path | None:
+    is_one = about.in_place and source is not None and source.name.endswith(about.suffixes)
+    return source if is_one and source is not None and source.is_dir() else None
 
 
 def _refusal(about: WriteFormat, result: Result) -> str:
@@ -53,10 +71,15 @@ def _refusal(about: WriteFormat, result: Result) -> str:
 
 
 def suggested(image_name: str, about: WriteFormat, folder: str | Path) -> Path:
-    """A path to begin with: the image's name, with what systems do not allow taken out."""
-    plain = "".join(c if c.isalnum() or c in "-_ " else "-" for c in image_name).strip()
+    """A path to begin with: the image's name with the ending of the format."""
     ending = about.suffixes[0] if about.suffixes else f"-{about.kind}"
-    return Path(folder) / f"{plain or 'masks'}{ending}"
+    return Path(folder) / f"{plain_name(image_name)}{ending}"
+
+
+def plain_name(name: str) -> str:
+    """A name with what some systems do not allow in files taken out."""
+    plain = "".join(c if c.isalnum() or c in "-_ " else "-" for c in name).strip()
+    return plain or "masks"
 
 
 @dataclass(frozen=True)

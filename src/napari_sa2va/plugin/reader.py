@@ -71,6 +71,7 @@ def read_layers(path: Paths) -> list[LayerData]:
     from napari_sa2va.readers.open import read_recording
 
     first, *more = [path] if isinstance(path, str) else list(path)
+    recordings: dict[int | str | None, Recording]
     try:
         recordings = {None: read_recording(first)}
     except SeriesError as error:
