@@ -80,6 +80,14 @@ def test_an_object_of_one_pixel_survives_reduction(clip: Clip) -> None:
     assert tuple(picture[25, 25]) == color_of(1)
 
 
+def test_an_object_far_smaller_than_a_pixel_of_the_picture_is_one_dot_of_it() -> None:
+    """At 1 : 50 its share of a pixel is less than half of 1 / 255."""
+    before = 1510 + 2960 * 3000  # px in the columns on its left, and above it
+    code: rle.Rle = {"size": [3000, 3000], "counts": np.array([before, 1, 3000**2 - before - 1])}
+    picture = paint(np.zeros((3000, 3000, 3), np.uint8), {1: code}, (60, 60))
+    assert np.argwhere(picture.any(axis=-1)).tolist() == [[30, 59]]
+
+
 def test_the_mask_at_the_edge_of_the_picture_has_no_contour_there() -> None:
     code = rle.encode(np.ones(SIZE, bool))
     for size in (SIZE, (240, 330)):

@@ -27,8 +27,8 @@ FORMAT = WriteFormat(
     kind="coco",
     title="COCO JSON with run-length codes",
     suffixes=(".json",),
-    keeps="masks with overlaps, scores, names, sentences as categories, parents, pixel size, "
-    "frame interval",
+    keeps="masks with overlaps, scores, object ids (of tracks), names, sentences as categories, "
+    "parents, pixel size, frame interval, place of a crop",
     read_back_by="pycocotools",
     overlaps=True,
     parents=True,

@@ -26,8 +26,8 @@ FORMAT = WriteFormat(
     title="GEFF (graph of tracks, Zarr)",
     suffixes=(".geff",),
     keeps="the centre, area or volume, score, id and name of every object at every time, links over "
-    "gaps and from parents to children, lineages, sentences, pixel size, z step, frame interval; "
-    "no masks",
+    "gaps and from parents to children, lineages, sentences, pixel size, z step, frame interval, "
+    "place of a crop; no masks",
     read_back_by="geff's reader and validators",
     overlaps=True,
     planes=True,

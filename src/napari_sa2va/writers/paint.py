@@ -99,7 +99,9 @@ def _scaled(
     )
     resized = share > 127
     if not resized.any():  # an object smaller than a pixel here must not vanish
-        resized = share == share.max()
+        resized = (share == share.max()) & (share > 0)
+        middle_y, middle_x = (box_px[0] + box_px[2]) / 2, (box_px[1] + box_px[3]) / 2
+        resized[int(middle_y / per_px_y) - top, int(middle_x / per_px_x) - left] = True
     return place, resized
 
 
