@@ -253,6 +253,9 @@ def keep_apart(output: Path, source: Path) -> None:
 
 def _stem_of_input(path: Path | str) -> str:
     """The name of an input without its ending, taking .ome.tif as one."""
+    from napari_sa2va.readers.person import person_at
+
     name = Path(str(path).rstrip("/").rpartition("/")[2]) if isinstance(path, str) else path
-    stem = name.stem
+    # A name of a patient in a path must not come back as the name of a new file.
+    stem = person_at(path).redact(name.stem)
     return stem.removesuffix(".ome") or "clip"

@@ -74,7 +74,7 @@ class Clip:
         Names of what the file says of a person and what is not told here.
     private : Private
         What it says, in memory only. Its words are not in `name` and `notes`, but may be in
-        `source`: whoever writes something about a clip takes it from `describe`.
+        `source`: what is written has `told_source` instead.
     """
 
     frames: da.Array
@@ -114,6 +114,11 @@ class Clip:
             table_of(tint)
         limits = self.limits or ((0.0, 255.0) if self.frames.dtype == np.uint8 else (0.0, 1.0))
         object.__setattr__(self, "limits", check_limits(limits, self.num_channels))
+
+    @property
+    def told_source(self) -> str | None:
+        """The source as it may be written: without words about a person."""
+        return self.source and self.private.redact(self.source)
 
     @property
     def num_frames(self) -> int:
@@ -240,11 +245,10 @@ class Clip:
             Whether to tell what the file says of a person, and the path if that is in it. Else
             "left_out" names what is not told.
         """
-        private = NOBODY if patient_data else self.private
         told = {"patient": dict(self.private.values)} if patient_data else {}
         return {
             "name": self.name,
-            "source": self.source and private.redact(self.source),
+            "source": self.source if patient_data else self.told_source,
             "num_frames": self.num_frames,
             "height": self.height,
             "width": self.width,
@@ -260,7 +264,7 @@ class Clip:
             "z_step_um": self.z_step_um,
             "frame_interval_s": self.frame_interval_s,
             "variable_rate": self.variable_rate,
-            "opened_with": private.redact_all(self.opened_with),
+            "opened_with": (NOBODY if patient_data else self.private).redact_all(self.opened_with),
             "left_out": [] if patient_data else list(self.left_out),
             **told,
         }

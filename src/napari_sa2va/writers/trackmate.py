@@ -27,7 +27,8 @@ FORMAT = WriteFormat(
     title="TrackMate XML",
     suffixes=(".xml",),
     keeps="outlines (of volumes only the centre and the radius), scores as quality, ids, names, "
-    "links over gaps and from parents to children, pixel size, z step, frame interval",
+    "links over gaps and from parents to children, pixel size, z step, frame interval, place of a "
+    "crop",
     read_back_by="geff's importer of TrackMate files",
     overlaps=True,
     planes=True,
@@ -179,7 +180,7 @@ def _write_tracks(
 def _write_settings(xml: XMLGenerator, result: Result, scale: Scale) -> None:
     """The image, and what TrackMate does not open a file without."""
     clip = result.clip
-    source = PurePath(clip.source or clip.name)
+    source = PurePath(clip.told_source or clip.name)
     image = {
         "filename": source.name,
         "folder": str(source.parent) if source.is_absolute() else "",
