@@ -103,9 +103,11 @@ def test_files_have_the_numbers_of_the_source_where_it_has_one_per_frame(
 
 
 def test_frames_of_a_source_play_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    source = tmp_path / "JPEGImages"
+    source.mkdir()
     for name in ("9", "10", "11"):
-        (tmp_path / f"{name}.jpg").touch()
-    write_result(tmp_path / "out", of_images(LABELS, source=str(tmp_path)), "davis")
+        (source / f"{name}.jpg").touch()
+    write_result(tmp_path / "out", of_images(LABELS, source=str(source)), "davis")
     np.testing.assert_array_equal(np.array(Image.open(tmp_path / "out" / "9.png")), LABELS[0])
 
 
