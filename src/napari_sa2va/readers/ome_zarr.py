@@ -197,8 +197,9 @@ def _bare(tree: ZarrTree, path: str, name: str) -> Recording:
 
 def _bare_axes(array: zarr.Array) -> str:
     """Letters of dimension names (zarr 3, or xarray's), a guess, or Q for what must be named."""
-    names = getattr(array.metadata, "dimension_names", None)
-    names = names or array.attrs.get("_ARRAY_DIMENSIONS") or ()
+    named = getattr(array.metadata, "dimension_names", None)
+    named = named or array.attrs.get("_ARRAY_DIMENSIONS")
+    names = named if isinstance(named, list | tuple) else ()
     found = letters([str(name) for name in names])
     if (
         len(found) == array.ndim == len(set(found))

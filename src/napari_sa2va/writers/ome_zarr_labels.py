@@ -1,0 +1,223 @@
+"""Labels as OME-Zarr: inside the store of the image they are of, or as a store of their own.
+
+Inside an image they are in its labels group, on its full canvas, so that viewers lay them on it. There
+nothing is renamed. The arrays are written first, under names that nobody knows yet; then one file, the
+metadata of the label image, is replaced; then the list of labels. So whenever the process ends, there is
+the old label image or the new one, and the image itself is never touched. Only where a group above
+keeps copies of all metadata (zarr's consolidated metadata) are these brought up to date, at last.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from napari_sa2va.core.errors import ClipError, OutputError
+from napari_sa2va.core.folder_swap import replacing_folder
+from napari_sa2va.core.ngff import multiscale_of
+from napari_sa2va.core.ngff_layout import chosen, layout_of
+from napari_sa2va.core.zarr_tree import METADATA, ZarrPlace, ZarrTree, ngff
+from napari_sa2va.writers.format import WriteFormat
+from napari_sa2va.writers.ome_zarr_documents import (
+    attributes_of,
+    clear_left,
+    is_group,
+    label_attributes,
+    ngff_attributes,
+    set_attributes,
+    tell_consolidated,
+)
+from napari_sa2va.writers.ome_zarr_levels import write_levels
+from napari_sa2va.writers.ome_zarr_plan import LabelPlan, checked, plan_alone, plan_inside
+
+if TYPE_CHECKING:
+    from napari_sa2va.writers.result import Result
+
+FORMAT = WriteFormat(
+    kind="ome-zarr",
+    title="OME-Zarr labels",
+    suffixes=(".ome.zarr", ".zarr"),
+    keeps="names, sentences, colours, parents, overlap rule; axes, sizes, levels and place in the image",
+    read_back_by="ome-zarr-py, ome-zarr-models",
+    most_ids=2**32 - 1,
+    planes=True,
+    parents=True,
+    place=True,
+    is_folder=True,
+    files=r"zarr\.json|\d+/.*",
+    in_place=True,
+)
+DEFAULT_NAME = "napari-sa2va"
+# A level that this writer made, or left half-made.
+_LEVEL = re.compile(r"\d+(-[0-9a-f]{6})?")
+
+
+def write(path: Path, result: Result, *, overwrite: bool = False) -> None:
+    """Write labels into an image, or to a store of their own.
+
+    Parameters
+    ----------
+    path : Path
+        An OME-Zarr image (usually the source of the clip): labels are written into it under the name
+        "napari-sa2va", or that of a path such as "image.ome.zarr/labels/cells". Any other path is that
+        of a store of its own, whose root is the label image.
+    result : Result
+    overwrite : bool
+        Whether a label image of this name, or a store in this place, may be replaced.
+
+    Raises
+    ------
+    OutputError
+        If that is not allowed, the masks do not fit on the image, or something cannot be written.
+    """
+    try:
+        inside = _image_and_name(path)
+        if inside is None:
+            _write_alone(path, result, overwrite)
+        else:
+            _write_inside(*inside, result, overwrite)
+    except ClipError as error:
+        raise checked(error) from error
+    except OSError as error:
+        raise OutputError(
+            f"{path} could not be written ({error.strerror or error}); what was there before is as it "
+            "was.",
+            "Is the disk full? May you write there?",
+        ) from error
+
+
+def _image_and_name(path: Path) -> tuple[Path, str] | None:
+    """The store of an image and the name of the labels in it; None for a store of its own."""
+    if path.is_file():
+        raise OutputError(
+            f"{path} is a file, and OME-Zarr labels are a folder.",
+            "To a zipped store nothing can be added; name another path.",
+        )
+    image = path.parent.parent
+    if path.parent.name == "labels" and _is_store(image):
+        if not path.name or path.name.startswith((".", "__")):
+            raise OutputError(f"{path.name!r} is no name for labels.", "Begin it with a letter.")
+        return image, path.name
+    if not _is_store(path):
+        return None
+    with ZarrTree(ZarrPlace(str(path), "folder")) as tree:
+        return None if "image-label" in tree.attributes() else (path, DEFAULT_NAME)
+
+
+def _is_store(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in METADATA)
+
+
+def _write_alone(path: Path, result: Result, overwrite: bool) -> None:
+    if path.is_dir() and any(path.iterdir()) and not overwrite:
+        raise OutputError(
+            f"The folder {path} is there already.",
+            "Choose another name, or allow it to be overwritten (--overwrite).",
+        )
+    if not path.parent.is_dir():
+        raise OutputError(
+            f"{path} cannot be written: there is no folder {path.parent}.",
+            "Make it, or choose another.",
+        )
+    plan = plan_alone(result)
+    paths = tuple(str(level) for level in range(len(plan.shapes)))
+    own = re.compile(FORMAT.files)
+    with replacing_folder(path, lambda _, name: bool(own.fullmatch(name))) as folder:
+        write_levels(folder, paths, plan, result)
+        name = path.name.removesuffix(".zarr").removesuffix(".ome")
+        set_attributes(folder, plan.zarr_format, label_attributes(name, paths, plan, result))
+
+
+def _write_inside(store: Path, name: str, result: Result, overwrite: bool) -> None:
+    clip = result.clip
+    is_source = clip.source is not None and Path(clip.source).resolve() == store.resolve()
+    with ZarrTree(ZarrPlace(str(store), "folder")) as tree:
+        layout = layout_of(tree)
+        if layout.what == "array":
+            raise OutputError(
+                f"{store} has no NGFF metadata, and so no place for labels.",
+                "Write the labels to a store of their own.",
+            )
+        image = chosen(tree, layout, clip.opened_with.get("series") if is_source else None)
+        plan = plan_inside(tree, image, result)
+    labels = store / tree.path(image) / "labels"
+    _add(store, labels, name, plan, result, overwrite)
+
+
+def _add(
+    store: Path, labels: Path, name: str, plan: LabelPlan, result: Result, overwrite: bool
+) -> None:
+    """Write a label image into a labels group, or replace the one of this name."""
+    listed = _listed(labels, plan)
+    folder = labels / name
+    old = _levels_of(folder, plan.zarr_format)
+    if old is not None and not overwrite:
+        raise OutputError(
+            f"The labels {name!r} of {labels.parent} are there already.",
+            f"Name others, such as {labels / 'cells'}, or allow them to be overwritten (--overwrite).",
+        )
+    made_folders = [f for f in (labels, folder) if not f.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for cleared in (labels, folder):
+        clear_left(cleared)
+    _clear_levels(folder, keep=old or ())
+    paths = _free_names(folder, len(plan.shapes))
+    try:
+        write_levels(folder, paths, plan, result)
+        set_attributes(folder, plan.zarr_format, label_attributes(name, paths, plan, result))
+    except BaseException:
+        _clear_levels(folder, keep=old or ())
+        for made in reversed(made_folders):
+            with suppress(OSError):  # somebody else has put something there
+                made.rmdir()
+        raise
+    if name not in listed or not is_group(labels, plan.zarr_format):
+        attributes = attributes_of(labels, plan.zarr_format)
+        content = dict(ngff(attributes)) | {"labels": list(dict.fromkeys([*listed, name]))}
+        content.pop("version", None)
+        set_attributes(
+            labels, plan.zarr_format, attributes | ngff_attributes(content, plan.version)
+        )
+    tell_consolidated(store, folder, paths, plan.zarr_format)
+    for path in set(old or ()) - set(paths):
+        shutil.rmtree(folder / path, ignore_errors=True)
+
+
+def _listed(labels: Path, plan: LabelPlan) -> list[str]:
+    """Names in the list of a labels group, which need not be there yet."""
+    names = ngff(attributes_of(labels, plan.zarr_format)).get("labels", [])
+    if not isinstance(names, list):
+        raise OutputError(
+            f'The list "labels" of {labels} is {names!r:.60}.', "Repair the store first."
+        )
+    return names
+
+
+def _levels_of(folder: Path, zarr_format: int) -> tuple[str, ...] | None:
+    """Paths of the arrays of a label image; None if there is none."""
+    if not is_group(folder, zarr_format):
+        return None
+    attributes = ngff(attributes_of(folder, zarr_format))
+    if "multiscales" not in attributes:
+        return ()
+    # Only what lies directly in this folder will ever be deleted.
+    return tuple(p for p in multiscale_of(attributes).paths if re.fullmatch(r"\w[\w.-]*", p))
+
+
+def _clear_levels(folder: Path, keep: tuple[str, ...]) -> None:
+    """Delete arrays that no metadata name: a process ended, or failed, while it wrote them."""
+    for path in folder.iterdir():
+        if path.is_dir() and path.name not in keep and _LEVEL.fullmatch(path.name):
+            shutil.rmtree(path)
+
+
+def _free_names(folder: Path, count: int) -> tuple[str, ...]:
+    names = tuple(str(level) for level in range(count))
+    if not any((folder / name).exists() for name in names):
+        return names
+    mark = uuid4().hex[:6]
+    return tuple(f"{name}-{mark}" for name in names)
