@@ -252,3 +252,32 @@ def test_very_deep_xml_is_refused_or_read(tmp_path: Path) -> None:
     deep = ome().replace("<TiffData/>", "<a>" * 50_000 + "</a>" * 50_000)
     path = with_text(tmp_path / "a.ome.tif", deep)
     small_or_refused(path)
+
+
+@pytest.mark.parametrize(
+    ("compression", "marker", "at"), [("jpeg", b"\xff\xc0", 5), ("jpeg2000", b"\xff\x51", 6)]
+)
+def test_a_strip_that_unpacks_to_gigabytes_is_not_unpacked(
+    compression: str, marker: bytes, at: int, tmp_path: Path
+) -> None:
+    """The page has 64 x 64 px; what is packed in it says that it has 65,535 x 65,535 px."""
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.zeros((64, 64), np.uint8), compression=compression, metadata=None)
+    data = bytearray(path.read_bytes())
+    start = data.index(marker) + at
+    packed = (
+        struct.pack(">HH", 65535, 65535)
+        if compression == "jpeg"
+        else struct.pack(">II", 65535, 65535)
+    )
+    data[start : start + len(packed)] = packed
+    path.write_bytes(bytes(data))
+    refused(path, "65535 x 65535 px are packed")
+
+
+def test_positions_that_a_header_makes_up_are_not_listed(tmp_path: Path) -> None:
+    text = '{"shape": [1000000000, 4, 4], "axes": "RYX", "truncated": true}'
+    tifffile.imwrite(
+        tmp_path / "a.tif", np.zeros((4, 4), np.uint8), description=text, metadata=None
+    )
+    refused(tmp_path / "a.tif", "promises 1000000000 positions")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -24,6 +23,7 @@ from napari_sa2va.readers.tiff_ome import (
     images_of,
     whole_document,
 )
+from napari_sa2va.readers.tiff_planes import RAISED_BY_TIFFFILE
 from napari_sa2va.readers.tiff_stack import no_frame_yet, recording_of, truncated
 
 if TYPE_CHECKING:
@@ -39,11 +39,6 @@ FORMAT = ReadFormat(
     tested_with="files by tifffile (OME, ImageJ, BigTIFF), bioio-ome-tiff and ome-types; "
     "LSM, STK and Micro-Manager made by hand",
 )
-# tifffile checks little of a damaged file before it computes with it.
-_RAISED_BY_TIFFFILE = (
-    ValueError, LookupError, TypeError, OSError, struct.error, MemoryError, RuntimeError,
-    ArithmeticError, AttributeError, AssertionError,
-)  # fmt: skip
 _NOT_DESCRIBED = (
     "The file is still being written: its pages are read in their order, because what they are may "
     "be written later."
@@ -114,7 +109,7 @@ def _read(path: Path, wanted: int | str | None, *, growing: bool) -> Recording:
                 raise ClipError(f"{path} is no OME-XML.", "Is the file complete?")
             return _of_set(path, path, images_of(path, root), wanted, growing)
         return _of_file(path, wanted, growing)
-    except _RAISED_BY_TIFFFILE as error:
+    except RAISED_BY_TIFFFILE as error:
         raise ClipError(
             f"{path} cannot be read as TIFF ({error or type(error).__name__}).",
             "Is the file complete, and really a TIFF file?",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass, field
 from itertools import product
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 _PLACES = "RPMJK"
 # tifffile compares every page with every other one where a file has several kinds.
 _MOST_MIXED = 10_000
+_MOST_PLACES = 20_000
 # Kinds of series that tifffile finds by what the pages look like, and not by what a program said.
 BY_LOOKS = ("generic", "uniform", "")
 
@@ -56,7 +58,7 @@ def choose_image(path: Path, tif: TiffFile, wanted: int | str | None) -> TiffIma
             f"{path} has {len(tif.pages)} pages of several kinds.",
             "Save those that belong together to a file of their own.",
         )
-    images = [image for series in tif.series for image in _at_places(series)]
+    images = [image for series in tif.series for image in _at_places(path, series)]
     choices = [(i, image.words) for i, image in enumerate(images)]
     if wanted is not None:
         names = [image.series.name for image in images]
@@ -82,13 +84,18 @@ def _has_program(tif: TiffFile) -> bool:
     return any(getattr(tif, f"is_{name}") for name in names)
 
 
-def _at_places(series: TiffPageSeries) -> list[TiffImage]:
+def _at_places(path: Path, series: TiffPageSeries) -> list[TiffImage]:
     sizes = dict(zip(series.axes.upper(), (int(n) for n in series.shape), strict=True))
     places = [axis for axis in sizes if axis in _PLACES]
     said = ", ".join(f"{a}={n}" for a, n in sizes.items() if a not in places)
     name = series.name or "pages"
     if not places or len(places) == len(sizes):
         return [TiffImage(series, words=f"{name}: {said}")]
+    if math.prod(sizes[axis] for axis in places) > _MOST_PLACES:
+        raise ClipError(
+            f"{path} promises {' x '.join(str(sizes[axis]) for axis in places)} positions.",
+            "Its header is damaged: copy the file again.",
+        )
     return [
         TiffImage(
             series,

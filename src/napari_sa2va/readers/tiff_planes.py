@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import struct
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_sa2va.core.errors import ClipError
+from napari_sa2va.readers.dicom_codestream import size_of
 from napari_sa2va.readers.tiff_colour import PixelMeaning, pixel_meaning
 
 if TYPE_CHECKING:
@@ -16,6 +18,17 @@ if TYPE_CHECKING:
 if TYPE_CHECKING:
     from tifffile import TiffFile, TiffFrame, TiffPage
 
+# tifffile checks little of a damaged file before it computes with it, and imagecodecs raises
+# RuntimeError.
+RAISED_BY_TIFFFILE = (
+    ValueError, LookupError, TypeError, OSError, struct.error, MemoryError, RuntimeError,
+    ArithmeticError, AttributeError, AssertionError,
+)  # fmt: skip
+# JPEG and JPEG 2000 say of themselves how large they are, whatever their page says.
+_CODESTREAMS = (6, 7, 33003, 33004, 33005, 34712)
+_HEAD_BYTES = 2**16
+_MOST_TIMES_LARGER = 4
+_SMALL = 2**22
 _DAMAGED = "The file is damaged there."
 
 
@@ -107,7 +120,7 @@ class PagePlanes:
 
     def read(self, index: int) -> np.ndarray:
         """Read and decompress plane `index`; opens and closes the file."""
-        from tifffile import TiffFile, TiffFileError
+        from tifffile import TiffFile
 
         number, place, sample = (int(n) for n in self.places[index])
         file = self.files[number]
@@ -117,15 +130,31 @@ class PagePlanes:
                 meaning = self.meaning
                 if meaning.palette is not None:  # each page may have its own
                     meaning = pixel_meaning(page.aspage())
+                _check_codestreams(tif, page)
                 pixels = page.asarray(maxworkers=1)  # dask has workers of its own
-        # RuntimeError is what imagecodecs raises on damaged data.
-        except (TiffFileError, ValueError, LookupError, TypeError, RuntimeError) as error:
+            if self.sample_axis is not None:
+                pixels = np.take(pixels, sample, axis=self.sample_axis)
+            return meaning.apply(pixels)
+        except FileNotFoundError:
+            raise
+        except RAISED_BY_TIFFFILE as error:
             raise ClipError(
-                f"{file}: page {index} cannot be decoded ({error}).", _DAMAGED
+                f"{file}: page {index} cannot be decoded ({error or type(error).__name__}).",
+                _DAMAGED,
             ) from error
-        if self.sample_axis is not None:
-            pixels = np.take(pixels, sample, axis=self.sample_axis)
-        return meaning.apply(pixels)
+
+
+def _check_codestreams(tif: TiffFile, page: TiffPage | TiffFrame) -> None:
+    """Refuse a compressed strip or tile that unpacks to far more than the page has room for."""
+    whole = page.aspage()
+    if whole.compression not in _CODESTREAMS:
+        return
+    most = _MOST_TIMES_LARGER * math.prod(whole.chunks[:2])
+    for start, count in zip(page.dataoffsets, page.databytecounts, strict=False):
+        tif.filehandle.seek(start)
+        found = size_of(tif.filehandle.read(min(count, _HEAD_BYTES)))
+        if found is not None and math.prod(found) > max(most, _SMALL):
+            raise ValueError(f"at byte {start}, {found[0]} x {found[1]} px are packed")
 
 
 def _page_at(tif: TiffFile, place: int, index: int) -> TiffPage | TiffFrame:
