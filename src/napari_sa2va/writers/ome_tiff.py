@@ -32,9 +32,9 @@ NAMESPACE = "napari-sa2va"
 id, where there are any), and /result (`overlap`: which object keeps a pixel, "last" or "first" by id;
 `box`: y0 x0 y1 x1 of a cropped clip in its source, ends not included)."""
 
-# Where offsets of 32 bits end, less some room for the tags. How much compression saves is not known
-# before, and not every program reads BigTIFF.
-_MOST_BYTES = 2**32 - 2**25
+# Where offsets of 32 bits end, less some room, and room for the tags of a frame. How much compression
+# saves is not known before, and not every program reads BigTIFF.
+_MOST_BYTES, _TAGS_BYTES = 2**32 - 2**25, 1024
 
 
 def write(path: Path, result: Result) -> None:
@@ -48,7 +48,8 @@ def write(path: Path, result: Result) -> None:
     axes = "TZ" if result.num_planes > 1 else clip.time_axis or "T"
     lead = (result.num_times, result.num_z) if len(axes) == 2 else (result.num_frames,)
     shape = (*lead, clip.height, clip.width)
-    large = result.num_frames * clip.height * clip.width * dtype.itemsize > _MOST_BYTES
+    frame_bytes = clip.height * clip.width * dtype.itemsize + _TAGS_BYTES
+    large = result.num_frames * frame_bytes > _MOST_BYTES
     with TiffWriter(path, ome=True, bigtiff=large) as tif:
         tif.write(
             (result.labels(f) for f in result.in_time()),
