@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
 
 from napari_sa2va._tests.movies import cut
 from napari_sa2va.core.errors import AxesError, ClipError, SeriesError
@@ -326,3 +329,49 @@ def test_a_file_that_is_no_tiff_inside_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.tif").write_text("no picture" * 50)
     with pytest.raises(ClipError, match="cannot be read as TIFF"):
         open_clip(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize(
+    "compression", [None, "tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg"]
+)
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_what_pillow_writes_is_read(compression: str | None, mode: str, tmp_path: Path) -> None:
+    shape = (5, 12, 16) if mode == "L" else (5, 12, 16, 3)
+    movie = RNG.integers(0, 255, shape).astype(np.uint8)
+    first, *others = (Image.fromarray(frame) for frame in movie)
+    first.save(tmp_path / "a.tif", save_all=True, append_images=others, compression=compression)
+    recording = read_recording(tmp_path / "a.tif")
+    assert recording.axes == ("TYX" if mode == "L" else "TYXS")
+    with Image.open(tmp_path / "a.tif") as image:
+        for t in range(5):
+            image.seek(t)
+            # Two decoders of JPEG may round apart.
+            difference = recording.data[t].compute().astype(int) - np.asarray(image)
+            assert np.abs(difference).max() <= (2 if compression == "jpeg" else 0)
+
+
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_any_stack_that_says_its_axes_is_what_tifffile_reads(
+    data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    lead = "".join(data.draw(st.permutations("TZC")))[: data.draw(st.integers(0, 3))]
+    shape = tuple(data.draw(st.integers(1, 3)) for _ in lead)
+    shape += data.draw(st.tuples(st.integers(1, 9), st.integers(1, 9)))
+    dtype = data.draw(st.sampled_from(["uint8", "int16", "uint16", "float32"]))
+    how = data.draw(
+        st.fixed_dictionaries(
+            {"ome": st.booleans(), "bigtiff": st.booleans(), "byteorder": st.sampled_from("<>"),
+             "compression": st.sampled_from([None, "zlib", "lzw"])}
+        )
+    )  # fmt: skip
+    array = np.arange(np.prod(shape)).reshape(shape).astype(dtype)
+    path = tmp_path_factory.mktemp("any") / "a.tif"
+    tifffile.imwrite(path, array, photometric="minisblack", metadata={"axes": lead + "YX"}, **how)
+    recording = read_recording(path)
+    kept = [a for a, n in zip(lead, shape[:-2], strict=True) if n > 1 or not how["ome"]]
+    assert sorted(recording.axes) == sorted([*kept, *"YX"])
+    expected = tifffile.imread(path)
+    np.testing.assert_array_equal(np.squeeze(recording.data.compute()), np.squeeze(expected))
+    with tifffile.TiffFile(path) as tif:
+        assert recording.axes == tif.series[0].axes

@@ -230,3 +230,29 @@ def test_a_description_that_does_not_fit_the_pages_is_told(tmp_path: Path) -> No
     recording = read_recording(tmp_path / "a.ome.tif")
     np.testing.assert_array_equal(recording.data.compute(), MOVIE[0])
     assert "does not fit the pages" in recording.notes[0]
+
+
+def test_a_set_whose_files_are_links_to_other_folders_is_found_by_their_names(
+    tmp_path: Path,
+) -> None:
+    """As git-annex and DataLad keep large files."""
+    write_set(tmp_path, companion=False)
+    folder = tmp_path / "linked"
+    folder.mkdir()
+    for i, name in enumerate(FILES):
+        store = tmp_path / f"store{i}"
+        store.mkdir()
+        (tmp_path / name).rename(store / "content.tif")
+        (folder / name).symlink_to(store / "content.tif")
+    recording = read_recording(folder / "run_t1.ome.tif")
+    np.testing.assert_array_equal(recording.data.compute(), MOVIE)
+
+
+def test_a_colour_picture_is_one_channel_whose_name_is_of_no_sample(tmp_path: Path) -> None:
+    movie = RNG.integers(0, 255, (3, 12, 16, 3)).astype(np.uint8)
+    about = {"axes": "TYXS", "Channel": {"Name": "Brightfield"}}
+    tifffile.imwrite(tmp_path / "a.ome.tif", movie, metadata=about, photometric="rgb")
+    recording = read_recording(tmp_path / "a.ome.tif")
+    assert recording.axes == "TYXS"
+    assert recording.channel_names == ()
+    np.testing.assert_array_equal(recording.data.compute(), movie)

@@ -31,12 +31,12 @@ if TYPE_CHECKING:
 
 EXTENSIONS = (".tif", ".tiff", ".btf", ".tf8", ".tf2", ".lsm", ".stk", COMPANION)
 FORMAT = ReadFormat(
-    title="TIFF, OME-TIFF, ImageJ, LSM",
+    title="TIFF, OME-TIFF, ImageJ, LSM, STK, Micro-Manager",
     extensions=EXTENSIONS,
     axes="TZCYXS",
     facts="pixel size, z step, frame interval, channel names and colours, display range, pyramid",
     lazy="one plane",
-    tested_with="files by tifffile (OME, ImageJ, BigTIFF), bioio-ome-tiff and ome-types; "
+    tested_with="files by tifffile (OME, ImageJ, BigTIFF), Pillow, bioio-ome-tiff, ome-types; "
     "LSM, STK and Micro-Manager made by hand",
 )
 _NOT_DESCRIBED = (
@@ -128,14 +128,16 @@ def _check(path: Path, growing: bool) -> Chain:
 
 @contextmanager
 def _opened(path: Path, chain: Chain, **how: Any) -> Iterator[TiffFile]:
+    """Opened as a file and not by its name, of which tifffile would follow links to other folders."""
     from tifffile import TiffFile
 
-    if chain.missing_at is None:
-        with TiffFile(path, **how) as tif:
-            yield tif
-    else:
-        with WithoutTail(path, chain) as file, TiffFile(file, **how) as tif:
-            yield tif
+    path = path.absolute()
+    whole = chain.missing_at is None
+    with (
+        path.open("rb") if whole else WithoutTail(path, chain) as file,
+        TiffFile(file, **how) as tif,
+    ):
+        yield tif
 
 
 def _of_file(path: Path, wanted: int | str | None, growing: bool) -> Recording:
@@ -195,5 +197,7 @@ def _of_set(
             )
         notes = () if series.kind == "ome" else (_OTHER_PAGES,)
         recording = recording_of(path, tif, TiffImage(series), growing=growing)
-    facts = ome_xml.facts(image.pixels, recording.size("C"))
+    # The samples of a colour picture are one channel of OME.
+    num_channels = 0 if "S" in recording.axes else recording.size("C")
+    facts = ome_xml.facts(image.pixels, num_channels)
     return replace(recording, notes=notes + recording.notes, **facts)
