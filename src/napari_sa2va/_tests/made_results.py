@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import dask.array as da
 import numpy as np
+import pytest
+import tifffile
 
 from napari_sa2va.core import rle
 from napari_sa2va.core.clip import Clip
 from napari_sa2va.core.masklet import Masklet
+from napari_sa2va.readers.open import open_clip
 from napari_sa2va.writers.result import Result, Shown, Subject, of_labels
 
 
@@ -65,3 +70,17 @@ def masklet(
 def seventy_thousand() -> np.ndarray:
     """Label images, int32 (1, 250, 280), in which every pixel is an object of its own."""
     return np.arange(1, 70_001, dtype=np.int32).reshape(1, 250, 280)
+
+
+CELLS = Path(os.environ.get("NAPARI_SA2VA_SHARED", "")) / "data" / "t98g"
+real_cells = pytest.mark.skipif(
+    not CELLS.is_dir(), reason="NAPARI_SA2VA_SHARED names no folder with data/t98g"
+)
+
+
+def glioblastoma() -> tuple[np.ndarray, Result]:
+    """Label images of 36 tracked cells of 16 frames, and the result of them with their movie."""
+    labels = tifffile.imread(CELLS / "t98g_ids.tif")
+    clip = open_clip(CELLS / "t98g_phase.tif", axes="TYX")
+    names = {i: f"cell {i}" for i in np.unique(labels).tolist() if i}
+    return labels, of_labels(clip, labels.__getitem__, names=names)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,6 +15,8 @@ from pycocotools import mask as coco
 
 from napari_sa2va.core import rle
 from napari_sa2va.core.rle_text import to_texts
+
+SHARED = Path(os.environ.get("NAPARI_SA2VA_SHARED", "")) / "data" / "vocalfolds" / "mask_dict.json"
 
 
 def code_of(counts: list[int], size: tuple[int, int] = (1, 1)) -> rle.Rle:
@@ -57,3 +63,16 @@ def test_counts_of_any_size_come_back(counts: list[int]) -> None:
             found.append(value + found[-2] if len(found) > 2 else value)
             value = shift = 0
     assert found == counts
+
+
+@pytest.mark.skipif(
+    not SHARED.is_file(), reason="NAPARI_SA2VA_SHARED names no folder with data/vocalfolds"
+)
+def test_published_masks_of_the_mevis_layout_are_written_as_they_are() -> None:
+    """Hand-drawn masks of a video of vocal folds: 512 x 512 px."""
+    published = [
+        code for codes in json.loads(SHARED.read_text()).values() for code in codes if code
+    ]
+    assert len(published) == 453
+    masks = [coco.decode(code | {"counts": code["counts"].encode()}) for code in published]
+    assert to_texts([rle.encode(m == 1) for m in masks]) == [c["counts"] for c in published]

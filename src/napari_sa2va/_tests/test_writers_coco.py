@@ -17,9 +17,11 @@ from pycocotools.cocoeval import COCOeval
 
 from napari_sa2va._tests.made_results import (
     HARD_NAME,
+    glioblastoma,
     grey_clip,
     masklet,
     of_images,
+    real_cells,
     seventy_thousand,
 )
 from napari_sa2va.writers import coco
@@ -141,3 +143,15 @@ def test_only_one_frame_is_asked_for_at_a_time(tmp_path: Path) -> None:
 
     coco.write(tmp_path / "a.json", replace(result, frame=frame))
     assert asked == [0, 1, 2, 3]
+
+
+@real_cells
+def test_real_cells_come_back(tmp_path: Path) -> None:
+    labels, result = glioblastoma()
+    write_result(tmp_path / "a.json", result)
+    read = COCO(tmp_path / "a.json")
+    back = np.zeros_like(labels)
+    for entry in read.anns.values():
+        back[entry["image_id"] - 1][read.annToMask(entry) > 0] = entry["track_id"]
+    np.testing.assert_array_equal(back, labels)
+    assert len(read.dataset["tracks"]) == 36

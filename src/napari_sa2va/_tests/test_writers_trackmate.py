@@ -20,9 +20,11 @@ from skimage.draw import polygon2mask
 
 from napari_sa2va._tests.made_results import (
     HARD_NAME,
+    glioblastoma,
     grey_clip,
     masklet,
     of_images,
+    real_cells,
     seventy_thousand,
 )
 from napari_sa2va.writers.result import of_masklets
@@ -238,3 +240,16 @@ def test_seventy_thousand_objects_take_seconds(tmp_path: Path) -> None:
     write_result(tmp_path / "a.xml", of_images(seventy_thousand()))
     assert perf_counter() - start < 60
     assert sum(1 for _ in etree.parse(tmp_path / "a.xml").iter("Spot")) == 70_000
+
+
+@real_cells
+def test_real_cells_come_back(tmp_path: Path) -> None:
+    labels, result = glioblastoma()
+    write_result(tmp_path / "a.xml", result)
+    back = np.zeros_like(labels)
+    for (t, object_id), mask in masks_of(tmp_path / "a.xml", labels.shape[1:]).items():
+        back[t][mask] = object_id
+    np.testing.assert_array_equal(back, labels)
+    graph, _ = imported(tmp_path / "a.xml")
+    assert len(graph) == sum(len(np.unique(image)) - 1 for image in labels)
+    assert graph.number_of_edges() == len(graph) - 36
