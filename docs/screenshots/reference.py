@@ -50,6 +50,7 @@ def main() -> None:
     take_models(stage)
     stage.open_timeline()
     take_running(stage, source)
+    take_export(stage)
     stage.go_to(FRAME)
     stage.take("dock.png")
     take_talk(stage)
@@ -93,6 +94,20 @@ def take_running(stage: Stage, source: Holding) -> None:
     stage.take_part(panel, "dock-running.png")
     source.go_on.set()
     stage.wait_for_run()
+
+
+def take_export(stage: Stage) -> None:
+    """The formats in which the masks can be written."""
+    from napari_sa2va.gui.export_dialog import FormatDialog
+    from napari_sa2va.gui.exporter import offers_for
+    from napari_sa2va.gui.labels_result import result_of_workspace
+
+    offers = offers_for(result_of_workspace(stage.workspace))
+    check(not any(offer.refusal for offer in offers), "every format can hold the masks")
+    dialog = FormatDialog(offers, "ome-tiff", stage.window)
+    dialog.show()
+    stage.take_part(dialog, "dock-export.png")
+    dialog.close()
 
 
 def take_talk(stage: Stage) -> None:

@@ -58,7 +58,7 @@ def test_labels_of_an_image_in_a_store_are_offered_a_place_in_it(tmp_path: Path)
     inside = replace(result, clip=replace(result.clip, source=str(store)))
     of = {offer.about.kind: offer for offer in offers_for(inside)}
     assert of["ome-zarr"].store == store
-    assert of["ome-zarr"].words.startswith("into movie.ome.zarr")
+    assert "it goes into movie.ome.zarr" in of["ome-zarr"].words
     assert {kind for kind, offer in of.items() if offer.store} == {"ome-zarr"}
     assert all(offer.store is None for offer in offers_for(result))
 
@@ -161,9 +161,10 @@ def test_a_person_chooses_a_format_and_then_a_place(
         screen = (1366, 768)
         assert dialog.width() < screen[0]
         assert dialog.height() < screen[1]
-        rows = [dialog.list.item(row).text() for row in range(dialog.list.count())]
-        dialog.list.setCurrentRow(next(n for n, row in enumerate(rows) if row.startswith("COCO")))
-        dialog.accept()
+        assert dialog.chosen.about.kind == "ome-tiff"
+        dialog.choose("coco")
+        assert "scores" in dialog.keeps.text()
+        dialog.choose_button.click()
 
     def name(parent, title: str, start: str, endings: str) -> tuple[str, str]:
         asked.append((Path(start).name, endings))
@@ -179,3 +180,15 @@ def test_a_person_chooses_a_format_and_then_a_place(
     assert len(COCO(str(tmp_path / "cells.json")).getAnnIds()) == 6
     # The next time begins with the same format.
     assert FormatDialog(offers_for(result_with()), panel._kind).chosen.about.kind == "coco"
+
+
+def test_a_format_that_cannot_hold_the_masks_says_why_and_cannot_be_taken(qtbot) -> None:
+    dialog = FormatDialog(offers_for(result_with(300)), "davis")
+    qtbot.addWidget(dialog)
+    assert dialog.chosen.about.kind != "davis"
+    assert dialog.choose_button.isEnabled()
+    last = dialog.list.topLevelItem(dialog.list.topLevelItemCount() - 1)
+    dialog.list.setCurrentItem(last)
+    assert dialog.chosen.refusal
+    assert dialog.keeps.text() == dialog.chosen.refusal
+    assert not dialog.choose_button.isEnabled()

@@ -9,19 +9,20 @@ from qtpy.QtWidgets import (
     QDialog,
     QDialogButtonBox,
     QLabel,
-    QListWidget,
-    QListWidgetItem,
+    QTreeWidget,
+    QTreeWidgetItem,
     QVBoxLayout,
     QWidget,
 )
 
 from napari_sa2va.gui.exporter import Offer
 
-_WIDTH_PX, _HEIGHT_PX = 620, 520
+_WIDTH_PX, _HEIGHT_PX = 560, 470
+_LINES = 4  # that the longest text below the list takes
 
 
 class FormatDialog(QDialog):
-    """All formats with what each of them keeps; those that cannot hold these masks say why.
+    """All formats, and what the chosen one keeps; those that cannot hold these masks say why.
 
     Parameters
     ----------
@@ -36,44 +37,59 @@ class FormatDialog(QDialog):
         super().__init__(parent)
         self.setWindowTitle("Export masks")
         self._offers = list(offers)
-        words = QLabel("Choose a format. What it cannot hold is said when the file is written.")
-        words.setWordWrap(True)
-        self.list = QListWidget()
+        self.list = QTreeWidget()
         self.list.setAccessibleName("Formats")
-        self.list.setWordWrap(True)
-        self.list.setSpacing(3)
-        self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        for offer in self._offers:
-            self.list.addItem(_item(offer))
-        chosen = next((row for row, o in enumerate(self._offers) if o.about.kind == kind), 0)
-        self.list.setCurrentRow(0 if self._offers[chosen].refusal else chosen)
+        self.list.setRootIsDecorated(False)
+        self.list.setHeaderLabels(["Format", "Ending"])
+        self.list.addTopLevelItems([_item(offer) for offer in self._offers])
+        self.list.resizeColumnToContents(0)
+        self.keeps = QLabel()
+        self.keeps.setWordWrap(True)
+        self.keeps.setAlignment(Qt.AlignmentFlag.AlignTop)
+        # As high for every format, or the list would jump.
+        self.keeps.setMinimumHeight(_LINES * self.keeps.fontMetrics().lineSpacing())
         self.buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
-        choose = self.buttons.addButton("Choose a place …", QDialogButtonBox.ButtonRole.AcceptRole)
-        choose.setDefault(True)
+        accept = QDialogButtonBox.ButtonRole.AcceptRole
+        self.choose_button = self.buttons.addButton("Choose a place …", accept)
+        self.choose_button.setDefault(True)
         self.buttons.accepted.connect(self.accept)
         self.buttons.rejected.connect(self.reject)
-        self.list.itemDoubleClicked.connect(self._take)
+        self.list.currentItemChanged.connect(self._show_chosen)
+        self.list.itemDoubleClicked.connect(lambda *_: self.choose_button.click())
         layout = QVBoxLayout(self)
-        layout.addWidget(words)
         layout.addWidget(self.list, 1)
+        layout.addWidget(self.keeps)
         layout.addWidget(self.buttons)
         self.resize(_WIDTH_PX, _HEIGHT_PX)
+        self.choose(kind)
 
     @property
     def chosen(self) -> Offer:
         """The format that is chosen."""
-        return self._offers[max(self.list.currentRow(), 0)]
+        return self._offers[max(self.list.indexOfTopLevelItem(self.list.currentItem()), 0)]
 
-    def _take(self, item: QListWidgetItem) -> None:
-        if item.flags() & Qt.ItemFlag.ItemIsEnabled:
-            self.accept()
+    def choose(self, kind: str) -> None:
+        """Choose a format by its kind; the first one if there is none, or it cannot be chosen."""
+        fits = (o.about.kind == kind and not o.refusal for o in self._offers)
+        row = next((row for row, this in enumerate(fits) if this), 0)
+        self.list.setCurrentItem(self.list.topLevelItem(row))
+
+    def _show_chosen(self) -> None:
+        offer = self.chosen
+        self.keeps.setText(offer.refusal or f"Keeps {offer.words}.")
+        self.choose_button.setEnabled(not offer.refusal)
+        has_place = offer.store is not None
+        self.choose_button.setText("Export" if has_place else "Choose a place …")
 
 
-def _item(offer: Offer) -> QListWidgetItem:
+def _item(offer: Offer) -> QTreeWidgetItem:
     about = offer.about
     title = about.title[:1].upper() + about.title[1:]
-    files = " ".join(about.suffixes) or "a folder"
-    item = QListWidgetItem(f"{title}   {files}\n{offer.words}")
-    if offer.refusal:
-        item.setFlags(Qt.ItemFlag.NoItemFlags)
+    item = QTreeWidgetItem([title, " ".join(about.suffixes) or "a folder"])
+    item.setToolTip(0, offer.refusal or offer.words)
+    if offer.refusal:  # it can be looked at, to read why
+        for column in range(2):
+            font = item.font(column)
+            font.setItalic(True)
+            item.setFont(column, font)
     return item

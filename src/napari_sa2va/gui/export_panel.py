@@ -43,7 +43,7 @@ class ExportPanel(QWidget):
         self._bench = bench
         self._work: RunHandle | None = None
         self._export: Export | None = None
-        self._kind = ""  # the last one that was chosen
+        self._kind = "ome-tiff"  # the last one that was chosen
         self.row = WorkRow(
             "Export masks …", "Write the masks as OME-TIFF, COCO, DAVIS, a table and many more."
         )

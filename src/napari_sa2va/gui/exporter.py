@@ -36,10 +36,10 @@ class Offer:
 
     @property
     def words(self) -> str:
-        """What it keeps, where it goes, or why it cannot be chosen."""
-        if self.refusal or self.store is None:
-            return self.refusal or self.about.keeps
-        return f"into {self.store.name}, beside its image; {self.about.keeps}"
+        """What it keeps, and where it goes if that is known."""
+        if self.store is None:
+            return self.about.keeps
+        return f"{self.about.keeps}; it goes into {self.store.name}, beside its image"
 
 
 def offers_for(result: Result) -> list[Offer]:
