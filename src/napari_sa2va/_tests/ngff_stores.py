@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import http.server
+import io
+import re
 import threading
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -104,15 +106,46 @@ def zipped(store: Path, path: Path, prefix: str = "") -> Path:
     return path
 
 
-class _Quiet(http.server.SimpleHTTPRequestHandler):
+class _Server(http.server.SimpleHTTPRequestHandler):
+    """Files and parts of them, as object stores serve them; what is absent may be "forbidden"."""
+
+    is_secretive = False
+
     def log_message(self, *_: object) -> None:
         pass
 
+    def list_directory(self, _: object) -> None:
+        self.send_error(404)
+
+    def send_error(self, code: int, *more: Any) -> None:
+        super().send_error(403 if code == 404 and self.is_secretive else code, *more)
+
+    def send_head(self) -> Any:
+        file = Path(self.translate_path(self.path))
+        wanted = re.fullmatch(r"bytes=(\d*)-(\d*)", self.headers.get("Range", ""))
+        if not (wanted and file.is_file()):
+            return super().send_head()
+        content = file.read_bytes()
+        start, stop = wanted.groups()
+        first = int(start) if start else len(content) - int(stop)
+        last = min(int(stop), len(content) - 1) if start and stop else len(content) - 1
+        part = content[first : last + 1]
+        self.send_response(206)
+        self.send_header("Content-Range", f"bytes {first}-{last}/{len(content)}")
+        self.send_header("Content-Length", str(len(part)))
+        self.end_headers()
+        return io.BytesIO(part)
+
+
+class _SecretiveServer(_Server):
+    is_secretive = True
+
 
 @contextmanager
-def served(folder: Path) -> Iterator[str]:
+def served(folder: Path, *, is_secretive: bool = False) -> Iterator[str]:
     """The address of a folder, served on this machine while it is needed."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=folder))
+    handler = partial(_SecretiveServer if is_secretive else _Server, directory=folder)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()

@@ -89,6 +89,16 @@ def test_the_fields_of_a_plate_are_asked_for_by_well(plate: Path) -> None:
     np.testing.assert_array_equal(open_clip(plate, series=2).frame(1), A[1])
 
 
+def test_who_names_a_field_needs_no_other_well(plate: Path) -> None:
+    (plate / "A" / "1" / ".zattrs").write_text("{")
+    np.testing.assert_array_equal(read(plate, series="B/3/1").data.compute(), A)
+    with pytest.raises(SeriesError, match="no field 'B/3/7'") as caught:
+        read(plate, series="B/3/7")
+    assert [key for key, _ in caught.value.choices] == ["B/3/0", "B/3/1"]
+    with pytest.raises(ClipError, match="metadata of 'A/1'"):
+        read(plate)
+
+
 def test_a_well_is_read_by_itself(plate: Path) -> None:
     np.testing.assert_array_equal(read(plate / "A" / "1").data.compute(), A)
     with pytest.raises(SeriesError, match="holds 2: 0, 1"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import multiprocessing
 import pickle
+import socket
 import sys
 import threading
 from pathlib import Path
@@ -17,6 +18,7 @@ import zarr
 
 from napari_sa2va._tests.movies import open_files
 from napari_sa2va._tests.ngff_stores import metadata, served, write_by_hand, write_ngff, zipped
+from napari_sa2va.core import zarr_tree
 from napari_sa2va.core.errors import ClipError, MissingPackage, SeriesError
 from napari_sa2va.core.recording import Recording
 from napari_sa2va.readers import ome_zarr_recent
@@ -105,10 +107,45 @@ def test_series_on_a_server_are_asked_for(version: str, tmp_path: Path) -> None:
         np.testing.assert_array_equal(data[5].compute(), MOVIE[5])
 
 
-def test_a_zipped_store_on_a_server_is_read_in_parts(tmp_path: Path) -> None:
-    zipped(write_ngff(tmp_path / "whole", MOVIE), tmp_path / "a.zip")
-    recording = read_url(f"zip::file://{tmp_path / 'a.zip'}")
-    np.testing.assert_array_equal(recording.data.compute(scheduler="threads"), MOVIE)
+@pytest.mark.parametrize("name", ["a.zarr.zip", "a.ozx"])
+def test_a_zipped_store_on_a_server_is_read_in_parts(name: str, tmp_path: Path) -> None:
+    zipped(write_ngff(tmp_path / "whole", MOVIE), tmp_path / name)
+    with served(tmp_path) as address:
+        recording = read_recording(f"{address}/{name}")
+        assert recording.name == "a"
+        np.testing.assert_array_equal(recording.data.compute(scheduler="threads"), MOVIE)
+    with pytest.raises(ClipError, match="cannot be read"):
+        read_url(f"{address}/{name}")
+
+
+def test_parts_of_shards_on_a_server_are_read(tmp_path: Path) -> None:
+    write_by_hand(tmp_path / "a.zarr", MOVIE, metadata(), chunks=(1, 4, 5), shards=(6, 8, 10))
+    with served(tmp_path) as address:
+        data = read_url(f"{address}/a.zarr").data
+        np.testing.assert_array_equal(data.compute(), MOVIE)
+
+
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+def test_a_server_may_call_absent_metadata_forbidden_but_not_chunks(
+    version: str, tmp_path: Path
+) -> None:
+    write_ngff(tmp_path / "a.zarr", MOVIE, version=version)
+    chunk = next(f for f in (tmp_path / "a.zarr").rglob("*") if "2" in f.parts[-3:] and f.is_file())
+    chunk.unlink()
+    with served(tmp_path, is_secretive=True) as address:
+        data = read_url(f"{address}/a.zarr").data
+        np.testing.assert_array_equal(data[1].compute(), MOVIE[1])
+        with pytest.raises(ClipError, match=r"plane T=2 cannot be read.*403"):
+            data[2].compute()
+        with pytest.raises(ClipError, match="that you may read"):
+            read_url(f"{address}/b.zarr")
+
+
+def test_a_server_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zarr_tree, "_PATIENCE_S", 0.2)
+    server = socket.create_server(("127.0.0.1", 0))  # takes calls and says nothing
+    with server, pytest.raises(ClipError, match="cannot be read"):
+        read_url(f"http://127.0.0.1:{server.getsockname()[1]}/a.zarr")
 
 
 def test_a_store_in_any_file_system_of_fsspec_is_read(tmp_path: Path) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from napari_sa2va.core.errors import ClipError, SeriesError
@@ -12,6 +14,7 @@ from napari_sa2va.core.zarr_tree import ZarrTree
 
 # Opening each image of a plate of 1536 wells only to tell its size would take long over a network.
 _MOST_DESCRIBED = 24
+_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
@@ -31,8 +34,14 @@ class Layout:
     paths: tuple[str, ...]
 
 
-def layout_of(tree: ZarrTree) -> Layout:
+def layout_of(tree: ZarrTree, series: int | str | None = None) -> Layout:
     """Find the images of a store by its metadata; labels are none.
+
+    Parameters
+    ----------
+    tree : ZarrTree
+    series : int or str, optional
+        What is asked for. If that names a well of a plate, no other well is looked at.
 
     Raises
     ------
@@ -45,7 +54,7 @@ def layout_of(tree: ZarrTree) -> Layout:
     if node is None:
         raise tree.place.error(
             "there is no Zarr group or array.",
-            "Give the folder or address that has .zattrs or zarr.json in it.",
+            "Give the folder or address that has .zattrs or zarr.json in it, and that you may read.",
         )
     if isinstance(node, zarr.Array):
         return Layout("array", ("",))
@@ -54,7 +63,11 @@ def layout_of(tree: ZarrTree) -> Layout:
         return Layout("series", ("",))
     if "plate" in attributes:
         wells = _paths(tree, attributes, "plate", "wells")
-        return _checked(tree, Layout("field", tuple(f for w in wells for f in _fields(tree, w))))
+        asked = [well for well in wells if str(series).startswith(f"{well}/")]
+        # Side by side: each has metadata of its own, and a server may be far away.
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            fields = pool.map(lambda well: _fields(tree, well), asked or wells)
+            return _checked(tree, Layout("field", tuple(chain.from_iterable(fields))))
     if "well" in attributes:
         return _checked(tree, Layout("field", tuple(_fields(tree, ""))))
     if "labels" in attributes:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
 from zipfile import BadZipFile, ZipFile
 
 from napari_sa2va.core.errors import ClipError, MissingPackage
@@ -18,13 +19,14 @@ from napari_sa2va.core.extras import need
 
 if TYPE_CHECKING:
     import zarr
+    from aiohttp import ClientResponse
     from zarr.abc.store import Store
 
 METADATA = ("zarr.json", ".zattrs", ".zgroup", ".zarray")
 LARGEST_CHUNK_BYTES = 2**32
 """What is decoded at once; no writer known makes chunks of this size."""
 _LARGEST_METADATA_BYTES = 2**28
-_HTTP = ("http://", "https://")
+_ARCHIVES = (".ozx", ".zip")
 # Seconds without a byte from a server. A chunk as a whole may take longer.
 _PATIENCE_S = 30.0
 _SCHEME_OR_DRIVE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
@@ -74,13 +76,13 @@ def _open_address(url: str) -> Store:
     from fsspec import url_to_fs
     from fsspec.implementations.asyn_wrapper import AsyncFileSystemWrapper
 
-    options: dict[str, Any] = {"skip_instance_cache": True}
-    if url.startswith(_HTTP):
-        aiohttp = need("aiohttp", "remote", "read from the web")
-        patience = aiohttp.ClientTimeout(
-            total=None, sock_connect=_PATIENCE_S, sock_read=_PATIENCE_S
-        )
-        options["client_kwargs"] = {"timeout": patience}
+    *chain, protocol = url.partition("://")[0].split("::")
+    if not chain and urlsplit(url).path.lower().endswith(_ARCHIVES):
+        url = f"zip::{url}"
+    web = _patient_client() if protocol in ("http", "https") else {}
+    options = {name: {"skip_instance_cache": True} for name in chain} | {
+        protocol: {"skip_instance_cache": True, **web}
+    }
     try:
         # Not asynchronous: only then does fsspec close the connections when they are not used.
         filesystem, path = url_to_fs(url, **options)
@@ -88,11 +90,25 @@ def _open_address(url: str) -> Store:
         raise MissingPackage(
             f"{url} cannot be read without another package ({error}).", "Install it with pip."
         ) from error
-    except (OSError, ValueError) as error:
+    except (BadZipFile, OSError, ValueError) as error:
         raise ClipError(f"{url} cannot be read ({error}).", "Check the address.") from error
     return FsspecStore(
         AsyncFileSystemWrapper(filesystem, asynchronous=True), read_only=True, path=path
     )
+
+
+def _patient_client() -> dict[str, Any]:
+    """Options of a connection: how long to wait, and what it means that something is forbidden."""
+    aiohttp = need("aiohttp", "remote", "read from the web")
+
+    async def absent(response: ClientResponse) -> None:
+        # A bucket that may not be listed says so of every file that is not there. Of chunks it is not
+        # believed: frames would become black when the permission to read them ends.
+        if response.status == 403 and response.url.name in (*METADATA, ".zmetadata"):
+            raise FileNotFoundError(str(response.url))
+
+    patience = aiohttp.ClientTimeout(total=None, sock_connect=_PATIENCE_S, sock_read=_PATIENCE_S)
+    return {"client_kwargs": {"timeout": patience, "raise_for_status": absent}}
 
 
 def archive_root(path: Path) -> str:

@@ -116,9 +116,9 @@ def read_url(url: str, *, series: int | str | None = None) -> Recording:
 
 
 def _read(tree: ZarrTree, name: str, series: int | str | None) -> Recording:
-    layout = layout_of(tree)
+    layout = layout_of(tree, series)
     path = chosen(tree, layout, series)
-    if path and len(layout.paths) > 1:
+    if path and (len(layout.paths) > 1 or series is not None):
         name = f"{name}-{path.replace('/', '-')}"
     attributes = tree.attributes(path)
     if "multiscales" not in attributes:

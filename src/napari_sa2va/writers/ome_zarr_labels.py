@@ -136,13 +136,14 @@ def _write_inside(store: Path, name: str, result: Result, overwrite: bool) -> No
     clip = result.clip
     is_source = clip.source is not None and Path(clip.source).resolve() == store.resolve()
     with ZarrTree(ZarrPlace(str(store), "folder")) as tree:
-        layout = layout_of(tree)
+        series = clip.opened_with.get("series") if is_source else None
+        layout = layout_of(tree, series)
         if layout.what == "array":
             raise OutputError(
                 f"{store} has no NGFF metadata, and so no place for labels.",
                 "Write the labels to a store of their own.",
             )
-        image = chosen(tree, layout, clip.opened_with.get("series") if is_source else None)
+        image = chosen(tree, layout, series)
         plan = plan_inside(tree, image, result)
     labels = store / tree.path(image) / "labels"
     _add(store, labels, name, plan, result, overwrite)
