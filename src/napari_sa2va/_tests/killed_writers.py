@@ -1,7 +1,7 @@
 """Kills processes that write: `python -m napari_sa2va._tests.killed_writers FOLDER`.
 
-For every writer and moment a child process replaces `OTHER` by `SMALL` of the contract's tests in
-FOLDER/kind/moment, and is killed there. What was in that folder is in FOLDER/kind/moment-before.
+For every writer and moment a child process replaces `OTHER` by `SMALL` in FOLDER/kind/moment,
+and is killed there. What was in that folder is in FOLDER/kind/moment-before.
 """
 
 from __future__ import annotations
@@ -13,6 +13,9 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+from napari_sa2va._tests.every_writer import OTHER, SMALL, counting, write
+from napari_sa2va._tests.made_results import of_images
+from napari_sa2va.writers import WRITERS
 from napari_sa2va.writers.format import WriteFormat
 
 
@@ -26,27 +29,24 @@ def moments(about: WriteFormat) -> tuple[str, ...]:
 
 def main(root: Path) -> None:
     """Write with all writers, and be killed."""
-    from napari_sa2va._tests import test_writers_contract as contract
-    from napari_sa2va._tests.made_results import of_images
-
-    for writer in contract.WRITERS:
+    for writer in WRITERS:
         for moment in moments(writer.FORMAT):
             folder = root / writer.FORMAT.kind / moment
             folder.mkdir(parents=True)
-            contract._write(writer, folder, of_images(contract.OTHER))
+            write(writer, folder, of_images(OTHER))
             shutil.copytree(folder, folder.with_name(f"{moment}-before"))
             child = os.fork()
             if child == 0:
-                _write_and_die(contract, writer, folder, moment)
+                _write_and_die(writer, folder, moment)
             _, status = os.waitpid(child, 0)
             assert os.WIFSIGNALED(status), f"{writer.FORMAT.kind} was not killed at {moment}"
 
 
-def _write_and_die(contract: ModuleType, writer: ModuleType, folder: Path, moment: str) -> None:
+def _write_and_die(writer: ModuleType, folder: Path, moment: str) -> None:
     what, number = moment.split("-")
-    result = contract.of_images(contract.SMALL)
+    result = of_images(SMALL)
     if what == "frame":
-        result = contract._counting(result, lambda f: _die() if f == int(number) else None)
+        result = counting(result, lambda f: _die() if f == int(number) else None)
     else:
         left = [int(number)]
 
@@ -58,7 +58,7 @@ def _write_and_die(contract: ModuleType, writer: ModuleType, folder: Path, momen
 
         sys.addaudithook(hook)
     try:
-        contract._write(writer, folder, result, overwrite=True)
+        write(writer, folder, result, overwrite=True)
     finally:
         os._exit(1)
 
