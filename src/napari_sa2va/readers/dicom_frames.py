@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -13,17 +12,11 @@ import numpy as np
 from napari_sa2va.core.errors import ClipError
 from napari_sa2va.readers.dicom_codestream import size_of
 from napari_sa2va.readers.dicom_coding import Coding
+from napari_sa2va.readers.dicom_decoding import decode
 from napari_sa2va.readers.dicom_file import DicomFile, in_one_line, inflated
 from napari_sa2va.readers.dicom_items import Fragments, fragments_of
 from napari_sa2va.readers.dicom_tags import number
 
-_JPEG_EXTENDED = "1.2.840.10008.1.2.4.51"
-# By default pydicom asks gdcm first, which takes two to nine times as long.
-_FASTEST = {
-    "1.2.840.10008.1.2.4.50": "pillow",
-    "1.2.840.10008.1.2.4.90": "pylibjpeg",
-    "1.2.840.10008.1.2.4.91": "pylibjpeg",
-}
 # A plane of one value compresses without end: only what is large is looked at.
 _LARGE_BYTES, _MOST_RATIO = 2**28, 5000
 # No address space holds more; a header can say it all the same.
@@ -58,7 +51,9 @@ class StoredFrames:
 
         try:
             if self.fragments is not None:
-                return self._decoded(self._compressed(index))
+                frame = self._compressed(index)
+                self._check_promise(index, frame)
+                return decode(frame, self.coding)
             if self.coding.allocated == 1:
                 return self._bits(index)
             decoder = get_decoder(_native_of(self.coding.syntax))
@@ -97,27 +92,7 @@ class StoredFrames:
             for piece in pieces:
                 file.seek(int(table.starts[piece]))
                 parts.append(file.read(int(table.sizes[piece])))
-        frame = b"".join(parts)
-        self._check_promise(index, frame)
-        return frame
-
-    def _decoded(self, frame: bytes) -> np.ndarray:
-        """Decode a compressed frame as if it were alone in its file."""
-        from pydicom.encaps import encapsulate
-        from pydicom.pixels import get_decoder
-
-        if self.coding.syntax == _JPEG_EXTENDED and self.coding.stored > 8:
-            # Of pydicom's decoders only one under the GPL knows 12 bits.
-            from imagecodecs import jpeg_decode
-
-            return np.asarray(jpeg_decode(frame))
-        decoder = get_decoder(self.coding.syntax)
-        alone, options = encapsulate([frame], has_bot=False), self.coding.options(1)
-        fastest = _FASTEST.get(self.coding.syntax)
-        if fastest is not None:
-            with suppress(Exception):  # another one may know more, or say what is wrong
-                return decoder.as_array(alone, index=0, decoding_plugin=fastest, **options)[0]
-        return decoder.as_array(alone, index=0, **options)[0]
+        return b"".join(parts)
 
     def _check_promise(self, index: int, frame: bytes) -> None:
         """Compare the size that the stream says with the header's, before anything is decoded."""
