@@ -52,7 +52,7 @@ def content(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
-def counting(result: Result, on_frame: Callable[[int], None]) -> Result:
+def observed(result: Result, on_frame: Callable[[int], None]) -> Result:
     """The same result, but somebody is told of each frame before it is given."""
 
     def frame(f: int) -> Shown:

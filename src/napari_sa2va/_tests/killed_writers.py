@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-from napari_sa2va._tests.every_writer import OTHER, SMALL, counting, write
+from napari_sa2va._tests.every_writer import OTHER, SMALL, observed, write
 from napari_sa2va._tests.made_results import of_images
 from napari_sa2va.writers import WRITERS
 from napari_sa2va.writers.format import WriteFormat
@@ -46,7 +46,7 @@ def _write_and_die(writer: ModuleType, folder: Path, moment: str) -> None:
     what, number = moment.split("-")
     result = of_images(SMALL)
     if what == "frame":
-        result = counting(result, lambda f: _die() if f == int(number) else None)
+        result = observed(result, lambda f: _die() if f == int(number) else None)
     else:
         left = [int(number)]
 

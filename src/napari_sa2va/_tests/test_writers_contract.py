@@ -25,11 +25,11 @@ from napari_sa2va._tests.every_writer import (
     RIGHT,
     SMALL,
     content,
-    counting,
     each,
     each_read_back,
     each_writer,
     kind_of,
+    observed,
     write,
 )
 from napari_sa2va._tests.killed_writers import moments
@@ -109,7 +109,7 @@ def test_a_writer_that_fails_halfway_leaves_what_was_there(
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        write(writer, tmp_path, counting(of_images(SMALL), fail), overwrite=True)
+        write(writer, tmp_path, observed(of_images(SMALL), fail), overwrite=True)
     assert content(tmp_path) == old
     assert len(list(tmp_path.iterdir())) == is_there
 
@@ -223,7 +223,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folders by kind and moment, in which a process that replaced OTHER with SMALL was killed."""
     root = tmp_path_factory.mktemp("killed")
     module = "napari_sa2va._tests.killed_writers"
-    subprocess.run([sys.executable, "-m", module, str(root)], check=True, timeout=120)
+    subprocess.run([sys.executable, "-m", module, str(root)], check=True, timeout=300)
     return root
 
 
@@ -241,7 +241,7 @@ def test_a_killed_process_leaves_what_was_there(
     if moment == "rename-2":
         # Between two renames the old folder bears another name; who writes next puts that right.
         with pytest.raises(ZeroDivisionError):
-            write(writer, folder, counting(of_images(SMALL), lambda f: 1 // 0), overwrite=True)
+            write(writer, folder, observed(of_images(SMALL), lambda f: 1 // 0), overwrite=True)
     # What a process could not clear away any more begins with a point.
     now = {name: data for name, data in content(folder).items() if not name.startswith(".")}
     assert now == before
