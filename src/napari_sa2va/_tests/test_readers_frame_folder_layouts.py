@@ -189,6 +189,16 @@ def test_one_number_that_varies_counts_frames_whatever_it_is_called(
     assert [int(clip.frame(t)[0, 0]) for t in range(4)] == [0, 1, 2, 3]
 
 
+def test_channels_within_a_video_are_asked_for_together_with_it(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    names = [f"ch{c}_{t}.png" for c in range(2) for t in range(3)]
+    write_named(tmp_path / "data/well A", names)
+    write_named(tmp_path / "data/well B", names[:3])
+    assert keys(tmp_path) == ["well A/ch0_*.png", "well A/ch1_*.png", "well B"]
+    clip = open_clip(tmp_path, series="well A/ch1_*.png")
+    assert [int(clip.frame(t)[0, 0]) for t in range(3)] == [3, 4, 5]
+
+
 # ---- real data
 
 

@@ -256,3 +256,14 @@ def test_a_colour_picture_is_one_channel_whose_name_is_of_no_sample(tmp_path: Pa
     assert recording.axes == "TYXS"
     assert recording.channel_names == ()
     np.testing.assert_array_equal(recording.data.compute(), movie)
+
+
+@pytest.mark.parametrize("companion", [False, True])
+def test_a_folder_of_a_set_is_the_movie_that_the_set_describes(
+    companion: bool, tmp_path: Path
+) -> None:
+    write_set(tmp_path, companion)
+    recording = read_recording(tmp_path)
+    assert recording.axes == "TCYX"
+    assert recording.source == str(tmp_path)
+    np.testing.assert_array_equal(recording.data.compute(), MOVIE)

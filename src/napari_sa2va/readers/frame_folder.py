@@ -89,23 +89,20 @@ def read_growing(path: Path, *, series: int | str | None = None) -> Recording:
 
 
 def _read(path: Path, series: int | str | None, *, growing: bool) -> Recording:
-    folder, files = path, _files(path)
-    if not files:
-        folder, series = _video(path, series), None
-        files = images_in(folder)
-    description = [f for f in folder.glob(f"*{COMPANION}") if folder.is_dir()]
-    if len(description) == 1:
+    files = _files(path)
+    if path.is_dir() and (description := _description(path, files)):
         opened = tiff.read_growing if growing else tiff.read
-        return replace(opened(description[0], series=series), source=str(path))
+        return replace(opened(description, series=series), source=str(path))
     if path.is_dir() and (chosen := [file for file in files if file.name == series]):
         opened = tiff.read if is_tiff(chosen[0]) else read
         return replace(opened(chosen[0]), source=str(path))
-    found = series_of(files)
+    found = series_of(files) if files else _videos(path)
     choices = [(name, f"{name}: {len(of)} images") for name, of in found.items()]
-    files = list(found.values())[choose(folder, choices, series, noun="series of images")]
+    noun = "series of images" if files else "videos"
+    files = list(found.values())[choose(path, choices, series, noun=noun)]
     notes: tuple[str, ...] = ()
     if growing:
-        files, notes = _whole(folder, files)
+        files, notes = _whole(files)
     recording = _recording(files)
     if path.is_file():
         recording = replace(recording, data=recording.data[0], axes=recording.axes[1:])
@@ -117,17 +114,28 @@ def _read(path: Path, series: int | str | None, *, growing: bool) -> Recording:
     )
 
 
-def _video(root: Path, wanted: int | str | None) -> Path:
-    """The folder that is meant out of those of a data set."""
-    videos = list(videos_below(root))
-    if not videos:
+def _description(folder: Path, files: list[Path]) -> Path | None:
+    """The file of a folder that describes all others as OME-TIFF, if there is such a one."""
+    companions = [file for file in folder.iterdir() if file.name.lower().endswith(COMPANION)]
+    if len(companions) == 1:
+        return companions[0]
+    if len(files) > 1 and is_tiff(files[0]):
+        named = tiff.files_of_set(files[0])
+        return files[0] if named.issuperset(file.name for file in files) else None
+    return None
+
+
+def _videos(root: Path) -> dict[str, list[Path]]:
+    """Images of every video below a folder, by what they are asked for with."""
+    folders = list(videos_below(root))
+    if not folders:
         raise ClipError(f"{root} is a folder without images.", "Were they moved?")
-    keys = keys_of(root, videos)
-    choices = [
-        (key, f"{key}: {len(images_in(video))} images")
-        for key, video in zip(keys, videos, strict=True)
-    ]
-    return videos[choose(root, choices, wanted, noun="videos")]
+    found = {}
+    for key, folder in zip(keys_of(root, folders), folders, strict=True):
+        series = series_of(images_in(folder))
+        for name, files in series.items():
+            found[key if len(series) == 1 else f"{key}/{name}"] = files
+    return found
 
 
 def _recording(files: list[Path]) -> Recording:
@@ -177,7 +185,7 @@ def _facts(file: Path) -> dict[str, Any]:
     return {"pixel_size_um": found.pixel_size_um, "frame_interval_s": found.frame_interval_s}
 
 
-def _whole(folder: Path, files: list[Path]) -> tuple[list[Path], tuple[str, ...]]:
+def _whole(files: list[Path]) -> tuple[list[Path], tuple[str, ...]]:
     """The files without the last ones that cannot be read yet, and a note about these."""
     num = len(files)
     while num:
@@ -187,7 +195,9 @@ def _whole(folder: Path, files: list[Path]) -> tuple[list[Path], tuple[str, ...]
         except ClipError:
             num -= 1
     if not num:
-        raise ClipError(f"{folder} has no complete image yet.", "Try again when more is written.")
+        raise ClipError(
+            f"{files[0].parent} has no complete image yet.", "Try again when more is written."
+        )
     left_out = len(files) - num
     note = f"The folder is still being filled: {left_out} of its images cannot be read yet."
     return files[:num], (note,) if left_out else ()

@@ -101,6 +101,21 @@ def read_growing(path: Path, *, series: int | str | None = None) -> Recording:
     return _read(path, series, growing=True)
 
 
+def files_of_set(path: Path) -> set[str]:
+    """Names of all files that the OME-XML of a TIFF file speaks of; empty if it has none."""
+    from tifffile import TiffFile
+
+    try:
+        _check(path, growing=False)
+        with TiffFile(path) as tif:
+            root = ome_xml.parse(tif.ome_metadata or "", str(path)) if tif.is_ome else None
+        found = None if root is None else whole_document(path, root)
+        images = images_of(*found) if found else []
+        return {path.name, *(name for image in images for name in image.files())}
+    except (ClipError, *RAISED_BY_TIFFFILE):  # which is told when it is opened
+        return set()
+
+
 def _read(path: Path, wanted: int | str | None, *, growing: bool) -> Recording:
     try:
         if path.name.lower().endswith(COMPANION):
