@@ -165,6 +165,22 @@ def test_12_bit_data_get_limits_of_the_whole_movie_not_of_the_first_frame() -> N
     assert "contrast_limits" not in meta
 
 
+def test_what_a_file_says_of_a_patient_does_not_reach_a_layer(tmp_path: Path) -> None:
+    from pydicom import dcmread
+
+    path = tmp_path / "Doe_Jane_cine.dcm"
+    data = dcmread(get_path("ybr_color"))
+    data.PatientName, data.PatientID = "Doe^Jane", "4711-08"
+    data.save_as(path)
+    ((pixels, meta, _),) = get_reader(str(path))(str(path))
+    layer = Image(pixels, **meta)
+    said = f"{layer.name} {layer.metadata}"
+    assert "cine" in said
+    for word in ("Doe", "Jane", "4711"):
+        assert word not in said
+    assert "PatientName" in layer.metadata["napari_sa2va_source"]["left_out"]
+
+
 # Several files, several series
 
 
@@ -249,3 +265,30 @@ def test_in_a_window_a_person_chooses_the_series(
     assert len(said) == 2
     assert "second" in said[1]
     assert [layer.data.shape[0] for layer in layers] == [[3, 2][n] for n in ticked or []]
+
+
+# Real files, opened as a person opens them
+
+
+def test_napari_opens_an_ome_zarr_store_and_a_folder_of_dicom_files(
+    make_napari_viewer_proxy, tmp_path: Path
+) -> None:
+    """One is written by ome-zarr-py, the other one holds a slice that comes with pydicom."""
+    import shutil
+
+    import zarr
+    from ome_zarr.writer import write_image
+
+    store, series = tmp_path / "cells.ome.zarr", tmp_path / "ct"
+    pixels = np.arange(2 * 3 * 64 * 64, dtype=np.uint16).reshape(2, 3, 64, 64)
+    write_image(pixels, zarr.open_group(store, mode="w"), axes="tcyx", scale_factors=[2])
+    series.mkdir()
+    shutil.copy(get_path("ct"), series / "1.dcm")
+    viewer = make_napari_viewer_proxy()
+    channels = viewer.open(str(store), plugin="napari-sa2va")
+    assert [layer.data[0].shape for layer in channels] == [(2, 64, 64)] * 3
+    assert all(layer.multiscale for layer in channels)
+    np.testing.assert_array_equal(np.asarray(channels[1].data[0][1]), pixels[1, 1])
+    (slice_,) = viewer.open(str(series), plugin="napari-sa2va")
+    assert slice_.data.shape[-2:] == (128, 128)
+    assert [str(u) for u in slice_.units][-2:] == ["micrometer", "micrometer"]

@@ -66,13 +66,13 @@ class FormatDialog(QDialog):
     @property
     def chosen(self) -> Offer:
         """The format that is chosen."""
-        return self._offers[max(self.list.indexOfTopLevelItem(self.list.currentItem()), 0)]
+        return self._offers[max(self.list.currentIndex().row(), 0)]
 
     def choose(self, kind: str) -> None:
         """Choose a format by its kind; the first one if there is none, or it cannot be chosen."""
         fits = (o.about.kind == kind and not o.refusal for o in self._offers)
         row = next((row for row, this in enumerate(fits) if this), 0)
-        self.list.setCurrentItem(self.list.topLevelItem(row))
+        self.list.setCurrentIndex(self.list.model().index(row, 0))
 
     def _show_chosen(self) -> None:
         offer = self.chosen

@@ -142,22 +142,24 @@ def layer_data(recording: Recording) -> LayerData:
     axes = recording.axes.replace("S", "")
     shown = axes.replace("C", "")
     size = _sizes(recording)
+    name = recording.private.redact(recording.name)
     meta: dict[str, Any] = {
-        "name": recording.name,
+        "name": name,
         "rgb": "S" in recording.axes,
         "scale": [size[axis][0] for axis in shown],
         "units": [size[axis][1] for axis in shown],
         "axis_labels": [_LABELS[axis] for axis in shown],
         "metadata": {
+            # Metadata are saved with projects and by other plugins: patients are not named there.
             _SOURCE_KEY: {
-                "path": recording.source,
+                "path": recording.source and recording.private.redact(recording.source),
                 "axes": recording.axes,
                 "pixel_size_um": recording.pixel_size_um,
                 "z_step_um": recording.z_step_um,
                 "frame_interval_s": recording.frame_interval_s,
                 "variable_rate": recording.variable_rate,
                 "left_out": list(recording.left_out),
-                "notes": list(recording.notes),
+                "notes": recording.private.redact_all(recording.notes),
             }
         },
     }
@@ -165,7 +167,7 @@ def layer_data(recording: Recording) -> LayerData:
     if "C" in axes:
         meta["channel_axis"] = axes.index("C")
         if recording.channel_names:
-            meta["name"] = [f"{recording.name} {name}" for name in recording.channel_names]
+            meta["name"] = [f"{name} {channel}" for channel in recording.channel_names]
         if recording.channel_colors:
             meta["colormap"] = list(recording.channel_colors)
         if limits:
