@@ -40,6 +40,30 @@ MOVIES = {
     "variable rate, mp4": ("v.mp4", {"times_ms": _VARIABLE_MS}),
     "AVI with B-frames, which has no times": ("b.avi", {}),
     "AVI of single pictures": ("m.avi", {"codec": "mjpeg", "pix_fmt": "yuvj420p"}),
+    "variable rate in short groups": ("w.mp4", {"times_ms": _VARIABLE_MS, "gop": 12}),
+    "open groups in Matroska": ("b.mkv", {"options": _OPEN_GOP}),
+    "transport stream": ("a.ts", {"options": _OPEN_GOP}),
+    "program stream with few time stamps": (
+        "a.mpg",
+        {"codec": "mpeg1video", "gop": 12, "options": {"bf": "2"}},
+    ),
+    "MPEG-2": ("b.mpg", {"codec": "mpeg2video", "gop": 12, "options": {"bf": "2"}}),
+    "MPEG-4 with B-frames": ("c.mp4", {"codec": "mpeg4", "gop": 12, "options": {"bf": "2"}}),
+    "WMV": ("a.wmv", {"codec": "wmv2", "gop": 12}),
+    "Flash": ("a.flv", {"codec": "flv", "gop": 12}),
+    "GIF": ("a.gif", {"codec": "gif", "pix_fmt": "rgb8"}),
+    "HEVC, layers of time": (
+        "d.mp4",
+        {
+            "codec": "libx265",
+            "options": {"x265-params": "keyint=12:bframes=3:temporal-layers=3:log-level=none"},
+        },
+    ),
+    "VP8 with hidden frames": (
+        "b.webm",
+        {"codec": "libvpx", "gop": 20, "options": {"lag-in-frames": "16", "auto-alt-ref": "1"}},
+    ),
+    "ProRes": ("e.mov", {"codec": "prores_ks", "pix_fmt": "yuv422p10le"}),
     "VP9 with hidden frames": (
         "a.webm",
         {"codec": "libvpx-vp9", "options": {"lag-in-frames": "16", "cpu-used": "8"}},
@@ -59,6 +83,10 @@ def test_every_frame_is_the_right_one_in_any_order(case: str, folder: Path) -> N
     order = list(range(60))
     random.Random(0).shuffle(order)
     assert clip.num_frames == 60
+    in_a_row = [clip.frame(t) for t in range(60)]
+    assert [number_of(frame) for frame in in_a_row] == list(range(60))
+    for t in order:
+        np.testing.assert_array_equal(clip.frame(t), in_a_row[t])
     assert [number_of(clip.rgb(t)) for t in order] == order
 
 

@@ -34,8 +34,8 @@ FORMAT = ReadFormat(
     tested_with="FFmpeg's encoders",
 )
 
-# What white of 10 bits and more becomes in 16; a window of the whole range would not be heeded.
-_WHITE = 65472.0
+# What FFmpeg makes of white of 10 or 12 bits in 16.
+_WHITE = 255.0 * 256
 _HDR = (16, 18)  # numbers of PQ (SMPTE 2084) and HLG (ARIB STD-B67) in ITU-T H.273
 
 
@@ -99,7 +99,7 @@ def read(path: Path, *, series: int | str | None = None) -> Recording:
         name=path.stem,
         source=str(path),
         frame_interval_s=index.interval_s,
-        window=((0.0, _WHITE),) if is_deep_color else (),
+        window=((0.0, _WHITE),) * 3 if is_deep_color else (),
         variable_rate=index.is_variable,
         notes=tuple(notes),
     )

@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 _CONTAINERS = (
-    *("mov", "matroska", "avi", "mpegts", "mpeg", "mpegvideo", "m4v", "h264", "hevc"),
-    *("asf", "asf_o", "flv", "live_flv", "ogg", "gif"),
+    *("mov", "matroska", "avi", "mpegts", "mpeg", "mpegvideo", "asf", "asf_o", "flv", "ogg", "gif"),
 )
 # A frame of 16384 x 8192; what a small file claims beyond it would only fill the memory.
 _MOST_PIXELS = 2**27
@@ -104,10 +103,16 @@ def choose_stream(path: Path, container: InputContainer, wanted: int | str | Non
     ClipError
         If there is none at all.
     """
-    movies = [s for s in container.streams.video if not _is_picture(s)]
+    # Without a codec context FFmpeg has no decoder for it.
+    movies = [
+        s for s in container.streams.video if s.codec_context is not None and not _is_picture(s)
+    ]
     if not movies:
         kinds = ", ".join(sorted({s.type for s in container.streams})) or "nothing"
-        raise ClipError(f"{path} has no moving picture; it holds {kinds}.", "Is this only sound?")
+        raise ClipError(
+            f"{path} has no moving picture that can be decoded; it holds {kinds}.",
+            "Is this only sound?",
+        )
     numbers = [container.streams.video.index(s) for s in movies]
     choices = [(i, _words(movie)) for i, movie in enumerate(movies)]
     listed = "; ".join(f"{key}: {words}" for key, words in choices)

@@ -210,8 +210,9 @@ def _check_complete(
     promised: int,
     is_cut: bool,
 ) -> None:
-    # What is broadcast promises nothing: it may begin and end anywhere.
-    promises = container.format.name not in _BROADCAST
+    # What is broadcast, or written in fragments, promises nothing: it may end anywhere.
+    name = container.format.name
+    promises = name not in _BROADCAST and not ("mp4" in name and not promised)
     missing = ""
     if promised > num_packets:
         missing = f"{num_packets} of {promised} frames are there"

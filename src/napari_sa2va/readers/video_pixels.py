@@ -50,7 +50,7 @@ def to_array(frame: VideoFrame, reformatter: VideoReformatter, turn: Turn) -> np
         pixels = pixels.reshape(plane.height, plane.width, layout.samples)
     if layout.samples == 4:
         most = np.iinfo(layout.dtype).max
-        mixed = pixels[..., :3].astype(np.uint32) * pixels[..., 3:] + most // 2
+        mixed = pixels[..., :3].astype(np.uint32) * pixels[..., 3:].astype(np.uint32) + most // 2
         pixels = (mixed // most).astype(layout.dtype)
     return turned(pixels, turn) if any(turn) else pixels
 
