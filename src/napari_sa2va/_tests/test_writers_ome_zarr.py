@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_sa2va._tests.made_results import HARD_NAME, masklet, of_images, seventy_thousand
+from napari_sa2va._tests.ngff_labels import check_image, image_files, labelled, read_labels
 from napari_sa2va._tests.ngff_stores import metadata, write_by_hand, write_ngff, zipped
 from napari_sa2va.core.axes import arrange
 from napari_sa2va.core.clip import Clip
@@ -24,45 +21,13 @@ from napari_sa2va.core.errors import OutputError
 from napari_sa2va.core.palette import color_of
 from napari_sa2va.readers.ome_zarr import read
 from napari_sa2va.readers.open import open_clip
-from napari_sa2va.writers.result import Result, of_labels, of_masklets
+from napari_sa2va.writers.result import of_labels, of_masklets
 from napari_sa2va.writers.write import write_result
 
 RNG = np.random.default_rng(9)
 MOVIE = RNG.integers(0, 250, (4, 2, 3, 12, 16)).astype(np.uint8)  # TCZYX
 LABELS = (RNG.integers(0, 3, (4, 12, 16)) * RNG.integers(0, 2, (4, 12, 16))).astype(np.uint16)
 versions = pytest.mark.parametrize("version", ["0.4", "0.5"])
-
-
-def labelled(path: Path, labels: np.ndarray, num_planes: int = 1, **opened: Any) -> Result:
-    """Label images (planes * T, Y, X) of the clip of a store."""
-    clip = open_clip(path, **opened)
-    names = {int(i): f"cell {i}" for i in np.unique(labels) if i}
-    return of_labels(clip, labels.__getitem__, names=names, num_planes=num_planes)
-
-
-def check(path: Path) -> None:
-    """Let the validator look at an image and all labels in it."""
-    from ome_zarr_models.v04.image import Image as Image04
-    from ome_zarr_models.v05.image import Image as Image05
-
-    group = zarr.open_group(str(path), mode="r")
-    (Image04 if group.metadata.zarr_format == 2 else Image05).from_zarr(group)
-
-
-def read_labels(path: Path, name: str = "napari-sa2va") -> tuple[list[np.ndarray], dict[str, Any]]:
-    """What ome-zarr-py shows of labels: their levels and metadata."""
-    from ome_zarr.io import parse_url
-    from ome_zarr.reader import Label, Reader
-
-    nodes = Reader(parse_url(str(path)))()
-    (node,) = [n for n in nodes if n.load(Label) and n.metadata["name"] == name]
-    return [np.asarray(level) for level in node.data], node.metadata
-
-
-def image_files(store: Path) -> dict[str, bytes]:
-    """All files of a store but those of the labels."""
-    files = {f.relative_to(store).as_posix(): f for f in store.rglob("*") if f.is_file()}
-    return {name: f.read_bytes() for name, f in files.items() if not name.startswith("labels/")}
 
 
 @versions
@@ -76,7 +41,7 @@ def test_labels_lie_inside_the_image_and_are_what_its_library_shows(
     before = image_files(path)
     write_result(path, labelled(path, LABELS, channels=0))
     assert image_files(path) == before
-    check(path)
+    check_image(path)
     (full, half), about = read_labels(path)
     np.testing.assert_array_equal(full, LABELS)
     assert full.dtype == np.uint16
@@ -118,7 +83,7 @@ def test_labels_of_one_plane_or_of_a_crop_lie_where_they_belong(tmp_path: Path) 
     expected = np.zeros((4, 3, 12, 16), np.uint16)
     expected[:, 1, 2:9, 5:11] = LABELS[:, 2:9, 5:11]
     np.testing.assert_array_equal(read_labels(path, "crop")[0][0], expected)
-    check(path)
+    check_image(path)
 
 
 def test_labels_of_several_planes_and_of_z_that_plays(tmp_path: Path) -> None:
@@ -143,7 +108,7 @@ def test_labels_of_a_projection_are_one_plane_as_thick_as_the_stack(tmp_path: Pa
     scale, moved = step["coordinateTransformations"]
     assert scale["scale"] == [1.0, 6.0, 1.0, 1.0]  # planes at 0, 2 and 4 um
     assert moved["translation"] == [0.0, 2.0, 0.0, 0.0]
-    check(path)
+    check_image(path)
 
 
 @pytest.mark.parametrize("axes", ["yxt", "xyt", "ytx", "tyx"])
@@ -182,7 +147,7 @@ def test_labels_are_added_to_those_that_are_there(version: str, tmp_path: Path) 
     assert listed == ["theirs", "napari-sa2va"]
     np.testing.assert_array_equal(read_labels(path, "theirs")[0][0], theirs)
     np.testing.assert_array_equal(read_labels(path)[0][0], LABELS)
-    check(path)
+    check_image(path)
 
 
 @versions
@@ -197,7 +162,7 @@ def test_labels_are_replaced_only_if_told_so(version: str, tmp_path: Path) -> No
     for labels in (other, LABELS):
         write_result(path, labelled(path, labels), overwrite=True)
         np.testing.assert_array_equal(read_labels(path)[0][0], labels)
-        check(path)
+        check_image(path)
     write_result(path / "labels" / "cells", labelled(path, other), "ome-zarr")
     np.testing.assert_array_equal(read_labels(path, "cells")[0][0], other)
     # Nothing is left of what was replaced.
@@ -228,10 +193,11 @@ def test_the_series_that_was_opened_gets_its_labels(tmp_path: Path) -> None:
     write_result(path, labelled(path, LABELS, series=1))
     assert (path / "1" / "labels" / "napari-sa2va").is_dir()
     assert not (path / "0" / "labels").exists()
-    check(path / "1")
+    check_image(path / "1")
     unknown = labelled(path / "0", LABELS)
-    with pytest.raises(OutputError, match="holds 2"):
+    with pytest.raises(OutputError, match="holds 2") as caught:
         write_result(path, unknown)
+    assert caught.value.hint == f"Name one image: {path / '0'}"
 
 
 def test_masks_of_something_else_are_refused(tmp_path: Path) -> None:
@@ -411,74 +377,3 @@ def test_any_labels_of_any_image_are_read_back(
     np.testing.assert_array_equal(planes[:, y0:y1, x0:x1], labels)
     assert np.count_nonzero(whole) == np.count_nonzero(labels)
     assert array.dtype == (np.uint16 if max(ids) < 65_536 else np.uint32)
-
-
-# --- A process that is killed at any moment.
-
-
-def _killed_at(moment: int, write: Callable[[], object]) -> bool:
-    """Write in a child that is killed before it changes a file for the n-th time; whether it was."""
-    child = os.fork()
-    if child:
-        return os.waitpid(child, 0)[1] != 0
-    left = [moment]
-
-    def hook(event: str, arguments: tuple[Any, ...]) -> None:
-        changes = event in ("os.rename", "os.mkdir", "os.remove", "os.rmdir")
-        if event == "open" and isinstance(arguments[2], int):
-            changes = bool(arguments[2] & (os.O_WRONLY | os.O_RDWR))
-        if changes:
-            left[0] -= 1
-            if left[0] == 0:
-                os.kill(os.getpid(), 9)
-
-    sys.addaudithook(hook)
-    try:
-        write()
-    finally:
-        os._exit(0)
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork and SIGKILL")
-@pytest.mark.parametrize(("is_there", "version"), [(False, "0.4"), (True, "0.5")])
-def test_a_killed_process_leaves_a_whole_store(
-    is_there: bool, version: str, tmp_path: Path
-) -> None:
-    start = write_ngff(tmp_path / "start.zarr", MOVIE[:1, 0, 0], version=version)
-    old, new = LABELS[:1, ::-1].copy(), LABELS[:1]
-    if is_there:
-        write_result(start, labelled(start, old))
-    image = image_files(start)
-    path = tmp_path / "a.zarr"
-    seen = set()
-    moment, was_killed = 0, True
-    while was_killed:
-        moment += 1
-        shutil.rmtree(path, ignore_errors=True)
-        shutil.copytree(start, path)
-        result = labelled(path, new)
-        was_killed = _killed_at(moment, lambda r=result: write_result(path, r, overwrite=True))
-        assert image_files(path) == image
-        check(path)
-        listed = _listed(path)
-        shown = read_labels(path)[0][0] if listed else None
-        kind = "none" if shown is None else "old" if (shown == old).all() else "new"
-        assert kind != "new" or (shown == new).all()
-        seen.add(kind)
-        assert not (is_there and kind == "none")
-        # Who writes next clears what was left, and finishes.
-        write_result(path, labelled(path, new), overwrite=True)
-        np.testing.assert_array_equal(read_labels(path)[0][0], new)
-        assert len(list((path / "labels" / "napari-sa2va").glob("[0-9]*"))) == 1
-        assert not list(path.rglob("*.new"))
-    assert moment > 10
-    assert seen == {"old" if is_there else "none", "new"}
-
-
-def _listed(path: Path) -> list[str]:
-    file = path / "labels" / "zarr.json"
-    if file.exists():
-        return json.loads(file.read_text())["attributes"]["ome"]["labels"]
-    file = path / "labels" / ".zattrs"
-    is_group = (path / "labels" / ".zgroup").exists()
-    return json.loads(file.read_text())["labels"] if is_group else []

@@ -118,6 +118,7 @@ def tell_consolidated(store: Path, label: Path, paths: Sequence[str], zarr_forma
     nodes = [label.parent, label, *(label / path for path in paths)]
     groups = [group for group in label.parent.parents if store in (group, *group.parents)]
     for group in groups:
+        clear_left(group)
         file = group / ("zarr.json" if zarr_format == 3 else ".zmetadata")
         document = _read(file)
         copies = document.get("consolidated_metadata") if zarr_format == 3 else document

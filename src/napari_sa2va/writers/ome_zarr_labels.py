@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from napari_sa2va.core.errors import ClipError, OutputError
+from napari_sa2va.core.errors import ClipError, OutputError, SeriesError
 from napari_sa2va.core.folder_swap import replacing_folder
 from napari_sa2va.core.ngff import multiscale_of
 from napari_sa2va.core.ngff_layout import chosen, layout_of
@@ -32,7 +32,7 @@ from napari_sa2va.writers.ome_zarr_documents import (
     tell_consolidated,
 )
 from napari_sa2va.writers.ome_zarr_levels import write_levels
-from napari_sa2va.writers.ome_zarr_plan import LabelPlan, checked, plan_alone, plan_inside
+from napari_sa2va.writers.ome_zarr_plan import LabelPlan, plan_alone, plan_inside
 
 if TYPE_CHECKING:
     from napari_sa2va.writers.result import Result
@@ -80,8 +80,11 @@ def write(path: Path, result: Result, *, overwrite: bool = False) -> None:
             _write_alone(path, result, overwrite)
         else:
             _write_inside(*inside, result, overwrite)
+    except SeriesError as error:
+        first, _ = error.choices[0]
+        raise OutputError(error.message, f"Name one image: {path / str(first)}") from error
     except ClipError as error:
-        raise checked(error) from error
+        raise OutputError(error.message, error.hint) from error
     except OSError as error:
         raise OutputError(
             f"{path} could not be written ({error.strerror or error}); what was there before is as it "

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from napari_sa2va.core.axes import PROJECTIONS
-from napari_sa2va.core.errors import ClipError, OutputError
+from napari_sa2va.core.errors import OutputError
 from napari_sa2va.core.ngff import multiscale_of
 
 if TYPE_CHECKING:
@@ -228,8 +228,3 @@ def _check_fits(address: str, plan: LabelPlan, result: Result) -> None:
 
 def _said(sizes: Mapping[str, int]) -> str:
     return ", ".join(f"{axis}={n}" for axis, n in sizes.items())
-
-
-def checked(error: ClipError) -> OutputError:
-    """The same, said of a place to write to."""
-    return OutputError(error.message, error.hint)
