@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 import zarr
+from ome_zarr.format import FormatV04
 from ome_zarr.io import parse_url
 from ome_zarr.reader import Label, Reader
 from ome_zarr.writer import write_image
@@ -22,12 +23,15 @@ from napari_sa2va._tests.movies import write_movie
 from napari_sa2va.cli.main import main
 from napari_sa2va.project import Project
 from napari_sa2va.project.folder import open_project, save
+from napari_sa2va.project.labels_file import result_of_labels
 from napari_sa2va.project.result import result_of
 from napari_sa2va.project.steps.add import Add
+from napari_sa2va.project.steps.divide import Divide
 from napari_sa2va.project.steps.paint import Paint
 from napari_sa2va.readers import READERS
 from napari_sa2va.readers.open import open_clip
 from napari_sa2va.writers import WRITERS
+from napari_sa2va.writers.write import write_result
 
 
 @pytest.fixture(scope="module")
@@ -193,6 +197,38 @@ def test_labels_of_another_program_are_written_in_another_format(tmp_path: Path)
     read = COCO(str(tmp_path / "a.json"))
     areas = sorted(int(coco_mask.area(a["segmentation"])) for a in read.loadAnns(read.getAnnIds()))
     assert areas == [20] * 4 + [30] * 2
+
+
+@pytest.mark.parametrize("ending", [".ome.tif", ".ome.zarr"])
+def test_labels_of_ours_keep_names_sentences_and_parents(ending: str, tmp_path: Path) -> None:
+    made = Project.of(colour_clip())
+    for object_id, name in ((1, "mother"), (2, "Töchter & Söhne"), (3, "nowhere")):
+        made.do(Add(object_id=object_id, name=name))
+    made.do(Paint(frame=0, masks={1: corner()}))
+    made.do(Paint(frame=1, masks={2: corner()}))
+    made.do(Divide(parent=1, daughters=(2,)))
+    first = result_of(made)
+    labels = tmp_path / f"labels{ending}"
+    write_result(labels, first)
+    again = result_of_labels(labels)
+    assert again.subjects == first.subjects
+    assert [s.parents for s in again.subjects] == [(), (1,), ()]
+    np.testing.assert_array_equal(again.labels(1), first.labels(1))
+
+
+def test_names_that_make_no_sense_are_left_out(tmp_path: Path) -> None:
+    store = tmp_path / "labels.zarr"
+    group = zarr.open_group(store, mode="w", zarr_format=2)
+    write_image(LABELS, group, axes="tyx", scaler=None, fmt=FormatV04())
+    said = [
+        {"label-value": 7, "name": "seven", "class": "cell", "parents": [99]},
+        {"label-value": "many", "name": "x"},
+        {"label-value": 300, "name": ["no", "text"]},
+        "nothing",
+    ]
+    group.attrs["image-label"] = {"properties": said}
+    subjects = result_of_labels(store).subjects
+    assert [(s.object_id, s.name, s.parents) for s in subjects] == [(7, "seven", ()), (300, "", ())]
 
 
 def test_labels_through_time_and_z_keep_both(tmp_path: Path) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_sa2va.core import pixels
 from napari_sa2va.core.errors import ClipError, ShapeMismatch
+from napari_sa2va.project.label_subjects import subjects_of
 from napari_sa2va.project.unseen_clip import unseen_clip
 from napari_sa2va.readers.open import read_recording
 from napari_sa2va.writers.result import Result, of_labels
@@ -40,7 +42,8 @@ def result_of_labels(
     Returns
     -------
     Result
-        Planes of z over time are planes that were followed each on its own.
+        With names, sentences and parents where the file has them (see `label_subjects`). Planes of z
+        over time are planes that were followed each on its own.
 
     Raises
     ------
@@ -68,7 +71,8 @@ def result_of_labels(
         return pixels.read(stack[f])
 
     ids = ids_of(map(labels, range(len(stack))), str(path))
-    return of_labels(clip, labels, names=dict.fromkeys(ids, ""), num_planes=num_planes)
+    result = of_labels(clip, labels, names=dict.fromkeys(ids, ""), num_planes=num_planes)
+    return replace(result, subjects=subjects_of(Path(path), ids))
 
 
 def ids_of(frames: Iterable[np.ndarray], source: str) -> set[int]:
