@@ -1,4 +1,4 @@
-"""DICOM: one file, a folder, or a DICOMDIR; any compression that gdcm or pylibjpeg decodes."""
+"""DICOM: one file, a folder, or a DICOMDIR, in any compression of single frames."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ Pure numbers: nothing here knows of DICOM.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,7 +40,12 @@ class Grid:
     notes: tuple[str, ...] = ()
 
 
-def arrange_planes(depths: Sequence[float | None], moments: Sequence[Mapping[str, float]]) -> Grid:
+def arrange_planes(
+    depths: Sequence[float | None],
+    moments: Sequence[Mapping[str, float]],
+    *,
+    shared: Collection[str] = (),
+) -> Grid:
     """Sort planes by depth and moment.
 
     Parameters
@@ -49,6 +54,8 @@ def arrange_planes(depths: Sequence[float | None], moments: Sequence[Mapping[str
         Along the normal, in mm; one per plane. If one is None, all lie at one depth.
     moments : sequence of mapping
         Per plane what may order it in time, by name; names that come first are believed first.
+    shared : collection of str
+        Names whose value is the same at all depths of a moment, as a number is and a time need not.
 
     Returns
     -------
@@ -64,10 +71,10 @@ def arrange_planes(depths: Sequence[float | None], moments: Sequence[Mapping[str
     num_levels = int(levels.max()) + 1
     counts = np.bincount(levels, minlength=num_levels)
     notes: list[str] = []
+    by = _ordering(levels, moments) if counts.max() > 1 else ""
     if counts.max() == 1:
-        order, by = np.argsort(levels, kind="stable")[np.newaxis], ""
-    elif counts.min() == counts.max():
-        by = _ordering(levels, moments)
+        order = np.argsort(levels, kind="stable")[np.newaxis]
+    elif counts.min() == counts.max() and _agrees(by, shared, moments, int(counts[0])):
         columns = [_sorted(np.flatnonzero(levels == z), by, moments) for z in range(num_levels)]
         order = np.stack(columns, axis=1)
     else:
@@ -98,6 +105,13 @@ def _ordering(levels: np.ndarray, moments: Sequence[Mapping[str, float]]) -> str
         if len(pairs) == len(levels):
             return name
     return ""
+
+
+def _agrees(
+    name: str, shared: Collection[str], moments: Sequence[Mapping[str, float]], count: int
+) -> bool:
+    """Whether the depths have planes of the same moments, as far as their name tells."""
+    return name not in shared or len({m[name] for m in moments}) == count
 
 
 def _names(moments: Sequence[Mapping[str, float]]) -> list[str]:

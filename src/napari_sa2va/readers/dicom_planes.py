@@ -69,6 +69,9 @@ SECONDS = {
 }
 """Moments that are times, and their unit in s."""
 
+NUMBERS = ("TemporalPositionIndex", "TemporalPositionIdentifier")
+"""Moments that are numbers, the same at all depths."""
+
 
 def planes_of(header: Dataset, num_frames: int) -> list[Plane]:
     """All frames of a file, in the order of the file.

@@ -19,7 +19,7 @@ from napari_sa2va.readers.dicom_facts import is_volume
 from napari_sa2va.readers.dicom_frames import frames_of
 from napari_sa2va.readers.dicom_grid import Grid, NoGrid, arrange_planes
 from napari_sa2va.readers.dicom_person import private_of
-from napari_sa2va.readers.dicom_planes import Plane, planes_of
+from napari_sa2va.readers.dicom_planes import NUMBERS, Plane, planes_of
 from napari_sa2va.readers.dicom_tags import number, text
 
 if TYPE_CHECKING:
@@ -75,7 +75,9 @@ class Stack:
         """
         planes = self.planes
         try:
-            return arrange_planes([p.depth_mm for p in planes], [p.moments for p in planes])
+            return arrange_planes(
+                [p.depth_mm for p in planes], [p.moments for p in planes], shared=NUMBERS
+            )
         except NoGrid as error:
             if len(self.files) > 1:
                 raise ClipError(
@@ -125,12 +127,14 @@ def stacks_of(files: Iterable[DicomFile]) -> list[Stack]:
     """
     groups: dict[tuple[Any, ...], list[Stack]] = {}
     seen: set[str] = set()
+    codings: dict[Coding, Coding] = {}  # of a thousand files, one
     for file in files:
         uid = text(file.header, "SOPInstanceUID")
         if uid and uid in seen:  # a copy
             continue
         seen.add(uid)
         coding = coding_of(file)
+        coding = codings.setdefault(coding, coding)
         stored = frames_of(file, coding)
         for plane in planes_of(file.header, stored.num_frames):
             alike = groups.setdefault(_kind(file, stored, coding), [])
