@@ -214,6 +214,8 @@ def test_a_sentence_reaches_the_model_whatever_is_in_it(movie, tmp_path, monkeyp
 @pytest.mark.parametrize("asked", [
     {"axes": "TZYX", "z": 2}, {"axes": "TZYX", "z": "mean", "limits": (5.5, 900)},
     {"axes": "TCYX", "channels": [2, 0], "limits": (0, 1e3)}, {"axes": "ZTYX", "z": 0, "time": "T"},
+    {"axes": "TCYX", "colors": ["red", "#00ff80", "blue"]}, {"axes": "TZYX", "z": 0, "box": (0, 0, 9, 9)},
+    {"axes": "TCYX", "channels": [0, 1], "limits": [(0, 9), (1, 3000)]},
 ])  # fmt: skip
 def test_the_command_opens_just_this_clip(tmp_path, monkeypatch, asked):
     random = np.random.default_rng(3)
@@ -235,9 +237,9 @@ def test_the_command_opens_just_this_clip(tmp_path, monkeypatch, asked):
 
 
 @pytest.mark.parametrize("asked", [
-    {"axes": "TCYX", "colors": ["red", "#00ff80", "blue"]}, {"axes": "TZYX", "z": 0, "box": (0, 0, 9, 9)},
-    {"axes": "TCYX", "channels": [0, 1], "limits": [(0, 9), (1, 3000)]},
-])  # fmt: skip
+    {"axes": "TZYX", "z": 0, "colors": np.linspace([255, 0, 0], [0, 99, 255], 256).astype("uint8")},
+    {"axes": "TCYX", "rgb": True},
+], ids=["a table of colours", "channels as colours"])  # fmt: skip
 def test_what_a_command_cannot_say_is_done_by_a_replay(tmp_path, asked):
     random = np.random.default_rng(3)
     write(tmp_path / "m.tif", (random.random((3, 3, 16, 20)) * 4000).astype("uint16"))

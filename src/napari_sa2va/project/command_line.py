@@ -170,8 +170,9 @@ def _clip_options(arguments: OpenArguments) -> list[list[str]]:
     RequestError
         If the command line has no flag for something.
     """
-    if arguments.colors is not None or arguments.rgb is not None or arguments.box is not None:
-        raise RequestError("The clip's colours or its region cannot be said in a command.", _SAVE)
+    colors = arguments.colors or ()
+    if arguments.rgb is not None or any(":" in color for color in colors):
+        raise RequestError("The clip's colours cannot be said in a command.", _SAVE)
     options = []
     for name, value in (
         ("axes", arguments.axes), ("time", arguments.time), ("z", arguments.z),
@@ -184,9 +185,13 @@ def _clip_options(arguments: OpenArguments) -> list[list[str]]:
             raise RequestError("A channel's name has a comma.", _SAVE)
         options.append(_option("channels", ",".join(str(c) for c in arguments.channels)))
     if arguments.limits is not None:
-        if len(set(arguments.limits)) > 1:
-            raise RequestError("Each channel has limits of its own.", _SAVE)
-        options.append(_option("limits", ",".join(repr(v) for v in arguments.limits[0])))
+        alike = len(set(arguments.limits)) == 1
+        pairs = (",".join(map(repr, pair)) for pair in arguments.limits[: 1 if alike else None])
+        options.append(_option("limits", ";".join(pairs)))
+    if colors:
+        options.append(_option("colors", ",".join(colors)))
+    if arguments.box is not None:
+        options.append(_option("box", ",".join(map(str, arguments.box))))
     return options
 
 
