@@ -199,6 +199,12 @@ def test_the_window_and_the_colours_of_the_file_are_those_of_the_clip(tmp_path: 
     assert open_clip(path, channels="GFP").limits == ((0.0, 80.0),)
 
 
+def test_channels_that_are_shown_in_grey_are_white(tmp_path: Path) -> None:
+    grey = OMERO | {"rdefs": {"model": "greyscale"}}
+    path = write_ngff(tmp_path / "a.zarr", MOVIE[:, :, 0], "tcyx", omero=grey)
+    assert read(path).channel_colors == ("#ffffff", "#ffffff")
+
+
 ENCODINGS: dict[str, dict[str, Any]] = {
     "v2 blosc": {"zarr_format": 2, "chunks": (1, 5, 7)},
     "v2 raw, big endian": {"zarr_format": 2, "compressors": None, "dtype": ">u2"},

@@ -267,6 +267,16 @@ def test_consolidated_metadata_tell_of_the_labels_too(version: str, tmp_path: Pa
     assert sorted(whole["labels"].group_keys()) == ["more", "napari-sa2va"]
 
 
+def test_copies_of_metadata_above_a_series_tell_of_its_labels(tmp_path: Path) -> None:
+    path = tmp_path / "a.zarr"
+    zarr.open_group(str(path), mode="w").attrs["ome"] = {"bioformats2raw.layout": 3}
+    write_ngff(path / "0", MOVIE[:, 0, 0])
+    zarr.consolidate_metadata(str(path))
+    write_result(path / "0", labelled(path / "0", LABELS), "ome-zarr")
+    whole = zarr.open_group(str(path), mode="r", use_consolidated=True)
+    np.testing.assert_array_equal(whole["0/labels/napari-sa2va/0"][:], LABELS)
+
+
 def test_a_store_of_its_own_is_a_label_image(tmp_path: Path) -> None:
     from ome_zarr_models.v05.image_label import ImageLabel
 

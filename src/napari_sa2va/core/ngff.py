@@ -181,12 +181,17 @@ def channels_of(attributes: Mapping[str, Any], count: int | None) -> dict[str, A
         Number of channels, None without a channel axis.
     """
     omero = attributes.get("omero")
-    told = omero.get("channels") if isinstance(omero, Mapping) else None
+    if not isinstance(omero, Mapping):
+        return {}
+    told = omero.get("channels")
     if not isinstance(told, list) or len(told) != (count or 1):
         return {}
     channels = [c if isinstance(c, Mapping) else {} for c in told]
     windows = [_window(c.get("window")) for c in channels]
-    colors = [_color(c.get("color")) for c in channels]
+    colors: list[str | None] = [_color(c.get("color")) for c in channels]
+    drawing = omero.get("rdefs")
+    if isinstance(drawing, Mapping) and drawing.get("model") == "greyscale":
+        colors = ["#ffffff"] * len(channels)
     names = [str(c.get("label") or i) for i, c in enumerate(channels)]
     is_named = count is not None and any(c.get("label") for c in channels)
     return {

@@ -30,6 +30,8 @@ _FRAME = "YXS"
 _SMALLEST_TILE_PX = 1024
 _MOST_PLANES = 10**7
 _LARGEST_PLANE_BYTES = 2**40
+# Chunks are compressed. Noise becomes a little longer, and a filter may turn bytes into wider numbers.
+_MOST_STORED, _HEADER_BYTES = 16, 2**16
 
 Region = tuple[slice, ...]
 
@@ -95,6 +97,11 @@ def _check_sizes(place: ZarrPlace, path: str, array: zarr.Array, axes: str) -> N
         check_dtype(array.dtype)
     except PixelError as error:
         raise PixelError(f"{place.address}, array {path!r}: {error.message}", error.hint) from error
+    if min(array.chunks, default=1) < 1:
+        raise place.error(
+            f"the array {path!r} has chunks of the shape {array.chunks}.",
+            "Its metadata are damaged.",
+        )
     chunk = math.prod(array.chunks) * array.dtype.itemsize
     frame = [size for axis, size in zip(axes, array.shape, strict=True) if axis in _FRAME]
     plane = math.prod(frame) * array.dtype.itemsize
@@ -188,13 +195,14 @@ class ZarrBlocks:
         return block.astype(block.dtype.newbyteorder("="), copy=False)
 
     def _check_files(self, array: zarr.Array, region: Region) -> None:
-        """A file that is far larger than a chunk is not read into memory."""
+        """A file that is far larger than its chunk is not unpacked."""
+        most = _MOST_STORED * math.prod(array.chunks) * array.dtype.itemsize + _HEADER_BYTES
         for key, _ in _chunks(array, region):
             try:
                 size = os.stat(Path(self.place.address, self.path, key)).st_size
             except OSError:  # a chunk that is not there has the fill value
                 continue
-            if size > LARGEST_CHUNK_BYTES:
+            if size > most:
                 raise self.place.error(
                     f"{self._said(region)} cannot be read: chunk {key!r} of the array "
                     f"{self.path!r} has {size} bytes.",

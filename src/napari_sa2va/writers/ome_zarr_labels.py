@@ -136,8 +136,8 @@ def _write_alone(path: Path, result: Result, overwrite: bool) -> None:
 
 
 def _write_inside(store: Path, name: str, result: Result, overwrite: bool) -> None:
-    clip = result.clip
-    is_source = clip.source is not None and Path(clip.source).resolve() == store.resolve()
+    clip, store = result.clip, store.resolve()
+    is_source = clip.source is not None and Path(clip.source).resolve() == store
     with ZarrTree(ZarrPlace(str(store), "folder")) as tree:
         series = clip.opened_with.get("series") if is_source else None
         layout = layout_of(tree, series)
@@ -149,7 +149,8 @@ def _write_inside(store: Path, name: str, result: Result, overwrite: bool) -> No
         image = chosen(tree, layout, series)
         plan = plan_inside(tree, image, result)
     labels = store / tree.path(image) / "labels"
-    _add(store, labels, name, plan, result, overwrite)
+    top = next(f for f in (store, *store.parents) if not _is_store(f.parent))
+    _add(top, labels, name, plan, result, overwrite)
 
 
 def _add(
