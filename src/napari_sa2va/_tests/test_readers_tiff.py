@@ -164,6 +164,23 @@ def test_a_palette_is_looked_up_frame_by_frame(
     assert seen == [(6, 8)] * 2  # one for the contrast, one to show
 
 
+@pytest.mark.parametrize("order", ["contig", "separate"])
+@pytest.mark.parametrize("compression", [None, "zlib"])
+@pytest.mark.parametrize("num", [2, 5])
+def test_samples_that_are_no_colours_are_channels(
+    num: int, compression: str | None, order: str, tmp_path: Path
+) -> None:
+    movie = RNG.integers(0, 4000, (3, num, 12, 16)).astype(np.uint16)
+    tifffile.imwrite(
+        tmp_path / "a.tif", movie if order == "separate" else np.moveaxis(movie, 1, -1),
+        photometric="minisblack", planarconfig=order, compression=compression, metadata=None,
+    )  # fmt: skip
+    recording = read_recording(tmp_path / "a.tif")
+    assert recording.axes == "TCYX"
+    assert recording.data.chunks[:2] == ((1,) * 3, (1,) * num)
+    np.testing.assert_array_equal(recording.data.compute(), movie)
+
+
 # ---- physical facts
 
 

@@ -14,6 +14,7 @@ from napari_sa2va.readers import ome_xml
 from napari_sa2va.readers.format import ReadFormat
 from napari_sa2va.readers.tiff_chain import Chain, WithoutTail, follow_chain
 from napari_sa2va.readers.tiff_facts import read_facts
+from napari_sa2va.readers.tiff_imagej import check_imagej
 from napari_sa2va.readers.tiff_images import BY_LOOKS, TiffImage, choose_image
 from napari_sa2va.readers.tiff_ndtiff import check_index
 from napari_sa2va.readers.tiff_ome import (
@@ -171,15 +172,10 @@ def _of_file(path: Path, wanted: int | str | None, growing: bool) -> Recording:
     with _opened(path, chain, is_ome=False) as tif:
         check_index(path, tif)
         image = choose_image(path, tif, wanted)
-        by_looks = image.series.kind in BY_LOOKS
-        if by_looks and (promised := (tif.imagej_metadata or {}).get("images", 1)) > len(tif.pages):
-            raise ClipError(
-                f"{path} is truncated: ImageJ wrote {promised} images into it, and "
-                f"{len(tif.pages)} are there.",
-                "Copy the file again.",
-            )
-        if by_looks and chain.missing_at is not None:
-            notes = (_NOT_DESCRIBED,)
+        if image.series.kind in BY_LOOKS:
+            check_imagej(path, tif)
+            if chain.missing_at is not None:
+                notes = (_NOT_DESCRIBED,)
         recording = recording_of(path, tif, image, growing=growing)
         sizes = dict(zip(recording.axes, recording.data.shape, strict=True))
         facts = read_facts(tif, image.series, sizes)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_sa2va.core.errors import ClipError
 from napari_sa2va.core.geometry import length_in_um, time_in_s
 from napari_sa2va.readers.ome_xml import number
 
 if TYPE_CHECKING:
+    from tifffile import TiffFile
+
     from napari_sa2va.core.intensity import Limits
 
 
@@ -39,6 +43,28 @@ def facts(about: dict[str, Any], sizes: dict[str, int]) -> dict[str, Any]:
         "channel_colors": _colors(about, num_channels),
         "window": _window(about, num_channels),
     }
+
+
+def check_imagej(path: Path, tif: TiffFile) -> None:
+    """Refuse a stack in one piece that is shorter than it says, of which one page would be left.
+
+    Only where more lies behind the first page: programs that know nothing of ImageJ leave its
+    description in a single page that they save.
+
+    Raises
+    ------
+    ClipError
+    """
+    promised = (tif.imagej_metadata or {}).get("images", 1)
+    page = tif.pages.first
+    if len(tif.pages) > 1 or promised < 2 or not page.dataoffsets or not page.nbytes:
+        return
+    there = (tif.filehandle.size - page.dataoffsets[0]) // page.nbytes
+    if page.is_final and there > 1:
+        raise ClipError(
+            f"{path} is truncated: ImageJ wrote {promised} images into it, and {there} are there.",
+            "Copy the file again.",
+        )
 
 
 def _names(about: dict[str, Any], sizes: dict[str, int]) -> tuple[str, ...]:

@@ -68,7 +68,9 @@ class Layout:
             return RawPlanes(
                 self.path, self.files, places, self.raw, self.stored, self.meaning, stamp
             )
-        return PagePlanes(self.path, self.files, places, self.sample_axis, self.meaning, stamp)
+        return PagePlanes(
+            self.path, self.files, places, self.sample_axis, self.stored, self.meaning, stamp
+        )
 
 
 def stamp_of(files: Iterable[str]) -> int:
@@ -95,7 +97,9 @@ def lay_out(path: str, tif: TiffFile, series: TiffPageSeries) -> Layout:
     if math.prod(shape) == 0:
         raise ClipError(f"{path} holds no frames: its shape is {shape}.")
     num_lead = max(0, len(shape) - page.ndim)
-    num_pages = math.prod(shape[:num_lead])
+    # Where X is 1, tifffile writes several planes into one page.
+    per_page = max(1, math.prod(page.shape) // math.prod(shape[num_lead:]))
+    num_pages = math.prod(shape[:num_lead]) // per_page
     tile = (page.tiledepth, page.tilelength, page.tilewidth) if page.is_tiled else (0,)
     unpacked = max(math.prod(page.shape), math.prod(tile)) * np.dtype(page.dtype).itemsize
     check_promise(path, num_pages, unpacked)
@@ -103,16 +107,18 @@ def lay_out(path: str, tif: TiffFile, series: TiffPageSeries) -> Layout:
     if meaning.palette is not None and "C" in axes and shape[axes.index("C")] > 1:
         # The table only colours a channel; as RGB, channels could not be shown side by side.
         meaning = PixelMeaning()
-    found = _places(tif, series, num_pages, meaning)
+    if "C" not in axes and _samples_are_channels(page):
+        axes = axes.replace("S", "C")
     in_page = axes[num_lead:]
     sample_axis = in_page.index("C") if "C" in in_page else None
     if sample_axis is not None:
-        found = found.of_samples(page, sample_axis)
-        size = shape[num_lead + sample_axis]
-        rest = [d for d in range(num_lead, len(shape)) if d != num_lead + sample_axis]
-        axes = axes[:num_lead] + "C" + "".join(axes[d] for d in rest)
-        shape = (*shape[:num_lead], size, *(shape[d] for d in rest))
+        channels = num_lead + sample_axis
+        per_page = shape[channels]
+        axes = axes[:num_lead] + "C" + axes[num_lead:].replace("C", "")
+        shape = (*shape[:num_lead], per_page, *shape[num_lead:channels], *shape[channels + 1 :])
         num_lead += 1
+    found = _places(tif, series, num_pages, meaning, interleaved="C" in in_page[-1:])
+    found = found.of_samples(page, per_page)
     dtype = np.dtype(series.dtype).newbyteorder("=")
     stored = shape[num_lead:]
     if meaning.palette is not None:
@@ -131,32 +137,43 @@ class _Places:
     raw: np.dtype | None
     missing_at: int
 
-    def of_samples(self, page: TiffPage, axis: int) -> _Places:
-        """The same, with one place for each sample of each page."""
-        num = page.shape[axis]
+    def of_samples(self, page: TiffPage, num: int) -> _Places:
+        """The same, with one place for each of the samples that a page has."""
         places = np.repeat(self.places, num, axis=0)
         sample = np.tile(np.arange(num), len(self.places))
         if self.raw is not None:
-            # Only planes that follow each other were called raw.
+            # Only pages whose samples follow each other were called raw.
             places[:, 1] += sample * (math.prod(page.shape) // num * self.raw.itemsize)
         else:
             places = np.column_stack((places[:, :2], sample))
         return _Places(self.files, places, np.repeat(self.present, num), self.raw, self.missing_at)
 
 
+def _samples_are_channels(page: TiffPage) -> bool:
+    """Whether the samples of a pixel are neither colours nor grey and how opaque it is."""
+    from tifffile import EXTRASAMPLE, PHOTOMETRIC
+
+    alpha = (EXTRASAMPLE.ASSOCALPHA, EXTRASAMPLE.UNASSALPHA)
+    is_grey = page.photometric in (PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.MINISWHITE)
+    return is_grey and page.samplesperpixel > 1 and not any(e in alpha for e in page.extrasamples)
+
+
 def _places(
-    tif: TiffFile, series: TiffPageSeries, num_pages: int, meaning: PixelMeaning
+    tif: TiffFile,
+    series: TiffPageSeries,
+    num_pages: int,
+    meaning: PixelMeaning,
+    interleaved: bool,
 ) -> _Places:
     page = series.keyframe
     order = tif.byteorder
     dtype = np.dtype(page.dtype).newbyteorder(order)
     # Pages that are no part of a stack may have a palette each.
     has_palettes = meaning.palette is not None and series.kind == "generic"
-    interleaved = "C" in series.axes[-1:].upper()
     is_raw = page.is_final and not has_palettes and not interleaved
+    step = math.prod(page.shape) * dtype.itemsize
     offset = series.dataoffset
     if offset is not None and is_raw:
-        step = math.prod(page.shape) * dtype.itemsize
         starts = offset + step * np.arange(num_pages, dtype=np.int64)
         present = starts + step <= tif.filehandle.size
         missing_at = 0 if present.all() else int(starts[-1]) + step
@@ -180,7 +197,9 @@ def _places(
             (o + n for o, n in zip(plane.dataoffsets, plane.databytecounts, strict=False) if n),
             default=0,
         )
-        if tif.is_lsm and page.compression != 1:  # tifffile guesses the length of the last one
+        if is_raw:
+            end = plane.dataoffsets[0] + step
+        elif tif.is_lsm:  # tifffile guesses the length of the last one
             end = min(end, handle.size)
         present[index] = bool(at) and end <= handle.size
         missing_at = max(missing_at, end if end > handle.size else 0)

@@ -96,7 +96,10 @@ class PagePlanes:
         Position of the page's file in `files`, the byte of its directory, and which sample of the
         page the plane is.
     sample_axis : int or None
-        Axis of a page along which the samples lie; None if a plane is a whole page.
+        Axis of a page along which the samples lie; None if a plane is a whole page, or if several
+        planes follow each other in a page.
+    plane : tuple of int
+        Shape of a plane before its meaning is applied.
     meaning : PixelMeaning
     stamp : int
         What tells apart files that were changed in between; see `stamp_of`.
@@ -108,6 +111,7 @@ class PagePlanes:
         files: tuple[str, ...],
         places: np.ndarray,
         sample_axis: int | None,
+        plane: tuple[int, ...],
         meaning: PixelMeaning,
         stamp: int,
     ) -> None:
@@ -115,6 +119,8 @@ class PagePlanes:
         self.files = files
         self.places = places
         self.sample_axis = sample_axis
+        self.plane = plane
+        self.per_page = int(places[:, 2].max(initial=0)) + 1
         self.meaning = meaning
         self.stamp = stamp
 
@@ -134,6 +140,8 @@ class PagePlanes:
                 pixels = page.asarray(maxworkers=1)  # dask has workers of its own
             if self.sample_axis is not None:
                 pixels = np.take(pixels, sample, axis=self.sample_axis)
+            elif self.per_page > 1:
+                pixels = pixels.reshape(self.per_page, *self.plane)[sample]
             return meaning.apply(pixels)
         except FileNotFoundError:
             raise
