@@ -8,6 +8,7 @@ import json
 import shlex
 import unicodedata
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -171,6 +172,17 @@ def test_a_folder_of_slices_whose_name_was_left_out_is_found(tmp_path: Path, out
     save(Project.of(open_clip(folder)), out / "p.sa2va")
     assert leaks(out) == []
     assert open_project(out / "p.sa2va").clip.source == str(folder)
+
+
+def test_a_layer_of_one_of_several_series_is_found_again(tmp_path: Path, out: Path) -> None:
+    for number in (1, 2):
+        volume = GREY[np.newaxis, number - 1 : number + 1]
+        write_slices(tmp_path / "Muster" / str(number), volume, **PATIENT, SeriesNumber=number)
+    clip = replace(open_clip(tmp_path / "Muster", series=1), opened_with={})
+    save(Project.of(clip), out / "p.sa2va")
+    again = open_project(out / "p.sa2va").clip
+    assert again.source == str(tmp_path / "Muster")
+    np.testing.assert_array_equal(again.frames.compute(), clip.frames.compute())
 
 
 def test_a_project_of_a_run_that_was_asked_tells_the_path(scan: Path, out: Path) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 from napari_sa2va.core import pixels
 from napari_sa2va.core.axes import PROJECTIONS, arrange, relabel
 from napari_sa2va.core.clip import Clip
-from napari_sa2va.core.errors import Sa2vaError
+from napari_sa2va.core.errors import Sa2vaError, SeriesError
 from napari_sa2va.core.intensity import is_fixed, sample_indices
 from napari_sa2va.project.clip_entry import OpenArguments
 from napari_sa2va.project.footage import Footage
@@ -33,6 +33,7 @@ _SELECTING = ("axes", "time", "z", "channels", "rgb", "series")
 _COMPARED_FRAMES = 8
 # Of a stack, every plane is tried; each costs a frame that is read.
 _MOST_PLANES = 2000
+_MOST_SERIES = 100
 
 
 @dataclass(frozen=True)
@@ -110,11 +111,16 @@ def _arguments_of(
     )
 
 
-def _read(path: Path, series: int | str | None) -> Recording | None:
+def _read(path: Path, series: int | str | None) -> Iterator[tuple[int | str | None, Recording]]:
+    """What a file holds; where several series are in it and none was chosen, all of them in turn."""
     try:
-        return read_recording(path, series=series)
+        yield series, read_recording(path, series=series)
+    except SeriesError as error:
+        if series is None:
+            for key, _ in error.choices[:_MOST_SERIES]:
+                yield from _read(path, key)
     except (Sa2vaError, OSError):
-        return None
+        return
 
 
 def _find(clip: Clip, path: Path) -> tuple[Recording, Selection] | None:
@@ -122,17 +128,15 @@ def _find(clip: Clip, path: Path) -> tuple[Recording, Selection] | None:
     if asked.get("channels") is not None:
         channels = asked["channels"]
         asked["channels"] = tuple(channels) if isinstance(channels, list | tuple) else (channels,)
-    recording = _read(path, asked.get("series"))
-    if recording is None:
-        return None
-    first = Selection(**asked)
-    if _selects(first, clip, recording):
-        return recording, first
-    if asked:  # whoever opened it said what is wanted, and the file has that no more
-        return None
-    for guess in _guesses(clip, recording):
-        if _selects(guess, clip, recording):
-            return recording, guess
+    for series, recording in _read(path, asked.get("series")):
+        first = replace(Selection(**asked), series=series)
+        if _selects(first, clip, recording):
+            return recording, first
+        if asked:  # whoever opened it said what is wanted, and the file has that no more
+            continue
+        for guess in _guesses(clip, recording):
+            if _selects(guess, clip, recording):
+                return recording, replace(guess, series=series)
     return None
 
 

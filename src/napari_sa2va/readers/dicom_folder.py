@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,6 +76,11 @@ def files_below(folder: Path) -> list[Path]:
         if is_dicom(path):
             found.append(path)
     return found
+
+
+def first_below(folder: Path) -> Path | None:
+    """The first DICOM file of a folder, or of those in it; None if there is none among many."""
+    return next(filter(is_dicom, islice(_walk(folder, 0), _LOOKED_AT)), None)
 
 
 def _walk(folder: Path, depth: int) -> Iterator[Path]:

@@ -9,7 +9,7 @@ from napari_sa2va.core.errors import Sa2vaError
 from napari_sa2va.core.privacy import NOBODY, Private
 from napari_sa2va.readers import dicom
 from napari_sa2va.readers.dicom_file import read_file
-from napari_sa2va.readers.dicom_folder import files_below
+from napari_sa2va.readers.dicom_folder import first_below
 from napari_sa2va.readers.dicom_person import private_of
 
 
@@ -38,7 +38,7 @@ def _person_at(path: Path, changed_ns: int, num_bytes: int) -> Private:
     try:
         if not dicom.accepts(path):
             return NOBODY
-        files = files_below(path) if path.is_dir() else [path]
-        return private_of(read_file(files[0]).header) if files else NOBODY
+        file = first_below(path) if path.is_dir() else path
+        return NOBODY if file is None else private_of(read_file(file).header)
     except (Sa2vaError, OSError):
         return NOBODY

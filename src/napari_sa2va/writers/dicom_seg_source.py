@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_sa2va.core.errors import ClipError, OutputError
+from napari_sa2va.core import pixels
+from napari_sa2va.core.errors import ClipError, OutputError, SeriesError
+from napari_sa2va.core.region_box import Box
 from napari_sa2va.readers import dicom
 from napari_sa2va.readers.dicom_tags import first_item, magnitude
 
@@ -111,7 +113,7 @@ def sources_of(result: Result) -> Sources:
             hint,
         )
     try:
-        stack = dicom.stack_of(path, clip.opened_with.get("series"))
+        stack = _stack_of(path, result)
         grid = stack.grid.order
     except ClipError as error:
         raise OutputError(
@@ -130,6 +132,33 @@ def sources_of(result: Result) -> Sources:
             "Open the DICOM file itself, without cutting or turning it.",
         )
     return Sources(stack, places)
+
+
+def _stack_of(path: Path, result: Result) -> Stack:
+    """The stack that a clip is of; of several, where nobody said which, the one with its pixels.
+
+    Raises
+    ------
+    ClipError
+        If there is none.
+    """
+    clip = result.clip
+    try:
+        return dicom.stack_of(path, clip.opened_with.get("series"))
+    except SeriesError as error:
+        if "series" in clip.opened_with:
+            raise
+        box = clip.box or Box(0, 0, clip.height, clip.width)
+        for key, _ in error.choices:
+            stack = dicom.stack_of(path, key)
+            places = _places(stack.grid.order.shape, result)
+            data = dicom.read(path, series=key).data
+            planes = data.reshape(*stack.grid.order.shape, *data.shape[len(stack.lead[1]) :])
+            if len(places) == result.num_frames:
+                plane = pixels.read(planes[tuple(places[0].tolist())])
+                if np.array_equal(plane[box.y0 : box.y1, box.x0 : box.x1], clip.frame(0)):
+                    return stack
+        raise
 
 
 def _places(shape: tuple[int, ...], result: Result) -> np.ndarray:
