@@ -298,6 +298,16 @@ def test_every_output_is_looked_at_before_the_run(movie, tmp_path, model, capsys
     assert model.calls == []
 
 
+def test_a_format_that_the_movie_cannot_have_is_refused_before_the_run(
+    movie, tmp_path, model, capsys
+):
+    arguments = ["-o", str(tmp_path / "a.ome.tif"), "-o", str(tmp_path / "a.seg.dcm")]
+    assert main(["segment", str(movie), "the red one", *arguments]) == 2
+    assert "refers to DICOM frames" in capsys.readouterr().err
+    assert model.calls == []
+    assert list(tmp_path.glob("a.*")) == []
+
+
 def test_a_region_is_looked_at_alone_and_the_labels_say_so(movie, tmp_path, capsys):
     out = tmp_path / "out.tif"
     arguments = ["segment", str(movie), "the red one", "-q", "-o", str(out)]

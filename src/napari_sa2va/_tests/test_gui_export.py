@@ -44,6 +44,7 @@ def test_every_format_is_offered_and_what_cannot_hold_the_masks_says_why() -> No
     refusals = {o.about.kind: o.refusal for o in offers_for(result_with(300))}
     assert refusals["ome-tiff"] == ""
     assert "ids up to 254" in refusals["davis"]
+    assert "refers to DICOM frames" in refusals["dicom-seg"]
     refusals = {o.about.kind: o.refusal for o in offers_for(result_with(planes=2))}
     assert refusals["nifti"] == ""
     assert "has no z axis" in refusals["coco"]

@@ -213,6 +213,20 @@ class RunOutputs:
             keep_apart(self.record, source)
         check_output(self.record, overwrite=self.overwrite)
 
+    def check_clip(self, clip: Clip) -> None:
+        """Find out whether masks of a clip can be written in these formats, before they are made.
+
+        Raises
+        ------
+        OutputError
+            If they cannot.
+        """
+        from napari_sa2va.writers.result import of_masklets
+        from napari_sa2va.writers.write import check_result
+
+        for output in self.outputs:
+            check_result(output.about, of_masklets(clip, []))
+
     def write(self, clip: Clip, masklets: list[Masklet], record: RunRecord) -> None:
         """Write what there is, finished or not, and say where it is; the cheapest to lose last."""
         from napari_sa2va.writers.record import write_record

@@ -54,6 +54,7 @@ def segment(
     prompts = PromptSet.from_texts([sentence, *more])
     files = RunOutputs.named(input_path, outputs, kind, overlay, overwrite=overwrite)
     clip = open_input(input_path, values)
+    files.check_clip(clip)
 
     from napari_sa2va.pipeline.run import run
 

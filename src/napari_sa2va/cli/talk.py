@@ -151,6 +151,8 @@ def answer_all(
     int
         The exit code.
     """
+    if outputs is not None:
+        outputs.check_clip(talk.clip)
     for note in talk.notes:
         click.echo(f"Note: {note}", err=True)
     replies: list[Reply] = []

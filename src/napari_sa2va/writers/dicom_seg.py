@@ -18,6 +18,7 @@ import numpy as np
 from napari_sa2va import __version__
 from napari_sa2va.core import rle
 from napari_sa2va.core.errors import OutputError
+from napari_sa2va.readers import dicom
 from napari_sa2va.writers.dicom_seg_frames import add_frames, frame_item, referenced_series
 from napari_sa2va.writers.dicom_seg_source import Sources, sources_of
 from napari_sa2va.writers.format import WriteFormat
@@ -43,6 +44,22 @@ FORMAT = WriteFormat(
 )
 _MOST_SEGMENTS = 65535
 _LONGEST_LABEL, _LONGEST_TEXT = 64, 1024
+
+
+def check(result: Result) -> None:
+    """Refuse masks that are not of a DICOM file, before any work is done for them.
+
+    Raises
+    ------
+    OutputError
+    """
+    source = result.clip.source
+    if source is None or not dicom.accepts(Path(source)):
+        raise OutputError(
+            "A DICOM segmentation refers to DICOM frames, and these masks are of something else: "
+            f"{'pixels that no file holds' if source is None else Path(source).name}.",
+            "Choose another format, such as OME-TIFF.",
+        )
 
 
 def write(path: Path, result: Result) -> tuple[str, ...]:

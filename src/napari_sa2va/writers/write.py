@@ -161,7 +161,7 @@ def check_apart(path: Path, source: str | None) -> None:
 
 
 def check_result(about: WriteFormat, result: Result) -> None:
-    """Refuse what a format cannot hold at all.
+    """Refuse what a format cannot hold at all; also of a result that has no objects yet.
 
     Raises
     ------
@@ -179,6 +179,9 @@ def check_result(about: WriteFormat, result: Result) -> None:
             f"{about.title} has no z axis, and these masks are on {result.num_planes} planes.",
             "Choose OME-TIFF, OME-Zarr or NIfTI.",
         )
+    writer = writer_of(Path(), about.kind)
+    if hasattr(writer, "check"):
+        writer.check(result)
 
 
 def losses(about: WriteFormat, result: Result) -> tuple[str, ...]:
