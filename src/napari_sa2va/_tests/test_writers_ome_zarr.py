@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from napari_sa2va.core.errors import OutputError
 from napari_sa2va.core.palette import color_of
 from napari_sa2va.readers.ome_zarr import read
 from napari_sa2va.readers.open import open_clip
-from napari_sa2va.writers.result import of_labels, of_masklets
+from napari_sa2va.writers.result import Shown, of_labels, of_masklets
 from napari_sa2va.writers.write import write_result
 
 RNG = np.random.default_rng(9)
@@ -247,6 +248,57 @@ def test_damaged_metadata_of_labels_are_not_written_over(tmp_path: Path) -> None
             write_result(path / "labels" / "other", labelled(path, LABELS), "ome-zarr")
         assert list_file.read_text() == broken
         assert not (path / "labels" / "other").exists()
+
+
+@versions
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_writer_that_fails_leaves_the_store_as_it_was(
+    is_there: bool, version: str, tmp_path: Path
+) -> None:
+    path = write_ngff(tmp_path / "a.zarr", MOVIE[:, 0, 0], version=version)
+    result = labelled(path, LABELS)
+    if is_there:
+        write_result(path, result)
+    before = {f: f.read_bytes() for f in path.rglob("*") if f.is_file()}
+
+    def frame(f: int) -> Shown:
+        if f == 2:
+            raise KeyboardInterrupt
+        return result.frame(f)
+
+    with pytest.raises(KeyboardInterrupt):
+        write_result(path, replace(result, frame=frame), overwrite=True)
+    assert {f: f.read_bytes() for f in path.rglob("*") if f.is_file()} == before
+    assert (path / "labels").exists() == is_there
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_an_array_in_the_place_of_labels_stays(zarr_format: int, tmp_path: Path) -> None:
+    version = "0.4" if zarr_format == 2 else "0.5"
+    path = write_ngff(tmp_path / "a.zarr", MOVIE[:, 0, 0], version=version)
+    array = zarr.create_array(
+        str(path), name="labels/cells", data=LABELS, zarr_format=zarr_format, overwrite=True
+    )
+    with pytest.raises(OutputError, match="is an array, not labels"):
+        write_result(path / "labels" / "cells", labelled(path, LABELS), "ome-zarr", overwrite=True)
+    np.testing.assert_array_equal(array[:], LABELS)
+
+
+def test_an_image_whose_arrays_are_not_what_its_metadata_say_gets_no_labels(tmp_path: Path) -> None:
+    path = write_by_hand(tmp_path / "a.zarr", MOVIE[:, :, 0], metadata("tyx"))
+    with pytest.raises(OutputError, match="do not have the axes TYX"):
+        write_result(path, of_images(LABELS))
+    assert not (path / "labels").exists()
+
+
+def test_a_label_store_of_the_older_kind_is_replaced_whole(tmp_path: Path) -> None:
+    path = write_by_hand(tmp_path / "a.zarr", LABELS, metadata(version="0.4"), zarr_format=2)
+    zarr.open_group(str(path), mode="a").attrs["image-label"] = {}
+    with pytest.raises(OutputError, match="is there already"):
+        write_result(path, of_images(LABELS[::-1].copy()))
+    write_result(path, of_images(LABELS[::-1].copy()), overwrite=True)
+    assert sorted(f.name for f in path.iterdir()) == ["0", "zarr.json"]
+    np.testing.assert_array_equal(read(path).data.compute(), LABELS[::-1])
 
 
 @versions

@@ -104,6 +104,11 @@ def is_group(folder: Path, zarr_format: int) -> bool:
     return (folder / ("zarr.json" if zarr_format == 3 else ".zgroup")).is_file()
 
 
+def is_array(folder: Path) -> bool:
+    """Whether the metadata of an array are in a folder."""
+    return (folder / ".zarray").is_file() or _read(folder / "zarr.json").get("node_type") == "array"
+
+
 def tell_consolidated(store: Path, label: Path, paths: Sequence[str], zarr_format: int) -> None:
     """Repeat what is new where a group above keeps copies of all metadata below it.
 

@@ -25,6 +25,7 @@ from napari_sa2va.writers.format import WriteFormat
 from napari_sa2va.writers.ome_zarr_documents import (
     attributes_of,
     clear_left,
+    is_array,
     is_group,
     label_attributes,
     ngff_attributes,
@@ -48,7 +49,7 @@ FORMAT = WriteFormat(
     parents=True,
     place=True,
     is_folder=True,
-    files=r"zarr\.json|\d+/.*",
+    files=r"zarr\.json|\.z(attrs|group|metadata)|\d+/.*",
     in_place=True,
 )
 DEFAULT_NAME = "napari-sa2va"
@@ -175,7 +176,7 @@ def _add(
         write_levels(folder, paths, plan, result)
         set_attributes(folder, plan.zarr_format, label_attributes(name, paths, plan, result))
     except BaseException:
-        _clear_levels(folder, keep=old or ())
+        _clear_levels(folder, keep=_levels_of(folder, plan.zarr_format) or ())
         for made in reversed(made_folders):
             with suppress(OSError):  # somebody else has put something there
                 made.rmdir()
@@ -204,6 +205,8 @@ def _listed(labels: Path, plan: LabelPlan) -> list[str]:
 
 def _levels_of(folder: Path, zarr_format: int) -> tuple[str, ...] | None:
     """Paths of the arrays of a label image; None if there is none."""
+    if is_array(folder):
+        raise OutputError(f"{folder} is an array, not labels.", "Name the labels otherwise.")
     if not is_group(folder, zarr_format):
         return None
     attributes = ngff(attributes_of(folder, zarr_format))

@@ -98,6 +98,11 @@ def plan_inside(tree: ZarrTree, image: str, result: Result) -> LabelPlan:
         )
     arrays = [tree.array(f"{image}/{path}" if image else path) for path in known.paths]
     letters = _letters(known.axes, result)
+    if not set("YX") <= set(letters) or any(array.ndim != len(letters) for array in arrays):
+        raise OutputError(
+            f"{tree.place.address}: the arrays do not have the axes {letters} that the metadata name.",
+            "Let the writer's validator look at this store.",
+        )
     kept = [i for i, letter in enumerate(letters) if letter in "TZYX"]
     is_projected = result.clip.z in PROJECTIONS
     thickness = {"Z": 1} if is_projected else {}
