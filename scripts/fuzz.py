@@ -19,8 +19,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from napari_sa2va._tests.fuzz_edits import damage_path, random_edits
-from napari_sa2va._tests.fuzz_seeds import SEEDS
+from napari_sa2va._tests.fuzz_edits import damage_one, random_edits
+from napari_sa2va._tests.fuzz_seeds import SEEDS, copied
 from napari_sa2va._tests.fuzz_worker import Worker, worker
 
 KEPT = Path("out") / "fuzz"
@@ -58,15 +58,9 @@ def _sound(folder: Path, name: str) -> Path:
 
 
 def _try(one: Worker, folder: Path, name: str, sound: Path, case: int) -> str:
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    path = folder / sound.name
-    if sound.is_dir():
-        shutil.copytree(sound, path)
-    else:
-        shutil.copy(sound, path)
+    path, files = copied(name, sound, folder)
     rng = random.Random(f"{name} {case}")
-    said = damage_path(path, random_edits(rng), rng.randrange(1 << 16))
+    said = damage_one(files, random_edits(rng), rng.randrange(1 << 16))
     verdict = one.open(path)
     if not verdict.is_right:
         kept = KEPT / f"{name}-{case}"

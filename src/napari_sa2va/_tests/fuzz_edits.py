@@ -82,23 +82,8 @@ def random_edits(rng: random.Random) -> list[Edit]:
     return edits
 
 
-def damage_path(path: Path, edits: Sequence[Edit], which: int) -> str:
-    """Damage a file, or one file of a folder, in place.
-
-    Parameters
-    ----------
-    path : Path
-    edits : sequence of Edit
-    which : int
-        Which file of a folder, counted from 0 in the order of names and around.
-
-    Returns
-    -------
-    str
-        What was done, to repeat it by hand.
-    """
-    if path.is_dir():
-        files = sorted(p for p in path.rglob("*") if p.is_file())
-        path = files[which % len(files)]
+def damage_one(files: Sequence[Path], edits: Sequence[Edit], which: int) -> str:
+    """Damage one of several files, counted from 0 and around, in place; says what was done."""
+    path = files[which % len(files)]
     path.write_bytes(damaged(path.read_bytes(), edits))
     return f"{path.name}: {[astuple(edit) for edit in edits]}"

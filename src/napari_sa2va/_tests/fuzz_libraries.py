@@ -11,3 +11,5 @@ import zarr
 from pylibCZIrw import czi
 
 LIBRARIES = (av, czi, dask.array, h5py, imagecodecs, nd2, pydicom, tifffile, zarr)
+# The first computation imports more.
+dask.array.zeros(1).compute(scheduler="synchronous")

@@ -14,9 +14,18 @@ import numpy as np
 import tifffile
 from PIL import Image
 
+from napari_sa2va._tests.made_dicom import write_slices
 from napari_sa2va._tests.movies import write_movie
 from napari_sa2va._tests.nd2_files import write_nd2
+from napari_sa2va._tests.ngff_stores import write_ngff
 from napari_sa2va._tests.test_readers_contract import EXAMPLES
+from napari_sa2va._tests.test_readers_tiff_instruments import (
+    write_lsm,
+    write_mmstack,
+    write_ndtiff,
+    write_stk,
+)
+from napari_sa2va._tests.test_readers_tiff_ome import write_set
 
 Seed = Callable[[Path], Path]
 
@@ -101,6 +110,31 @@ def _czi(folder: Path, pixels: np.ndarray, compression: str) -> Path:
     return folder / "a.czi"
 
 
+def _ndtiff(folder: Path) -> Path:
+    (folder / "run").mkdir()
+    return write_ndtiff(folder / "run")
+
+
+def _slices(folder: Path) -> Path:
+    write_slices(folder / "series", FIVE[:, :, 0])
+    return folder / "series"
+
+
+def _disc(folder: Path) -> Path:
+    """Files of one patient out of pydicom's tests, and the DICOMDIR that names them among others."""
+    from pydicom.data import get_testdata_file
+
+    example = Path(str(get_testdata_file("CT_small.dcm", download=False)))
+    disc = example.parent / "dicomdirtests"
+    shutil.copytree(disc / "98892003", folder / "98892003")
+    shutil.copy(disc / "DICOMDIR", folder)
+    return folder / "DICOMDIR"
+
+
+def _ngff(folder: Path, version: str) -> Path:
+    return write_ngff(folder / "a.ome.zarr", FIVE, "tczyx", version=version, levels=2)
+
+
 def _images(folder: Path, suffix: str) -> Path:
     (folder / "images").mkdir()
     for t, frame in enumerate(COLOUR):
@@ -108,6 +142,7 @@ def _images(folder: Path, suffix: str) -> Path:
     return folder / "images"
 
 
+# Names with "-set" are of several files that lie beside each other.
 SEEDS: dict[str, Seed] = dict(EXAMPLES) | {
     "tiff-big": partial(_tiff, pixels=GREY, bigtiff=True, compression="zstd"),
     "tiff-imagej": partial(_tiff, pixels=FIVE, imagej=True, metadata={"axes": "TZCYX", "fps": 5.0}),
@@ -118,6 +153,12 @@ SEEDS: dict[str, Seed] = dict(EXAMPLES) | {
     "tiff-ome": _ome_tiff,
     "tiff-ome-series": partial(_ome_tiff, series=2),
     "tiff-pyramid": _pyramid,
+    "tiff-lsm": lambda folder: write_lsm(folder / "a.lsm", "lzw"),
+    "tiff-stk": lambda folder: write_stk(folder / "a.stk", 1000, [0, 1000, 2000]),
+    "tiff-mmstack": lambda folder: write_mmstack(folder / "a.tif"),
+    "tiff-ndtiff": _ndtiff,
+    "tiff-ome-set": partial(write_set, companion=False),
+    "tiff-companion-set": partial(write_set, companion=True),
     "video-mkv": partial(_movie, name="a.mkv", codec="libx264", pix_fmt="yuv420p"),
     "video-webm": partial(_movie, name="a.webm", codec="libvpx", pix_fmt="yuv420p"),
     "video-avi": partial(_movie, name="a.avi", codec="mpeg4", pix_fmt="yuv420p"),
@@ -133,6 +174,10 @@ SEEDS: dict[str, Seed] = dict(EXAMPLES) | {
     "dicom-jpeg": partial(_dicom, name="SC_rgb_jpeg_gdcm.dcm"),
     "dicom-jpeg-ls": partial(_dicom, name="MR_small_jpeg_ls_lossless.dcm"),
     "dicom-jpeg2000": partial(_dicom, name="MR_small_jp2klossless.dcm"),
+    "dicom-slices": _slices,
+    "dicom-disc-set": _disc,
+    "ome_zarr-0.4": partial(_ngff, version="0.4"),
+    "ome_zarr-0.5": partial(_ngff, version="0.5"),
     "numpy_file-npz": partial(_npz, save=np.savez),
     "numpy_file-packed": partial(_npz, save=np.savez_compressed),
     "hdf5-chunked": partial(_hdf5, chunks=(1, 12, 16), compression="gzip", shuffle=True),
@@ -145,3 +190,33 @@ SEEDS: dict[str, Seed] = dict(EXAMPLES) | {
     "frame_folder-jpeg": partial(_images, suffix=".jpg"),
     "frame_folder-tiff": partial(_images, suffix=".tif"),
 }
+
+
+def copied(name: str, sound: Path, folder: Path) -> tuple[Path, list[Path]]:
+    """A copy of a sound file with all that belongs to it.
+
+    Parameters
+    ----------
+    name : str
+        Of the seed.
+    sound : Path
+    folder : Path
+        Where to; what it held is gone.
+
+    Returns
+    -------
+    path : Path
+        What is to be opened.
+    files : list of Path
+        Those that may be damaged.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    path = folder / sound.name
+    if sound.is_dir():
+        shutil.copytree(sound, path)
+    elif name.endswith("-set"):
+        shutil.copytree(sound.parent, folder)
+    else:
+        folder.mkdir()
+        return path, [Path(shutil.copy(sound, path))]
+    return path, sorted(file for file in folder.rglob("*") if file.is_file())

@@ -24,7 +24,7 @@ from napari_sa2va.readers.open import read_recording
 
 # Beyond what the libraries take. The largest plane that is believed of a small file has 256 MiB.
 MEMORY_BYTES = 3 * 2**29
-SECONDS = 20.0
+SECONDS = 10.0
 _MOST_SERIES = 3
 
 
@@ -67,10 +67,15 @@ class Worker:
         self._process.start()
         theirs.close()
 
+    @property
+    def pid(self) -> int | None:
+        """Number of the process that opens files at present."""
+        return self._process.pid
+
     def open(self, path: Path, seconds: float = SECONDS) -> Verdict:
         """Open a file or folder, and compute planes of it."""
-        self._pipe.send(str(path))
         try:
+            self._pipe.send(str(path))
             if self._pipe.poll(seconds):
                 verdict: Verdict = self._pipe.recv()
                 return verdict
@@ -137,9 +142,8 @@ def _attempt(path: Path) -> Verdict:
             if isinstance(reason, MemoryError) and not _is_no_memory_taken(reason):
                 return Verdict("memory", traceback.format_exc())
             reason = reason.__cause__
-        if str(path) not in str(error) and not any(
-            part.name in str(error) for part in (path, *path.rglob("*"))
-        ):
+        # A set of files lies beside the one that is opened.
+        if not any(part.name in str(error) for part in (path, *path.parent.rglob("*"))):
             return Verdict("raised", f"an error that names no file: {error}")
         return Verdict("refused", str(error))
     except MemoryError:

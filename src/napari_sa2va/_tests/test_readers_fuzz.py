@@ -6,17 +6,18 @@ files. `scripts/fuzz.py` does the same for as long as one likes.
 
 from __future__ import annotations
 
-import shutil
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from napari_sa2va._tests.fuzz_bombs import BOMBS
-from napari_sa2va._tests.fuzz_edits import KINDS, NUMBERS, Edit, damage_path, damaged
-from napari_sa2va._tests.fuzz_seeds import SEEDS
+from napari_sa2va._tests.fuzz_edits import KINDS, NUMBERS, Edit, damage_one, damaged
+from napari_sa2va._tests.fuzz_seeds import SEEDS, copied
 from napari_sa2va._tests.fuzz_worker import Verdict, Worker, worker
 from napari_sa2va.readers import READERS
 
@@ -67,19 +68,16 @@ def test_a_sound_file_is_read(name: str, one: Worker, sound: dict[str, Path]) ->
     deadline=None,
     derandomize=True,
     database=None,
+    # Not the smallest damage, which would take long where a reader hangs.
+    phases=[Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(edits=edits, which=st.integers(0, 99))
 def test_a_damaged_file_is_read_or_refused(
     name: str, edits: list[Edit], which: int, one: Worker, sound: dict[str, Path], tmp_path: Path
 ) -> None:
-    path = tmp_path / sound[name].name
-    if sound[name].is_dir():
-        shutil.rmtree(path, ignore_errors=True)
-        shutil.copytree(sound[name], path)
-    else:
-        shutil.copy(sound[name], path)
-    done = damage_path(path, edits, which)
+    path, files = copied(name, sound[name], tmp_path / "damaged")
+    done = damage_one(files, edits, which)
     verdict = one.open(path)
     assert verdict.is_right, f"{verdict.outcome} after {done}\n{verdict.said}"
 
@@ -108,7 +106,17 @@ def test_an_edit_can_be_repeated(edit: Edit, expected: bytes) -> None:
     assert damaged(b"abcdefgh", [edit]) == expected
 
 
-def test_the_worker_notices_what_is_not_allowed(one: Worker, tmp_path: Path) -> None:
-    # A folder that is not there any more raises FileNotFoundError where nobody expects it.
+def test_the_worker_notices_crashes_and_hangs_and_goes_on(sound: dict[str, Path]) -> None:
+    path = sound["numpy_file"]
+    with worker() as another:
+        assert another.open(path).outcome == "read"
+        os.kill(another.pid, signal.SIGSEGV)
+        assert another.open(path) == Verdict("crashed", "SIGSEGV")
+        assert another.open(path, seconds=0).outcome == "hung"
+        assert another.open(path).outcome == "read"
+
+
+def test_the_worker_tells_what_readers_may_not_do(one: Worker, tmp_path: Path) -> None:
     assert one.open(tmp_path / "not there").outcome == "refused"
-    assert not Verdict("crashed", "SIGSEGV").is_right
+    verdicts = [Verdict(outcome) for outcome in ("raised", "memory", "crashed", "hung", "outside")]
+    assert not any(verdict.is_right for verdict in verdicts)
