@@ -367,6 +367,20 @@ def test_what_pillow_writes_is_read(compression: str | None, mode: str, tmp_path
             assert np.abs(difference).max() <= (2 if compression == "jpeg" else 0)
 
 
+@pytest.mark.parametrize("compression", [None, "zlib"])
+@pytest.mark.parametrize("shape", [(1, 1, 1), (5, 1, 1), (3, 4, 1), (1, 2, 1), (2, 1, 7)])
+def test_frames_of_one_column_and_of_one_pixel(
+    shape: tuple[int, ...], compression: str | None, tmp_path: Path
+) -> None:
+    """tifffile writes several planes into one page where X is 1."""
+    movie = RNG.integers(0, 4000, shape).astype(np.uint16)
+    tifffile.imwrite(tmp_path / "a.tif", movie, compression=compression,
+                     photometric="minisblack", metadata={"axes": "TYX"})  # fmt: skip
+    data = read_recording(tmp_path / "a.tif").data
+    np.testing.assert_array_equal(data.compute(), movie)
+    assert data.chunks[0] == (1,) * shape[0]
+
+
 @settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_any_stack_that_says_its_axes_is_what_tifffile_reads(

@@ -98,3 +98,9 @@ def test_a_hyperstack_that_ends_too_early_is_refused(tmp_path: Path) -> None:
     path = huge(tmp_path / "a.tif", 2500, 2000 * 2**21)
     with pytest.raises(ClipError, match="truncated: ImageJ wrote 2500 images"):
         read_recording(path)
+
+
+def test_a_single_page_that_kept_the_description_of_its_stack_is_read(tmp_path: Path) -> None:
+    text = "ImageJ=1.53t\nimages=2500\nframes=2500\nhyperstack=true\n"
+    tifffile.imwrite(tmp_path / "a.tif", STACK[0, 0], description=text, metadata=None)
+    np.testing.assert_array_equal(read_recording(tmp_path / "a.tif").data.compute(), STACK[0, 0])

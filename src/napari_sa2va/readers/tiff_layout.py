@@ -40,8 +40,8 @@ class Layout:
     raw : numpy.dtype or None
         The stored dtype of planes that need no decoding.
     sample_axis : int or None
-    stored : tuple of int
-        Shape of a plane in the file.
+    stored, page : tuple of int
+        Shapes of a plane and of a page in the file.
     meaning : PixelMeaning
     missing_at : int
         How far the files would have to reach; 0 if no plane lies behind the end of its file.
@@ -58,6 +58,7 @@ class Layout:
     raw: np.dtype | None
     sample_axis: int | None
     stored: tuple[int, ...]
+    page: tuple[int, ...]
     meaning: PixelMeaning
     missing_at: int
 
@@ -69,7 +70,14 @@ class Layout:
                 self.path, self.files, places, self.raw, self.stored, self.meaning, stamp
             )
         return PagePlanes(
-            self.path, self.files, places, self.sample_axis, self.stored, self.meaning, stamp
+            self.path,
+            self.files,
+            places,
+            self.sample_axis,
+            self.stored,
+            self.page,
+            self.meaning,
+            stamp,
         )
 
 
@@ -125,7 +133,7 @@ def lay_out(path: str, tif: TiffFile, series: TiffPageSeries) -> Layout:
         dtype, shape, axes = np.dtype(np.uint8), (*shape, 3), axes + "S"
     return Layout(
         path, axes, shape, num_lead, dtype, tuple(found.files), found.places, found.present,
-        found.raw, sample_axis, stored, meaning, found.missing_at,
+        found.raw, sample_axis, stored, page.shape, meaning, found.missing_at,
     )  # fmt: skip
 
 

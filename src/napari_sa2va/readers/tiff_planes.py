@@ -98,8 +98,8 @@ class PagePlanes:
     sample_axis : int or None
         Axis of a page along which the samples lie; None if a plane is a whole page, or if several
         planes follow each other in a page.
-    plane : tuple of int
-        Shape of a plane before its meaning is applied.
+    plane, page : tuple of int
+        Shapes of a plane and of a page before their meaning is applied.
     meaning : PixelMeaning
     stamp : int
         What tells apart files that were changed in between; see `stamp_of`.
@@ -112,6 +112,7 @@ class PagePlanes:
         places: np.ndarray,
         sample_axis: int | None,
         plane: tuple[int, ...],
+        page: tuple[int, ...],
         meaning: PixelMeaning,
         stamp: int,
     ) -> None:
@@ -120,7 +121,7 @@ class PagePlanes:
         self.places = places
         self.sample_axis = sample_axis
         self.plane = plane
-        self.per_page = int(places[:, 2].max(initial=0)) + 1
+        self.page = page
         self.meaning = meaning
         self.stamp = stamp
 
@@ -140,8 +141,8 @@ class PagePlanes:
                 pixels = page.asarray(maxworkers=1)  # dask has workers of its own
             if self.sample_axis is not None:
                 pixels = np.take(pixels, sample, axis=self.sample_axis)
-            elif self.per_page > 1:
-                pixels = pixels.reshape(self.per_page, *self.plane)[sample]
+            elif pixels.shape == self.page != self.plane:
+                pixels = pixels.reshape(-1, *self.plane)[sample]
             return meaning.apply(pixels)
         except FileNotFoundError:
             raise
