@@ -68,6 +68,52 @@ def test_our_layer_is_saved_with_names_sizes_and_what_the_labels_cannot_show(
     assert areas == [36] * 4 + [60] * 2
 
 
+@pytest.mark.parametrize("name", ["cells.ome.tif", "cells.ome.zarr"])
+def test_what_was_saved_opens_again_as_labels_with_names_and_colours(
+    ours, name: str, tmp_path: Path
+) -> None:
+    viewer, workspace = ours
+    save(viewer, tmp_path / name)
+    (layer,) = viewer.open(str(tmp_path / name), plugin=NAME)
+    assert isinstance(layer, Labels)
+    shown = layer.data[0] if layer.multiscale else layer.data
+    np.testing.assert_array_equal(np.asarray(shown), workspace.layer.data)
+    np.testing.assert_allclose(layer.scale, workspace.layer.scale)
+    assert dict(zip(layer.features["index"], layer.features["name"], strict=True)) == {
+        1: "left",
+        2: "right",
+    }
+    np.testing.assert_allclose(layer.get_color(2), workspace.layer.get_color(2), atol=0.01)
+
+
+@pytest.mark.parametrize(
+    ("title", "typed", "made"),
+    [("COCO JSON", "a.json", "a.json"), ("indexed PNG (DAVIS)", "frames", "frames/00003.png")],
+)
+def test_the_dialog_of_napari_saves_in_the_format_that_is_chosen_there(
+    ours, title: str, typed: str, made: str, tmp_path: Path, monkeypatch
+) -> None:
+    from qtpy.QtWidgets import QFileDialog
+
+    viewer, _ = ours
+
+    def choose(self, parent, caption, start, filter: str, **more) -> tuple[str, str]:
+        (chosen,) = (entry for entry in filter.split(";;") if f" {title}" in entry)
+        return str(tmp_path / typed), chosen
+
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", choose)
+    viewer.window._qt_window._qt_viewer._save_layers_dialog(selected=True)
+    assert (tmp_path / made).is_file()
+
+
+def test_without_a_plugin_napari_takes_ours_where_it_has_no_own(ours, tmp_path: Path) -> None:
+    viewer, _ = ours
+    for name in ("a.ome.tif", "a.json", "a.nii.gz", "a.csv"):
+        assert viewer.layers.save(str(tmp_path / name), selected=True) == [str(tmp_path / name)]
+    with tifffile.TiffFile(tmp_path / "a.ome.tif") as file:
+        assert "left" in file.ome_metadata
+
+
 def test_what_is_lost_is_said_as_a_notification(ours, tmp_path: Path) -> None:
     from napari.utils.notifications import notification_manager
 

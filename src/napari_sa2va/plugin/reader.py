@@ -52,7 +52,7 @@ def _is_ours(path: str) -> bool:
 
 
 def read_layers(path: Paths) -> list[LayerData]:
-    """Open files as lazy image layers.
+    """Open files as lazy image layers; labels that we wrote as Labels layers with names.
 
     Of a file with several series a person is asked which ones to open, where there is a window.
 
@@ -84,7 +84,7 @@ def read_layers(path: Paths) -> list[LayerData]:
             key: _stacked([recording, *(read_recording(p, series=key) for p in more)])
             for key, recording in recordings.items()
         }
-    return [layer_data(recording) for recording in recordings.values()]
+    return [labels_data(made) or layer_data(made) for made in recordings.values()]
 
 
 def _ask(error: SeriesError, path: str) -> list[int | str]:
@@ -178,6 +178,30 @@ def layer_data(recording: Recording) -> LayerData:
         meta["multiscale"] = True
         return [recording.data, *recording.pyramid], meta, "image"
     return recording.data, meta, "image"
+
+
+def labels_data(recording: Recording) -> LayerData | None:
+    """Labels of ours as napari takes them, with names and colours; None if a file holds no such."""
+    if (
+        recording.source is None
+        or recording.data.dtype.kind != "u"
+        or set("CS") & set(recording.axes)
+    ):
+        return None
+    from napari_sa2va.core.palette import color_of
+    from napari_sa2va.project.label_subjects import subjects_of
+
+    subjects = subjects_of(Path(recording.source), ())
+    if not subjects:
+        return None
+    data, meta, _ = layer_data(replace(recording, window=((0, 1),)))
+    for name in ("rgb", "contrast_limits"):
+        meta.pop(name, None)
+    colors: dict[int | None, tuple[float, ...]] = {None: (0.0, 0.0, 0.0, 0.0)}
+    for subject in subjects:
+        colors[subject.object_id] = (*(c / 255 for c in color_of(subject.object_id)), 1.0)
+    ids, names = zip(*((s.object_id, s.name) for s in subjects), strict=True)
+    return data, meta | {"features": {"index": ids, "name": names}, "colormap": colors}, "labels"
 
 
 def _limits(recording: Recording) -> list[Limits]:
