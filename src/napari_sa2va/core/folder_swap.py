@@ -33,6 +33,7 @@ def replacing_folder(folder: Path, own: Own) -> Iterator[Path]:
     Parameters
     ----------
     folder : Path
+        A link stays a link: the folder that it points at is replaced.
     own : callable
         Which files of an old folder of that name go with it; all others are moved over.
 
@@ -46,6 +47,7 @@ def replacing_folder(folder: Path, own: Own) -> Iterator[Path]:
     OutputError
         If something cannot be written or renamed. `folder` is as it was then.
     """
+    folder = folder.resolve()
     settle(folder, own)
     new = _beside(folder, "new")
     try:
@@ -65,6 +67,7 @@ def replacing_folder(folder: Path, own: Own) -> Iterator[Path]:
 
 def settle(folder: Path, own: Own) -> None:
     """Put right what a process left that ended while it swapped; does nothing otherwise."""
+    folder = folder.resolve()
     with suppress(OSError):
         for left in _left_beside(folder, "old"):
             if not folder.exists():

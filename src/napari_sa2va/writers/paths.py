@@ -87,7 +87,8 @@ def replacing(path: str | PathLike[str], overwrite: bool = False) -> Iterator[Pa
     Raises
     ------
     OutputError
-        As `check_output`, or if writing fails (a full disk, say). Nothing is left behind then.
+        As `check_output`, also of what somebody else wrote meanwhile, or if writing fails (a full
+        disk, say). Nothing is left behind then.
     """
     path = Path(path)
     check_output(path, overwrite)
@@ -96,6 +97,7 @@ def replacing(path: str | PathLike[str], overwrite: bool = False) -> Iterator[Pa
     try:
         yield temporary
         _flush(temporary)
+        _check_place(path, overwrite)  # somebody else may have written it meanwhile
         os.replace(temporary, path)
     except OSError as error:
         raise OutputError(

@@ -71,7 +71,7 @@ def write_result(
     about: WriteFormat = writer.FORMAT
     check_result(about, result)
     if not about.in_place:
-        check_apart(path, result.clip.source)
+        check_apart(path, about, result.clip.source)
     check_place(path, about, overwrite=overwrite)
     overlaps = _Overlaps(result)
     watched = result if about.overlaps else replace(result, frame=overlaps.frame)
@@ -134,6 +134,11 @@ def check_place(path: Path, about: WriteFormat, *, overwrite: bool) -> None:
         return
     if path.is_file():
         raise OutputError(f"{path} is a file, and {about.title} is a folder.", "Name a folder.")
+    if Path.cwd().is_relative_to(path.resolve()):
+        raise OutputError(
+            f"{path.resolve()} is the folder you are in, or one above it; it cannot be replaced.",
+            "Name a folder in it.",
+        )
     if path.is_dir() and any(path.iterdir()) and not overwrite:
         raise OutputError(
             f"The folder {path} is there already.",
@@ -143,8 +148,8 @@ def check_place(path: Path, about: WriteFormat, *, overwrite: bool) -> None:
     check_output(path.with_name(f"{path.name}.trial"), overwrite=True)
 
 
-def check_apart(path: Path, source: str | None) -> None:
-    """Refuse to write over a movie, or between the images of a folder that is one.
+def check_apart(path: Path, about: WriteFormat, source: str | None) -> None:
+    """Refuse to write over a movie or one of its images, or between those of a folder that is one.
 
     Raises
     ------
@@ -153,11 +158,20 @@ def check_apart(path: Path, source: str | None) -> None:
     if source is None:
         return
     target, movie = path.resolve(), Path(source).resolve()
-    if target == movie or (movie.is_dir() and movie in target.parents):
+    lies_in_it = movie.is_dir() and movie in target.parents
+    if target == movie or lies_in_it or (about.is_folder and _would_go(target, about, movie)):
         raise OutputError(
             f"{path} would overwrite the movie {source}, or lie between its images.",
             "Choose another place or name.",
         )
+
+
+def _would_go(folder: Path, about: WriteFormat, movie: Path) -> bool:
+    """Whether a folder that is replaced has a file of the movie in it, under a name of the writer's."""
+    if folder not in movie.parents:
+        return False
+    names = (file.relative_to(folder).as_posix() for file in (movie, *movie.rglob("*")))
+    return any(re.fullmatch(about.files, name) for name in names)
 
 
 def check_result(about: WriteFormat, result: Result) -> None:
@@ -203,7 +217,7 @@ class _Overlaps:
 
     def __init__(self, result: Result) -> None:
         self._result = result
-        self._frames: set[int] = set()
+        self._frames: set[int] = set()  # in time, whatever the plane
 
     def frame(self, f: int) -> Shown:
         """What `Result.frame` gives."""
@@ -211,7 +225,7 @@ class _Overlaps:
         if self._result.may_overlap and len(shown.codes) > 1:
             painted = int(np.count_nonzero(self._result.paint(shown.codes)))
             if sum(map(rle.area, shown.codes.values())) > painted:
-                self._frames.add(f)
+                self._frames.add(f % self._result.clip.num_frames)
         return shown
 
     def said(self, about: WriteFormat) -> tuple[str, ...]:
@@ -234,3 +248,4 @@ def _replacing(path: Path, about: WriteFormat, overwrite: bool) -> Iterator[Path
     pattern = re.compile(about.files)
     with replacing_folder(path, lambda _, name: bool(pattern.fullmatch(name))) as folder:
         yield folder
+        check_place(path, about, overwrite=overwrite)  # somebody else may have made it meanwhile
