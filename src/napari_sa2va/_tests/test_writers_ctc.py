@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from time import perf_counter
 
 import numpy as np
 import pytest
@@ -152,6 +153,17 @@ def test_more_tracks_than_labels_are_refused() -> None:
     tracks.labels(0, {1})
     with pytest.raises(OutputError, match="more than 65535 tracks"):
         tracks.labels(2, {1})
+
+
+def test_a_frame_takes_the_time_of_what_is_on_it_and_not_of_all_that_was() -> None:
+    """A movie of ten thousand frames, of objects of which sixty thousand are gone after the first."""
+    tracks = Tracks([Subject(i) for i in range(1, 60_001)])
+    tracks.labels(0, set(range(1, 60_001)))
+    start = perf_counter()
+    for t in range(1, 10_001):
+        tracks.labels(t, {1, 2})
+    assert perf_counter() - start < 10  # and minutes if all were looked at each time
+    assert [track.end for track in tracks.table()[:3]] == [10_000, 10_000, 0]
 
 
 @given(

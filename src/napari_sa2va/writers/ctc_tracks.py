@@ -56,20 +56,20 @@ class Tracks:
         OutputError
             If there are more tracks than labels of 16 bits.
         """
-        before = {object_id: tracks[-1] for object_id, tracks in self._of.items()}
-        born = {i: self._parent(i, before) for i in sorted(present) if i not in before}
-        divided = set(born.values())
-        for object_id in sorted(present):
-            if object_id in born:
-                parent = before.get(born[object_id])
-                first = Track(object_id, t, t, parent.label if parent else 0)
-                self._of[object_id] = [first]
-                continue
-            last = before[object_id]
+        parent_of = {i: self._parent(i) for i in sorted(present) if i not in self._of}
+        # Their parents' labels, before these go on with new ones.
+        first = {
+            i: Track(i, t, t, self._of[parent][-1].label if parent else 0)
+            for i, parent in parent_of.items()
+        }
+        divided = set(parent_of.values())
+        for object_id in sorted(i for i in present if i not in first):
+            last = self._of[object_id][-1]
             if last.end == t - 1 and object_id not in divided:
                 last.end = t
             else:
                 self._of[object_id].append(Track(self._next_label(), t, t, last.label))
+        self._of.update((i, [track]) for i, track in first.items())
         return {object_id: self._of[object_id][-1].label for object_id in present}
 
     def table(self) -> list[Track]:
@@ -101,10 +101,10 @@ class Tracks:
                 f"objects {_listed(self._unlinked)}."
             )
 
-    def _parent(self, object_id: int, before: dict[int, Track]) -> int:
+    def _parent(self, object_id: int) -> int:
         """The first of an object's parents that was there before it; 0 if there is none."""
         parents = self._parents[object_id]
-        found = next((parent for parent in parents if parent in before), 0)
+        found = next((parent for parent in parents if parent in self._of), 0)
         if parents and not found:
             self._unlinked.append(object_id)
         return found
