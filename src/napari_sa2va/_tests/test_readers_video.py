@@ -24,9 +24,9 @@ from napari_sa2va._tests.movies import (
 from napari_sa2va.core.errors import ClipError
 from napari_sa2va.readers import video, video_decoder
 from napari_sa2va.readers.open import open_clip
-from napari_sa2va.readers.video_container import open_stream
+from napari_sa2va.readers.video_container import open_container, open_stream
 from napari_sa2va.readers.video_decoder import VideoPlanes
-from napari_sa2va.readers.video_index import indexes
+from napari_sa2va.readers.video_index import VideoIndex, indexes
 
 _OPEN_GOP = {"bf": "3", "x264-params": "open-gop=1:keyint=12:min-keyint=12:scenecut=0"}
 _VARIABLE_MS = [int(t) for t in np.cumsum([0, *[40, 80, 40, 20] * 15])[:60]]
@@ -76,6 +76,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("movies")
 
 
+def _index(path: Path) -> VideoIndex:
+    with open_container(path) as container:
+        return next(indexes(path, container))
+
+
 @pytest.mark.parametrize("case", MOVIES)
 def test_every_frame_is_the_right_one_in_any_order(case: str, folder: Path) -> None:
     name, how = MOVIES[case]
@@ -104,7 +109,7 @@ def test_frames_before_the_start_of_an_edit_list_are_hidden(folder: Path) -> Non
 
 def test_a_sequential_read_seeks_once_and_backward_reads_seek_rarely(folder: Path) -> None:
     path = write_movie(folder / "seek.mp4", 120)
-    planes = VideoPlanes(str(path), next(indexes(path)))
+    planes = VideoPlanes(str(path), _index(path))
     for t in range(120):
         planes.read(t)
     assert planes._decoder.num_seeks == 1
@@ -233,7 +238,7 @@ def test_a_movie_in_which_seeking_fails_is_decoded_from_its_start(
     import av
 
     path = write_movie(folder / "no_seek.mp4", 30, gop=10)
-    index = next(indexes(path))
+    index = _index(path)
     assert (index.keys <= 25).sum() > 1, "frame 25 must need a seek, or this tests nothing"
 
     class Unseekable:

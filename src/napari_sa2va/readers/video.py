@@ -18,6 +18,7 @@ from napari_sa2va.readers.video_index import indexes
 from napari_sa2va.readers.video_pixels import layout_of
 
 if TYPE_CHECKING:
+    from av.container import InputContainer
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
@@ -78,7 +79,7 @@ def read(path: Path, *, series: int | str | None = None) -> Recording:
     with closing(open_container(path)) as container:
         stream = choose_stream(path, container, series)
         notes = _notes_of_stream(container.streams.video[stream])
-    source = _believed(path, stream)
+        source = _believed(path, container, stream)
     index = source.index
     first = source.read(0)
     notes += _notes_of_frame(source.frame(0), first)
@@ -105,9 +106,9 @@ def read(path: Path, *, series: int | str | None = None) -> Recording:
     )
 
 
-def _believed(path: Path, stream: int) -> VideoPlanes:
+def _believed(path: Path, container: InputContainer, stream: int) -> VideoPlanes:
     """The frames, by the cheapest account of them that the first frames bear out."""
-    for index in indexes(path, stream):
+    for index in indexes(path, container, stream):
         source = VideoPlanes(str(path), index)
         if source.decoder.agrees():
             return source

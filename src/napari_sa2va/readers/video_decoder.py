@@ -181,10 +181,12 @@ class _Decoder:
             found = self._decode_to(t, t)
             if found is not None:
                 return found
-        step = 1
+        step, is_anew = 1, False
         while True:
             key = self._key_before(t)
             for first in (whole_from, key):
+                if is_anew:
+                    self._close()  # opened anew, it begins at its beginning
                 self._begin_at(key)
                 found = self._decode_to(t, first)
                 if found is not None:
@@ -192,13 +194,13 @@ class _Decoder:
                 if not self._has_skipped:
                     break
             if key == 0:
-                if not self._has_sought:
+                if is_anew or not self._has_sought:
                     raise ClipError(
                         f"{self._path}: frame {t} of {self._index.num_frames} does not come out "
                         "of the decoder.",
                         "The file is damaged there.",
                     )
-                self._close()  # opened anew, it begins at its beginning
+                is_anew = True
                 continue
             # The container landed behind it, or it is no key frame: go back ever further.
             at = self._keys.index(key)

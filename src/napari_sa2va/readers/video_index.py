@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -89,20 +90,27 @@ class VideoIndex:
         return CountedNumbers()
 
 
-def indexes(path: Path, stream: int = 0) -> Iterator[VideoIndex]:
+def indexes(path: Path, container: InputContainer, stream: int = 0) -> Iterator[VideoIndex]:
     """What may be the frames of a movie, the cheapest guess first; the last one is no guess.
+
+    Parameters
+    ----------
+    path : Path
+    container : av.container.InputContainer
+        The same file, opened; nothing is read from it.
+    stream : int
+        Which video stream.
 
     Raises
     ------
     ClipError
         If it has no frames or ends before what its header promises.
     """
-    with opened(path, stream) as (container, video):
-        table = _of_table(path, stream, container, video)
+    table = _of_table(path, stream, container, container.streams.video[stream])
     if table is not None:
         yield table
-    with opened(path, stream) as (container, video):
-        listed = _of_packets(path, stream, container, video)
+    with opened(path, stream) as (fresh, video):
+        listed = _of_packets(path, stream, fresh, video)
     if listed is not None:
         yield listed
     yield _counted(path, stream)
@@ -123,10 +131,12 @@ def _of_table(
         )
     if not len(table):
         return None
-    rows = np.array(
-        [(e.timestamp, e.pos + e.size, e.is_keyframe, e.is_discard) for e in table], np.int64
+    entries = table[:]
+    dts, begins, sizes, is_key, is_hidden = (
+        np.fromiter(map(attrgetter(name), entries), np.int64, len(entries))
+        for name in ("timestamp", "pos", "size", "is_keyframe", "is_discard")
     )
-    dts, ends, is_key, is_hidden = rows.T
+    ends = begins + sizes
     if ends.max() > size:
         raise _truncated(path, f"{int((ends <= size).sum())} of {len(table)} frames are there")
     if is_hidden.any() or (np.diff(dts) <= 0).any():
