@@ -57,8 +57,8 @@ def _array(
     chunk = {"Y": rows, "X": columns}
     names = [axis if isinstance(axis, str) else axis["name"] for axis in plan.axes]
     return zarr.create_array(
-        LocalStore(folder),
-        name=name,
+        # A store of its own: within one, zarr would make a group of the folder at once.
+        LocalStore(folder / name),
         shape=shape,
         chunks=tuple(
             min(chunk.get(a, 1), size) for a, size in zip(plan.letters, shape, strict=True)
