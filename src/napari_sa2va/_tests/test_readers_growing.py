@@ -185,6 +185,24 @@ def test_an_image_that_is_half_written_is_left_out_until_it_is_whole(
     np.testing.assert_array_equal(more.frame(3), MOVIE[3, 0])
 
 
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_a_stack_that_is_half_written_is_left_out_until_it_is_whole(
+    compression: str | None, tmp_path: Path
+) -> None:
+    """Frames of the Cell Tracking Challenge, each a file of two planes."""
+    folder = tmp_path / "01"
+    folder.mkdir()
+    for t in range(3):
+        tifffile.imwrite(folder / f"t{t:03d}.tif", MOVIE[t], metadata=None,
+                         compression=compression, photometric="minisblack")  # fmt: skip
+    whole = (folder / "t002.tif").read_bytes()
+    (folder / "t002.tif").write_bytes(whole[: int(len(whole) * 0.8)])
+    clip = open_clip(folder, growing=True, z=1)
+    assert clip.num_frames == 2
+    (folder / "t002.tif").write_bytes(whole)
+    np.testing.assert_array_equal(reread(clip).frame(2), MOVIE[2, 1])
+
+
 def test_a_damaged_image_in_the_middle_is_no_sign_of_growing(tmp_path: Path) -> None:
     folder = images(tmp_path / "run", 4)
     (folder / "1.png").write_bytes(b"\x89PNG")

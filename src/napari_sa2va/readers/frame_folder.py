@@ -190,7 +190,7 @@ def _whole(files: list[Path]) -> tuple[list[Path], tuple[str, ...]]:
     num = len(files)
     while num:
         try:
-            pixels(files[num - 1])
+            _read_all(files[num - 1])
             break
         except ClipError:
             num -= 1
@@ -201,6 +201,14 @@ def _whole(files: list[Path]) -> tuple[list[Path], tuple[str, ...]]:
     left_out = len(files) - num
     note = f"The folder is still being filled: {left_out} of its images cannot be read yet."
     return files[:num], (note,) if left_out else ()
+
+
+def _read_all(file: Path) -> None:
+    """Read an image, or the last page of a stack."""
+    pixels(file)
+    if is_tiff(file) and look(file).pages > 1:
+        stack = tiff.read(file).data
+        stack[(-1,) * (stack.ndim - 2)].compute(scheduler="synchronous")
 
 
 def _files(path: Path) -> list[Path]:

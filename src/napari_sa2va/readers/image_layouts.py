@@ -16,7 +16,9 @@ from napari_sa2va.readers.image_names import natural
 
 # DAVIS lies deepest: DAVIS/JPEGImages/480p/<video>, below the folder that was unpacked.
 _DEEPEST = 4
-_MOST_FOLDERS = 20_000
+# Of a folder in which there is no video, such as somebody's home, not all is looked through.
+_MOST_WITHOUT = 2_000
+_MOST_FOLDERS = 200_000
 _NO_MOVIE = re.compile(r"annotations.*|imagesets|.*_(gt|st|res|err_seg)", re.IGNORECASE)
 _ZARR = ("zarr.json", ".zattrs", ".zgroup", ".zarray")
 _SEQUENCE = re.compile(r"\d{2}")
@@ -39,12 +41,13 @@ def is_zarr(folder: Path) -> bool:
 
 def videos_below(folder: Path) -> Iterator[Path]:
     """Folders of images below one that has none itself, in natural order."""
-    visited = 0
+    visited, most = 0, _MOST_WITHOUT
     ahead = [(folder, 0)]
-    while ahead and visited < _MOST_FOLDERS:
+    while ahead and visited < most:
         here, depth = ahead.pop()
         visited += 1
         if depth and _has_images(here):
+            most = _MOST_FOLDERS
             yield here
         elif depth < _DEEPEST and not is_zarr(here):
             ahead += [(sub, depth + 1) for sub in reversed(_subfolders(here))]
