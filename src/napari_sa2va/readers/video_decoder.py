@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 # Frames that are kept: a few for threads that ask out of order (many would push each other out of
 # the processor's cache), more for who goes backward; never more than so many bytes.
-_KEPT, _KEPT_BACKWARD = 4, 48
+_KEPT, _KEPT_BACKWARD = 4, 16
 _KEPT_BYTES = 64 * 2**20
 # Up to so many frames ahead it is cheaper to decode on than to seek.
 _NEAR = 8
