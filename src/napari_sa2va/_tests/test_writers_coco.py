@@ -86,6 +86,7 @@ def test_images_are_called_as_those_of_a_data_set_of_videos(tmp_path: Path) -> N
     movie.mkdir()
     for number in (0, 5, 10):
         Image.new("L", (3, 2)).save(movie / f"{number:05d}.jpg")
+        (movie / f"{number:05d}.json").touch()  # as programs for annotation put them there
     clip = grey_clip((3, 2, 3), name="bear", source=str(movie))
     write_result(tmp_path / "a.json", of_masklets(clip, []))
     names = [image["file_name"] for image in COCO(tmp_path / "a.json").imgs.values()]

@@ -85,6 +85,7 @@ def test_the_palette_is_that_of_published_results(tmp_path: Path) -> None:
     [
         (["00000.jpg", "00005.jpg", "00010.jpg"], ["00000", "00005", "00010"]),
         (["9.png", "10.png", "11.png", ".hidden.png", "notes.txt"], ["9", "10", "11"]),
+        (["0.webp", "5.webp", "10.webp", "5.json"], ["0", "5", "10"]),
         (["a1.jpg", "a2.jpg", "a3.jpg"], ["00000", "00001", "00002"]),
         (["00000.jpg", "00001.jpg"], ["00000", "00001", "00002"]),
         (["1.jpg", "1.png", "2.jpg"], ["00000", "00001", "00002"]),

@@ -17,7 +17,7 @@ from napari_sa2va.analysis.runs import areas_and_boxes
 from napari_sa2va.core.rle_text import to_texts
 from napari_sa2va.writers.categories import Categories, categories_of
 from napari_sa2va.writers.format import WriteFormat
-from napari_sa2va.writers.frame_names import frame_names
+from napari_sa2va.writers.frame_names import frame_names, numbered_images
 
 if TYPE_CHECKING:
     from napari_sa2va.core.clip import Clip
@@ -100,16 +100,13 @@ def _tracks(result: Result, categories: Categories) -> Iterator[dict[str, object
 
 
 def _images(clip: Clip) -> Iterator[dict[str, object]]:
-    source = Path(clip.source) if clip.source else None
-    files = (
-        {file.stem: file.name for file in source.iterdir()} if source and source.is_dir() else {}
-    )
-    for t, name in enumerate(frame_names(clip)):
+    files = [file.name for file in numbered_images(clip)]
+    for t, file_name in enumerate(files or [f"{name}.png" for name in frame_names(clip)]):
         yield {
             "id": t + 1,
             "video_id": _VIDEO,
             "frame_id": t,
-            "file_name": f"{clip.name}/{files.get(name, f'{name}.png')}",
+            "file_name": f"{clip.name}/{file_name}",
             "width": clip.width,
             "height": clip.height,
         }

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from napari_sa2va.readers.image_layouts import images_in
+
 if TYPE_CHECKING:
     from napari_sa2va.core.clip import Clip
-
-_IMAGES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"})
 
 
 def frame_names(clip: Clip) -> list[str]:
@@ -20,21 +20,21 @@ def frame_names(clip: Clip) -> list[str]:
         Of a folder of images with numbers for names, as DAVIS, MeViS and YouTube-VOS have, the same
         numbers with their zeros in front and their gaps; "00000", "00001", ... of all else.
     """
-    numbers = _numbers_in(clip.source)
-    if len(numbers) == clip.num_frames:
-        return numbers
-    return [f"{t:05d}" for t in range(clip.num_frames)]
-
-
-def _numbers_in(source: str | None) -> list[str]:
-    if source is None or not Path(source).is_dir():
-        return []
-    stems = [
-        path.stem
-        for path in Path(source).iterdir()
-        if path.suffix.lower() in _IMAGES and not path.name.startswith(".")
+    return [file.stem for file in numbered_images(clip)] or [
+        f"{t:05d}" for t in range(clip.num_frames)
     ]
-    if not all(stem.isascii() and stem.isdigit() for stem in stems):
+
+
+def numbered_images(clip: Clip) -> list[Path]:
+    """The file of each frame, where the source is a folder of images with numbers for names.
+
+    Returns
+    -------
+    list of Path
+        None of any other source, or if there is not one image per frame.
+    """
+    files = images_in(Path(clip.source)) if clip.source is not None else []
+    stems = [file.stem for file in files]
+    if len(files) != clip.num_frames or not all(s.isascii() and s.isdigit() for s in stems):
         return []
-    numbers = sorted(stems, key=int)
-    return numbers if len(set(map(int, numbers))) == len(numbers) else []
+    return files if len(set(map(int, stems))) == len(stems) else []
