@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from napari_sa2va.core.errors import RequestError, ShapeMismatch
-from napari_sa2va.core.masklet import Masklet, label_frame, label_frames
+from napari_sa2va.core.masklet import Masklet, label_frame
 
 
 def masklet(object_id: int, columns: slice, num_frames: int = 3) -> Masklet:
@@ -39,8 +39,8 @@ def test_the_overlap_rule_decides_who_keeps_a_pixel():
     assert label_frame(pair, 1, "first")[0].tolist() == [1, 1, 1, 1, 2, 2]
 
 
-def test_label_frames_come_one_per_frame_as_16_bit():
-    frames = list(label_frames([masklet(7, slice(0, 1))]))
+def test_a_label_image_is_of_16_bit_and_empty_where_no_object_is():
+    frames = [label_frame([masklet(7, slice(0, 1))], t) for t in range(3)]
     assert [f.max() for f in frames] == [0, 7, 0]
     assert frames[0].dtype == np.uint16
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -144,9 +144,3 @@ def label_frame(masklets: Sequence[Masklet], t: int, overlap: Overlap = "last") 
             )
         labels[masklet.mask(t)] = masklet.object_id
     return labels
-
-
-def label_frames(masklets: Sequence[Masklet], overlap: Overlap = "last") -> Iterator[np.ndarray]:
-    """Yield the label image of every frame in turn, one in memory at a time."""
-    for t in range(masklets[0].num_frames):
-        yield label_frame(masklets, t, overlap)
