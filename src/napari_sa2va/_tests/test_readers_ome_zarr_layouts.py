@@ -128,10 +128,11 @@ def test_images_in_a_group_without_metadata_are_series(tmp_path: Path) -> None:
 
 
 def test_arrays_in_a_group_without_metadata_are_asked_for(tmp_path: Path) -> None:
-    group = zarr.open_group(str(tmp_path / "a.zarr"), mode="w")
-    group.create_array("raw", data=A)
+    path = str(tmp_path / "a.zarr")
+    zarr.open_group(path, mode="w")
+    zarr.create_array(path, name="raw", data=A)
     np.testing.assert_array_equal(read(tmp_path / "a.zarr").data.compute(), A)
-    group.create_array("mask", data=B)
+    zarr.create_array(path, name="mask", data=B)
     with pytest.raises(SeriesError) as caught:
         read(tmp_path / "a.zarr")
     assert caught.value.choices == (("mask", "mask: 4 × 6 × 8"), ("raw", "raw: 4 × 6 × 8"))
