@@ -177,7 +177,7 @@ def test_a_person_chooses_a_format_and_then_a_place(
     timer.start(10)
     panel.row.start_button.click()
     finish(panel, qtbot)
-    assert asked == [("movie.json", "COCO JSON with run-length codes (*.json)")]
+    assert asked == [("movie.json", "COCO JSON (run-length codes) (*.json)")]
     assert len(COCO(str(tmp_path / "cells.json")).getAnnIds()) == 6
     # The next time begins with the same format.
     assert FormatDialog(offers_for(result_with()), panel._kind).chosen.about.kind == "coco"

@@ -88,7 +88,7 @@ def test_what_was_saved_opens_again_as_labels_with_names_and_colours(
 
 @pytest.mark.parametrize(
     ("title", "typed", "made"),
-    [("COCO JSON", "a.json", "a.json"), ("indexed PNG (DAVIS)", "frames", "frames/00003.png")],
+    [("COCO JSON", "a.json", "a.json"), ("DAVIS (indexed PNG)", "frames", "frames/00003.png")],
 )
 def test_the_dialog_of_napari_saves_in_the_format_that_is_chosen_there(
     ours, title: str, typed: str, made: str, tmp_path: Path, monkeypatch

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 FORMAT = WriteFormat(
     kind="coco",
-    title="COCO JSON with run-length codes",
+    title="COCO JSON (run-length codes)",
     suffixes=(".json",),
     keeps="masks with overlaps, scores, object ids (of tracks), names, sentences as categories, "
     "parents, pixel size, frame interval, place of a crop",

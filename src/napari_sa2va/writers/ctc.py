@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 FORMAT = WriteFormat(
     kind="ctc",
-    title="Cell Tracking Challenge results",
+    title="Cell Tracking Challenge (results)",
     suffixes=(),
     keeps="object ids (the label of the first track of each), parents (one each)",
     read_back_by="py-ctcmetrics, with its validator",

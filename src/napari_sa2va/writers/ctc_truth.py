@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 FORMAT = replace(
     ctc.FORMAT,
     kind="ctc-truth",
-    title="Cell Tracking Challenge truth",
+    title="Cell Tracking Challenge (truth)",
     files=r"TRA/man_track\d{3,}\.tif|TRA/man_track\.txt",
 )
 

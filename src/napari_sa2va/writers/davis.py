@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 FORMAT = WriteFormat(
     kind="davis",
-    title="indexed PNG (DAVIS)",
+    title="DAVIS (indexed PNG)",
     suffixes=(),
     keeps="object ids; files are named as the frames of a DAVIS, MeViS or YouTube-VOS folder",
     read_back_by="vos-benchmark, the evaluator of DAVIS, and Pillow",

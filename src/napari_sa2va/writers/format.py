@@ -14,7 +14,8 @@ class WriteFormat:
     kind : str
         Its name on the command line, such as "coco".
     title : str
-        What people call it, such as "COCO JSON with run-length codes".
+        What people call it, and in brackets what of it is written: "DAVIS (indexed PNG)". It stands
+        in lists and within sentences, so it begins with a name and is singular.
     suffixes : tuple of str
         Endings in lower case, with their dots. The first is given to a name that has none; an empty
         tuple means a folder.

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 FORMAT = WriteFormat(
     kind="geff",
-    title="GEFF (graph of tracks, Zarr)",
+    title="GEFF (graph of tracks)",
     suffixes=(".geff",),
     keeps="the centre, area or volume, score, id and name of every object at every time, links over "
     "gaps and from parents to children, lineages, sentences, pixel size, z step, frame interval, "

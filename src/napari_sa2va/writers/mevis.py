@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 FORMAT = WriteFormat(
     kind="mevis",
-    title="PNG per expression (MeViS, Ref-YouTube-VOS)",
+    title="MeViS, Ref-YouTube-VOS (PNG per expression)",
     suffixes=(),
     keeps="masks; folder 0 is the first object, and a sentence has the number of its object",
     read_back_by="Pillow and vos-benchmark, expression by expression",

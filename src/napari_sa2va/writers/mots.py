@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 FORMAT = WriteFormat(
     kind="mots",
-    title="KITTI MOTS text",
+    title="KITTI MOTS (text)",
     suffixes=(".txt",),
     keeps="object ids, as 2000 and the id; all objects have the class 2, pedestrian",
     read_back_by="pycocotools",

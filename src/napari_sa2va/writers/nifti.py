@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 FORMAT = WriteFormat(
     kind="nifti",
-    title="NIfTI labels",
+    title="NIfTI (labels)",
     suffixes=(".nii.gz", ".nii"),
     keeps="pixel size, z step, frame interval, place of a crop; names, sentences, parents and "
     "overlap rule as JSON in a header extension (comment), which few programs look at; not how a "

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 FORMAT = WriteFormat(
     kind="ome-tiff",
-    title="OME-TIFF labels",
+    title="OME-TIFF (labels)",
     suffixes=(".ome.tif", ".ome.tiff", ".tif", ".tiff"),
     keeps="names, sentences, parents, overlap rule, place of a crop, pixel size, z step, frame "
     "interval; no scores",

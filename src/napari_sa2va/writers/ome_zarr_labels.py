@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 FORMAT = WriteFormat(
     kind="ome-zarr",
-    title="OME-Zarr labels",
+    title="OME-Zarr (labels)",
     suffixes=(".ome.zarr", ".zarr"),
     keeps="names, sentences, colours, parents, overlap rule; axes, sizes, levels and place in the image",
     read_back_by="ome-zarr-py, ome-zarr-models",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 FORMAT = WriteFormat(
     kind="overlay-movie",
-    title="overlay movie (H.264 in MP4)",
+    title="MP4 (overlay movie)",
     suffixes=(".mp4",),
     keeps="contours and a light fill in the objects' colours, their names, frame number and time; "
     "a picture to look at, no masks to measure",

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 FORMAT = WriteFormat(
     kind="overlay-sheet",
-    title="overlay sheet (PNG)",
+    title="PNG (overlay sheet)",
     suffixes=(".png",),
     keeps="up to eight frames with contours and a light fill in the objects' colours, names, on "
     "which frames each object is, a scale bar; a picture to look at, no masks to measure",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 FORMAT = WriteFormat(
     kind="parquet",
-    title="table of measurements (Parquet)",
+    title="Parquet (table of measurements)",
     suffixes=(".parquet",),
     keeps=CSV.keeps,
     read_back_by="pyarrow and pandas",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 FORMAT = WriteFormat(
     kind="table",
-    title="table of measurements (CSV)",
+    title="CSV (table of measurements)",
     suffixes=(".csv",),
     keeps="a row per object and frame: id, name, time, area, place, box, intensity of each "
     "channel, speed, elongation, score, with units in the names of the columns; no masks",

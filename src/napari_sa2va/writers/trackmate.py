@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 FORMAT = WriteFormat(
     kind="trackmate",
-    title="TrackMate XML",
+    title="TrackMate XML (tracks)",
     suffixes=(".xml",),
     keeps="outlines (of volumes only the centre and the radius), scores as quality, ids, names, "
     "links over gaps and from parents to children, pixel size, z step, frame interval, place of a "

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 FORMAT = WriteFormat(
     kind="yolo",
-    title="YOLO segmentation (polygons)",
+    title="YOLO (polygons)",
     suffixes=(),
     keeps="masks with overlaps, as polygons along pixel edges, and names or sentences as classes; "
     "no object ids, no scores",
