@@ -104,27 +104,21 @@ def plan_inside(tree: ZarrTree, image: str, result: Result) -> LabelPlan:
             "Let the writer's validator look at this store.",
         )
     kept = [i for i, letter in enumerate(letters) if letter in "TZYX"]
-    is_projected = result.clip.z in PROJECTIONS
-    thickness = {"Z": 1} if is_projected else {}
-    shapes = tuple(
-        tuple(int(thickness.get(letters[i], array.shape[i])) for i in kept) for array in arrays
-    )
+    shapes = [[int(array.shape[i]) for i in kept] for array in arrays]
+    scales = [_kept(d.get("coordinateTransformations", []), kept) for d in entry["datasets"]]
+    kept_letters = "".join(letters[i] for i in kept)
+    if result.clip.z in PROJECTIONS and "Z" in kept_letters:
+        z = kept_letters.index("Z")
+        for shape, scale in zip(shapes, scales, strict=True):
+            _thicken(scale, z, shape[z])
+            shape[z] = 1
     plan = LabelPlan(
         version,
         arrays[0].metadata.zarr_format,
         [entry["axes"][i] for i in kept],
-        "".join(letters[i] for i in kept),
-        shapes,
-        tuple(
-            _kept(
-                dataset.get("coordinateTransformations", []),
-                kept,
-                (kept.index(letters.index("Z")), array.shape[letters.index("Z")])
-                if is_projected and "Z" in letters
-                else None,
-            )
-            for dataset, array in zip(entry["datasets"], arrays, strict=True)
-        ),
+        kept_letters,
+        tuple(tuple(shape) for shape in shapes),
+        tuple(scales),
         _kept(entry.get("coordinateTransformations", []), kept),
         _chunk(arrays[0], letters),
         _corner(result),
@@ -186,29 +180,26 @@ def _chunk(array: zarr.Array, letters: str) -> tuple[int, int]:
     return min(y, height), min(x, width)
 
 
-def _kept(
-    given: Sequence[Mapping[str, Any]],
-    kept: Sequence[int],
-    projected: tuple[int, int] | None = None,
-) -> Transformations:
-    """Scales and translations of the axes that stay.
+def _kept(given: Sequence[Mapping[str, Any]], kept: Sequence[int]) -> Transformations:
+    """Scales and translations of the axes that stay."""
+    return [
+        {"type": step["type"], step["type"]: [step[step["type"]][i] for i in kept]}
+        for step in given
+        if isinstance(step.get(step["type"]), list) and len(step[step["type"]]) > max(kept)
+    ]
 
-    `projected` is the position of Z among them and the number of planes that became one.
-    """
-    steps: Transformations = []
-    for step in given:
-        kind = step["type"]
-        if isinstance(step.get(kind), list):
-            steps.append({"type": kind, kind: [step[kind][i] for i in kept]})
-    if projected and steps and steps[0]["type"] == "scale":
-        at, planes = projected
-        thin = steps[0]["scale"][at]
-        steps[0]["scale"][at] = thin * planes
-        if len(steps) == 1:
-            steps.append({"type": "translation", "translation": [0.0] * len(kept)})
-        # The middle of the stack; positions are those of the middle of a plane.
-        steps[1]["translation"][at] += thin * (planes - 1) / 2
-    return steps
+
+def _thicken(scale: Transformations, axis: int, planes: int) -> None:
+    """Make one plane of all planes of an axis; its middle lies in the middle of the stack."""
+    steps = {step["type"]: step[step["type"]] for step in scale}
+    if "scale" not in steps:
+        return
+    thin = steps["scale"][axis]
+    steps["scale"][axis] = thin * planes
+    if "translation" not in steps:
+        steps["translation"] = [0.0] * len(steps["scale"])
+        scale.append({"type": "translation", "translation": steps["translation"]})
+    steps["translation"][axis] += thin * (planes - 1) / 2
 
 
 def _check_fits(address: str, plan: LabelPlan, result: Result) -> None:
