@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -46,21 +47,27 @@ def frame_item(source: SourceFrame, segment: int, sources: Sources) -> Dataset:
 
 
 def _derivation(source: SourceFrame) -> Dataset:
-    from highdicom.sr import CodedConcept
     from pydicom.dataset import Dataset
-    from pydicom.sr.codedict import codes
 
     image, derivation = Dataset(), Dataset()
     image.ReferencedSOPClassUID = source.header.SOPClassUID
     image.ReferencedSOPInstanceUID = source.header.SOPInstanceUID
     if source.number is not None:
         image.ReferencedFrameNumber = source.number
-    purpose = codes.DCM.SourceImageForImageProcessingOperation
-    image.PurposeOfReferenceCodeSequence = [CodedConcept.from_code(purpose)]
+    image.PurposeOfReferenceCodeSequence = [_code("SourceImageForImageProcessingOperation")]
     image.SpatialLocationsPreserved = "YES"
     derivation.SourceImageSequence = [image]
-    derivation.DerivationCodeSequence = [CodedConcept.from_code(codes.DCM.Segmentation)]
+    derivation.DerivationCodeSequence = [_code("Segmentation")]
     return derivation
+
+
+@cache
+def _code(name: str) -> Dataset:
+    """A code of DICOM's own, which thousands of frames may share."""
+    from highdicom.sr import CodedConcept
+    from pydicom.sr.codedict import codes
+
+    return CodedConcept.from_code(getattr(codes.DCM, name))
 
 
 def add_frames(dataset: Dataset, items: list[Dataset], sources: Sources) -> None:
