@@ -32,7 +32,7 @@ FORMAT = ReadFormat(
     axes="TZCYX in any order",
     facts="pixel size, z step, frame interval, names, colours, windows, pyramid",
     lazy="one plane, or the chunks of it that are needed",
-    tested_with="ome-zarr-py, zarr (2 and 3, sharded), bioformats2raw and plate layouts, HTTP",
+    tested_with="images, plates and labels of ome-zarr-py; arrays of zarr (formats 2 and 3, sharded)",
     folders=True,
 )
 _ENDINGS = (".zarr", ".ozx", ".zarr.zip")
