@@ -11,7 +11,7 @@ import numpy as np
 
 from napari_sa2va.core.errors import ClipError
 from napari_sa2va.readers.lazy import check_promise
-from napari_sa2va.readers.tiff_chain import follow_chain
+from napari_sa2va.readers.tiff_chain import Measured, follow_chain
 from napari_sa2va.readers.tiff_colour import pixel_meaning
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".jp2", ".webp")
@@ -143,7 +143,7 @@ def _look_tiff(file: Path) -> Look:
     chain = follow_chain(file)
     if chain.missing_at is not None:
         raise ValueError(f"it ends before byte {chain.missing_at}")
-    with TiffFile(file, is_ome=False) as tif:
+    with Measured(file) as opened, TiffFile(opened, is_ome=False) as tif:
         page = tif.pages.first
         if page.dtype is None:
             raise ValueError(f"{page.bitspersample} bits in sample format {page.sampleformat}")
@@ -161,7 +161,7 @@ def _look_tiff(file: Path) -> Look:
 def _tiff_pixels(file: Path) -> np.ndarray:
     from tifffile import TiffFile
 
-    with TiffFile(file) as tif:
+    with Measured(file) as opened, TiffFile(opened) as tif:
         page = tif.pages.first
         values, meaning = page.asarray(maxworkers=1), pixel_meaning(page)
         if page.axes == "SYX":

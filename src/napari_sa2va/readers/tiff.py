@@ -12,11 +12,11 @@ from napari_sa2va.core.errors import ClipError
 from napari_sa2va.core.recording import Recording
 from napari_sa2va.readers import ome_xml
 from napari_sa2va.readers.format import ReadFormat
-from napari_sa2va.readers.tiff_chain import Chain, WithoutTail, follow_chain
+from napari_sa2va.readers.tiff_chain import Chain, Measured, WithoutTail, follow_chain
 from napari_sa2va.readers.tiff_facts import read_facts
 from napari_sa2va.readers.tiff_imagej import check_imagej
 from napari_sa2va.readers.tiff_images import BY_LOOKS, TiffImage, choose_image
-from napari_sa2va.readers.tiff_ndtiff import check_index
+from napari_sa2va.readers.tiff_micromanager import check_index
 from napari_sa2va.readers.tiff_ome import (
     COMPANION,
     OmeImage,
@@ -104,11 +104,8 @@ def read_growing(path: Path, *, series: int | str | None = None) -> Recording:
 
 def files_of_set(path: Path) -> set[str]:
     """Names of all files that the OME-XML of a TIFF file speaks of; empty if it has none."""
-    from tifffile import TiffFile
-
     try:
-        _check(path, growing=False)
-        with TiffFile(path) as tif:
+        with _opened(path, _check(path, growing=False)) as tif:
             root = ome_xml.parse(tif.ome_metadata or "", str(path)) if tif.is_ome else None
         found = None if root is None else whole_document(path, root)
         images = images_of(*found) if found else []
@@ -147,10 +144,9 @@ def _opened(path: Path, chain: Chain, **how: Any) -> Iterator[TiffFile]:
     """Opened as a file and not by its name, of which tifffile would follow links to other folders."""
     from tifffile import TiffFile
 
-    path = path.absolute()
     whole = chain.missing_at is None
     with (
-        path.open("rb") if whole else WithoutTail(path, chain) as file,
+        Measured(path) if whole else WithoutTail(path, chain) as file,
         TiffFile(file, **how) as tif,
     ):
         yield tif

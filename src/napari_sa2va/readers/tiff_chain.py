@@ -53,7 +53,25 @@ class Chain:
     pointer_size: int = 4
 
 
-class WithoutTail(io.FileIO):
+class Measured(io.BufferedReader):
+    """A file of which no more is asked for than there is.
+
+    Python makes room for what is asked for before it looks how much there is, and tifffile asks for
+    what damaged lengths say.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(io.FileIO(str(path.absolute())))
+        self.num_bytes = self.seek(0, io.SEEK_END)
+        self.seek(0)
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """The bytes that follow, at most `size`."""
+        rest = max(0, self.num_bytes - self.tell())
+        return super().read(rest if size is None or size < 0 else min(size, rest))
+
+
+class WithoutTail(Measured):
     """A file that is being written, whose chain of directories ends with the last complete one.
 
     Parameters
@@ -64,13 +82,13 @@ class WithoutTail(io.FileIO):
     """
 
     def __init__(self, path: Path, chain: Chain) -> None:
-        super().__init__(str(path))
+        super().__init__(path)
         self._from, self._to = chain.pointer, chain.pointer + chain.pointer_size
 
     def read(self, size: int | None = -1, /) -> bytes:
         """The bytes that follow, with zeros for the pointer that leads to nothing complete."""
         start = self.tell()
-        data = super().read(-1 if size is None else size) or b""
+        data = super().read(size)
         first, last = max(self._from, start), min(self._to, start + len(data))
         if first >= last:
             return data

@@ -16,7 +16,7 @@ from xml.etree import ElementTree
 from napari_sa2va.core.errors import ClipError
 from napari_sa2va.readers import ome_xml
 from napari_sa2va.readers.series import choose
-from napari_sa2va.readers.tiff_chain import MOST_PAGES, follow_chain
+from napari_sa2va.readers.tiff_chain import MOST_PAGES, Measured, follow_chain
 
 COMPANION = ".companion.ome"
 # What slide scanners put beside the image; Bio-Formats names them so.
@@ -170,7 +170,7 @@ def whole_document(
         from tifffile import TiffFile
 
         follow_chain(target)
-        with TiffFile(target) as tif:
+        with Measured(target) as opened, TiffFile(opened) as tif:
             found = ome_xml.parse(tif.ome_metadata or "", str(target))
     if found is None or found.find("{*}BinaryOnly") is not None:
         return None

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import struct
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_sa2va.core.errors import ClipError
 from napari_sa2va.readers.dicom_codestream import size_of
+from napari_sa2va.readers.tiff_chain import Measured
 from napari_sa2va.readers.tiff_colour import PixelMeaning, pixel_meaning
 
 if TYPE_CHECKING:
@@ -132,7 +134,7 @@ class PagePlanes:
         number, place, sample = (int(n) for n in self.places[index])
         file = self.files[number]
         try:
-            with TiffFile(file) as tif:
+            with Measured(Path(file)) as opened, TiffFile(opened) as tif:
                 page = _page_at(tif, place, index)
                 meaning = self.meaning
                 if meaning.palette is not None:  # each page may have its own
