@@ -11,7 +11,6 @@ with a clip or with one error of ours are kept in out/fuzz, with what happened.
 from __future__ import annotations
 
 import argparse
-import random
 import shutil
 import sys
 import tempfile
@@ -19,7 +18,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from napari_sa2va._tests.fuzz_edits import damage_one, random_edits
+from napari_sa2va._tests.fuzz_edits import damage_one, edits_of
 from napari_sa2va._tests.fuzz_seeds import SEEDS, copied
 from napari_sa2va._tests.fuzz_worker import Worker, worker
 
@@ -59,8 +58,7 @@ def _sound(folder: Path, name: str) -> Path:
 
 def _try(one: Worker, folder: Path, name: str, sound: Path, case: int) -> str:
     path, files = copied(name, sound, folder)
-    rng = random.Random(f"{name} {case}")
-    said = damage_one(files, random_edits(rng), rng.randrange(1 << 16))
+    said = damage_one(files, *edits_of(name, case))
     verdict = one.open(path)
     if not verdict.is_right:
         kept = KEPT / f"{name}-{case}"

@@ -82,6 +82,12 @@ def random_edits(rng: random.Random) -> list[Edit]:
     return edits
 
 
+def edits_of(name: str, case: int) -> tuple[list[Edit], int]:
+    """The edits of a numbered case, and which file of several has them."""
+    rng = random.Random(f"{name} {case}")
+    return random_edits(rng), rng.randrange(1 << 16)
+
+
 def damage_one(files: Sequence[Path], edits: Sequence[Edit], which: int) -> str:
     """Damage one of several files, counted from 0 and around, in place; says what was done."""
     path = files[which % len(files)]

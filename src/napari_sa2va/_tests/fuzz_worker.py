@@ -22,8 +22,10 @@ from pathlib import Path
 from napari_sa2va.core.errors import Sa2vaError, SeriesError
 from napari_sa2va.readers.open import read_recording
 
-# Beyond what the libraries take. The largest plane that is believed of a small file has 256 MiB.
+# Memory in use beyond that of the libraries; the largest plane that is believed of a small file has
+# 256 MiB. Room may be reserved that is never touched: a file object does for what it is asked to read.
 MEMORY_BYTES = 3 * 2**29
+ROOM_BYTES = 2**33
 SECONDS = 10.0
 _MOST_SERIES = 3
 
@@ -114,7 +116,7 @@ def _serve(pipe: Connection) -> None:
     sys.addaudithook(lambda event, args: opened.append(args[0]) if event == "open" else None)
     gc.freeze()  # what is there already need not be looked at after each file
     in_use = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (in_use + MEMORY_BYTES,) * 2)
+    resource.setrlimit(resource.RLIMIT_AS, (in_use + ROOM_BYTES,) * 2)
     while True:
         try:
             path = Path(pipe.recv())
@@ -127,8 +129,10 @@ def _serve(pipe: Connection) -> None:
         elsewhere = [name for name in opened if _is_elsewhere(name, path)]
         if elsewhere:
             verdict = Verdict("outside", f"{elsewhere[:3]}")
-        after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        pipe.send(Verdict(verdict.outcome, verdict.said, (after - before) * 1024))
+        grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
+        if grown > MEMORY_BYTES:
+            verdict = Verdict("memory", f"{grown} bytes were in use; {verdict.said}")
+        pipe.send(Verdict(verdict.outcome, verdict.said, grown))
 
 
 def _attempt(path: Path) -> Verdict:

@@ -16,12 +16,25 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from napari_sa2va._tests.fuzz_bombs import BOMBS
-from napari_sa2va._tests.fuzz_edits import KINDS, NUMBERS, Edit, damage_one, damaged
+from napari_sa2va._tests.fuzz_edits import KINDS, NUMBERS, Edit, damage_one, damaged, edits_of
 from napari_sa2va._tests.fuzz_seeds import SEEDS, copied
 from napari_sa2va._tests.fuzz_worker import Verdict, Worker, worker
 from napari_sa2va.readers import READERS
 
 MOST_OF_A_BOMB = 2**29
+
+# Cases of scripts/fuzz.py in which a reader did something else once.
+FOUND = [
+    ("czi", 1355),  # a scene of negative width
+    ("frame_folder-tiff", 100),  # struct.error
+    ("tiff", 1378),  # a division by zero
+    ("tiff-lsm", 5721),  # a strip longer than the file, looked at when it is read
+    ("tiff-mmstack", 5011),  # a list of all planes that an index promises
+    ("tiff-ndtiff", 6334),
+    ("video-mkv", 116),  # a codec that nobody knows
+    ("video-mpg", 2009),  # opened anew for ever
+    ("video-mpg", 2039),
+]
 
 edits = st.lists(
     st.builds(
@@ -78,6 +91,16 @@ def test_a_damaged_file_is_read_or_refused(
 ) -> None:
     path, files = copied(name, sound[name], tmp_path / "damaged")
     done = damage_one(files, edits, which)
+    verdict = one.open(path)
+    assert verdict.is_right, f"{verdict.outcome} after {done}\n{verdict.said}"
+
+
+@pytest.mark.parametrize(("name", "case"), FOUND)
+def test_what_was_found_once_is_mended(
+    name: str, case: int, one: Worker, sound: dict[str, Path], tmp_path: Path
+) -> None:
+    path, files = copied(name, sound[name], tmp_path / "damaged")
+    done = damage_one(files, *edits_of(name, case))
     verdict = one.open(path)
     assert verdict.is_right, f"{verdict.outcome} after {done}\n{verdict.said}"
 
