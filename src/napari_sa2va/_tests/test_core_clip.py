@@ -11,7 +11,7 @@ import pytest
 
 from napari_sa2va.core.clip import Clip
 from napari_sa2va.core.errors import ClipError, PixelError, RequestError
-from napari_sa2va.core.intensity import SAMPLED_FRAMES, sample_indices, to_uint8
+from napari_sa2va.core.intensity import SAMPLED_FRAMES, find_limits, sample_indices, to_uint8
 from napari_sa2va.readers.open import open_clip
 
 RNG = np.random.default_rng(0)
@@ -228,6 +228,19 @@ def test_nan_in_a_frame_that_was_not_sampled_is_found_when_it_is_shown() -> None
 def test_an_all_black_movie_is_refused(dtype: str) -> None:
     with pytest.raises(PixelError, match="Every pixel of all 20 frames has the value 0"):
         open_clip(np.zeros((20, 4, 5), dtype))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_an_endless_movie_of_nothing_is_not_read_to_its_end(dtype: type) -> None:
+    read = []
+
+    def frame(t: int) -> np.ndarray:
+        read.append(t)
+        return np.zeros((2, 3), dtype)
+
+    with pytest.raises(PixelError, match=r"Every pixel of 10.. of 1000000 frames has the value 0"):
+        find_limits(frame, 1_000_000, np.dtype(dtype))
+    assert len(read) < 1100
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])

@@ -310,7 +310,7 @@ def make_clip(
     ------
     AxesError, PixelError, ClipError
         If the request does not fit the recording, or there is nothing to see in it. Only a movie
-        whose sample shows one single value is read further than 16 frames, to be sure.
+        whose sample shows one single value is read further than 16 frames, to be sure: up to 1000.
     RequestError
         If a colour is not known or there is not one per channel, or the box does not fit.
     """

@@ -20,6 +20,9 @@ SAMPLED_FRAMES = 16
 # 0.1 % still keeps hot pixels and reflections from ruling the scale.
 PERCENTILES = (0.1, 99.9)
 _SAMPLED_PIXELS = 2**16
+# Of a movie that looks flat so many frames are read to be sure; a store without a single chunk can
+# promise millions.
+_MOST_LOOKED_AT = 1000
 
 
 def check_dtype(dtype: np.dtype) -> None:
@@ -92,7 +95,7 @@ def find_limits(
     check_dtype(dtype)
     fixed = check_limits(given, num_channels) if given is not None else _fixed(dtype, num_channels)
     if fixed is not None:
-        _check_contrast(read, num_frames, sample_indices(num_frames))
+        _check_contrast(read, num_frames)
         return fixed
     indices = sample_indices(num_frames)
     pixels = []
@@ -147,12 +150,10 @@ def check_limits(given: Limits | Sequence[Limits], num_channels: int) -> tuple[L
     return tuple((float(low), float(high)) for low, high in pairs)
 
 
-def _check_contrast(
-    read: Callable[[int], np.ndarray], num_frames: int, first: Sequence[int]
-) -> None:
-    """Read frames, the sampled ones first, until two pixels differ; usually that is one frame."""
+def _check_contrast(read: Callable[[int], np.ndarray], num_frames: int) -> None:
+    """Read frames until two pixels differ; usually that is one frame."""
     low, high = np.inf, -np.inf
-    for t in [*first, *sorted(set(range(num_frames)) - set(first))]:
+    for t in _until_sure(num_frames):
         frame = read(t)
         check_finite(frame, t)
         low, high = min(low, frame.min()), max(high, frame.max())
@@ -162,9 +163,9 @@ def _check_contrast(
 
 
 def _range(read: Callable[[int], np.ndarray], num_frames: int) -> tuple[float, float]:
-    """Smallest and largest value of all frames, which must differ."""
+    """Smallest and largest value of a movie that looks flat, which must differ."""
     low, high = np.inf, -np.inf
-    for t in range(num_frames):
+    for t in _until_sure(num_frames):
         frame = read(t)
         check_finite(frame, t)
         low, high = min(low, frame.min()), max(high, frame.max())
@@ -173,9 +174,17 @@ def _range(read: Callable[[int], np.ndarray], num_frames: int) -> tuple[float, f
     return low, high
 
 
+def _until_sure(num_frames: int) -> list[int]:
+    """Frames that tell whether there is anything to see, the sampled ones first."""
+    first = sample_indices(num_frames)
+    return [*first, *sorted(set(sample_indices(num_frames, _MOST_LOOKED_AT)) - set(first))]
+
+
 def _nothing_to_see(num_frames: int, value: float) -> PixelError:
+    looked_at = len(_until_sure(num_frames))
+    which = f"all {num_frames}" if looked_at == num_frames else f"{looked_at} of {num_frames}"
     return PixelError(
-        f"Every pixel of all {num_frames} frames has the value {float(value):g}.",
+        f"Every pixel of {which} frames has the value {float(value):g}.",
         "There is nothing to see in this clip; check the channel, the plane and the file.",
     )
 
