@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import struct
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -238,3 +239,41 @@ def test_positions_of_ndtiff_lie_in_files_that_an_index_names(tmp_path: Path) ->
 def test_an_index_leads_to_no_other_folder(tmp_path: Path) -> None:
     with pytest.raises(ClipError, match="outside of its folder"):
         read_recording(write_ndtiff(tmp_path, named="../run_1.tif"))
+
+
+# ---- indexes that are not true
+
+
+def test_planes_by_the_billion_in_an_index_are_refused(tmp_path: Path) -> None:
+    path = write_mmstack(tmp_path / "run_MMStack.ome.tif")
+    data = bytearray(path.read_bytes())
+    struct.pack_into("<I", data, len(data) - 12, 2**31)  # the frame of the last plane
+    path.write_bytes(bytes(data))
+    with pytest.raises(ClipError, match=r"promises 2 x 1 x 2147483649 x 2 planes"):
+        read_recording(path, series=0)
+
+
+@pytest.mark.parametrize("at", [0, 60])
+def test_an_entry_that_is_longer_than_its_index_is_refused(at: int, tmp_path: Path) -> None:
+    """The length of the place of the first plane, and bytes within it."""
+    path = write_ndtiff(tmp_path)
+    index = bytearray((tmp_path / "NDTiff.index").read_bytes())
+    struct.pack_into("<I", index, at, 2**32 - 1)
+    (tmp_path / "NDTiff.index").write_bytes(bytes(index))
+    with pytest.raises(ClipError) as caught:
+        read_recording(path, series=0)
+    assert caught.value.hint
+
+
+def test_a_summary_that_is_longer_than_its_file_makes_no_room_for_itself(tmp_path: Path) -> None:
+    """2**31 bytes; what is left is a file of plain pages, of which the index is not believed."""
+    path = write_mmstack(tmp_path / "run_MMStack.ome.tif")
+    data = bytearray(path.read_bytes())
+    struct.pack_into("<I", data, 36, 2**31)
+    path.write_bytes(bytes(data))
+    tracemalloc.start()
+    recording = read_recording(path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert recording.size("T") == 12
+    assert peak < 100e6
