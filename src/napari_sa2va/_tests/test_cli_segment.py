@@ -298,6 +298,28 @@ def test_every_output_is_looked_at_before_the_run(movie, tmp_path, model, capsys
     assert model.calls == []
 
 
+def test_labels_that_are_in_a_store_already_are_found_out_before_the_run(
+    movie, tmp_path, model, capsys
+):
+    import zarr
+    from ome_zarr.writer import write_image
+
+    store = tmp_path / "image.ome.zarr"
+    write_image(np.zeros((8, 16, 20), np.uint8), zarr.open_group(store, mode="w"), axes="tyx")
+    arguments = ["segment", str(movie), "the red one", "-q", "-o", str(store / "labels" / "cells")]
+    before = sorted(p.name for p in store.iterdir())
+    assert main(arguments) == 0
+    # The record is no part of the store, nor of its labels.
+    assert sorted(p.name for p in store.iterdir()) == sorted([*before, "labels"])
+    assert json.loads((tmp_path / "image.cells.json").read_text())["finished"] == "done"
+    (tmp_path / "image.cells.json").unlink()
+    model.calls.clear()
+    assert main(arguments) == 2
+    assert "The labels 'cells' of" in capsys.readouterr().err
+    assert model.calls == []
+    assert main([*arguments, "--overwrite"]) == 0
+
+
 def test_a_format_that_the_movie_cannot_have_is_refused_before_the_run(
     movie, tmp_path, model, capsys
 ):

@@ -190,16 +190,13 @@ class RunOutputs:
         RequestError, OutputError, MissingPackage
             If one of them cannot.
         """
-        from napari_sa2va.writers.naming import without_ending
-
         paths = outputs or [Path(f"{_stem_of_input(input_path)}_labels")]
         places = outputs_of(paths, kind)
         if overlay is not None:
             places = (*places, _overlay(overlay))
-        first, stem = places[0].path, without_ending(places[0].path, places[0].about)
-        record = first.with_name(f"{stem}.json")
+        record = _record_beside(places[0], ".json")
         if any(record == place.path for place in places):
-            record = first.with_name(f"{stem}.run.json")
+            record = _record_beside(places[0], ".run.json")
         made = cls(places, record, overwrite)
         made._check(input_path)
         return made
@@ -263,6 +260,18 @@ def keep_apart(output: Path, source: Path) -> None:
             f"The output {output} would overwrite or mix with the input {source}.",
             "Choose another place or name.",
         )
+
+
+def _record_beside(output: Output, ending: str) -> Path:
+    """Where the record goes: beside the masks, and beside a store that they are in."""
+    from napari_sa2va.writers.naming import has_ending, without_ending
+
+    path, about = output.path, output.about
+    stores = [f for f in path.parents if about.in_place and has_ending(f, about)]
+    if stores:
+        store = stores[-1]
+        return store.with_name(f"{without_ending(store, about)}.{path.name}{ending}")
+    return path.with_name(f"{without_ending(path, about)}{ending}")
 
 
 def _stem_of_input(path: Path | str) -> str:

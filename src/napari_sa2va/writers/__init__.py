@@ -7,7 +7,7 @@ A writer is a module with
   empty folder, at a temporary name that `write_result` then puts in its place. It asks for one
   frame after the other and keeps none. What the format could not say, where that is only found on
   the way, comes back in full sentences. One that adds to what is there (`in_place`) has
-  `write(path, result, *, overwrite)`;
+  `write(path, result, *, overwrite)`, and `check_place(path, *, overwrite)`, which refuses before;
 * `check(result: Result) -> None`, if it cannot write every clip: refuses one before a run.
 
 To add one, write the module and put it on this list.

@@ -34,6 +34,7 @@ from napari_sa2va.writers.ome_zarr_documents import (
 )
 from napari_sa2va.writers.ome_zarr_levels import write_levels
 from napari_sa2va.writers.ome_zarr_plan import LabelPlan, plan_alone, plan_inside
+from napari_sa2va.writers.paths import check_output
 
 if TYPE_CHECKING:
     from napari_sa2va.writers.result import Result
@@ -116,7 +117,32 @@ def _is_store(folder: Path) -> bool:
     return any((folder / name).is_file() for name in METADATA)
 
 
-def _write_alone(path: Path, result: Result, overwrite: bool) -> None:
+def check_place(path: Path, *, overwrite: bool) -> None:
+    """Find out whether labels can be written there, before any work is done for them.
+
+    Parameters
+    ----------
+    path, overwrite
+        See `write`.
+
+    Raises
+    ------
+    OutputError
+        If they cannot. Of a store with several images it is only known later which one is meant.
+    """
+    inside = _image_and_name(path)
+    if inside is None:
+        _check_alone(path, overwrite)
+        return
+    store, name = inside
+    labels = store / "labels"
+    if _is_store(labels / name) and not overwrite:
+        raise _taken(labels, name)
+    # A file in the store can be made if labels can.
+    check_output(store / "labels.trial", overwrite=True)
+
+
+def _check_alone(path: Path, overwrite: bool) -> None:
     if path.is_dir() and any(path.iterdir()) and not overwrite:
         raise OutputError(
             f"The folder {path} is there already.",
@@ -127,6 +153,17 @@ def _write_alone(path: Path, result: Result, overwrite: bool) -> None:
             f"{path} cannot be written: there is no folder {path.parent}.",
             "Make it, or choose another.",
         )
+
+
+def _taken(labels: Path, name: str) -> OutputError:
+    return OutputError(
+        f"The labels {name!r} of {labels.parent} are there already.",
+        f"Name others, such as {labels / 'cells'}, or allow them to be overwritten (--overwrite).",
+    )
+
+
+def _write_alone(path: Path, result: Result, overwrite: bool) -> None:
+    _check_alone(path, overwrite)
     plan = plan_alone(result)
     paths = tuple(str(level) for level in range(len(plan.shapes)))
     own = re.compile(FORMAT.files)
@@ -162,10 +199,7 @@ def _add(
     folder = labels / name
     old = _levels_of(folder, plan.zarr_format)
     if old is not None and not overwrite:
-        raise OutputError(
-            f"The labels {name!r} of {labels.parent} are there already.",
-            f"Name others, such as {labels / 'cells'}, or allow them to be overwritten (--overwrite).",
-        )
+        raise _taken(labels, name)
     made_folders = [f for f in (labels, folder) if not f.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     for cleared in (labels, folder):

@@ -128,6 +128,7 @@ def check_place(path: Path, about: WriteFormat, *, overwrite: bool) -> None:
     for package in about.packages:
         need(package, about.extra, f"write {about.title}")
     if about.in_place:
+        writer_of(path, about.kind).check_place(path, overwrite=overwrite)
         return
     if not about.is_folder:
         check_output(path, overwrite)
