@@ -26,6 +26,7 @@ MOST_OF_A_BOMB = 2**29
 # Cases of scripts/fuzz.py in which a reader did something else once.
 FOUND = [
     ("czi", 1355),  # a scene of negative width
+    ("hdf5-chunked", 1342),  # a heap that HDF5 walks for ever
     ("frame_folder-tiff", 100),  # struct.error
     ("tiff", 1378),  # a division by zero
     ("tiff-lsm", 5721),  # a strip longer than the file, looked at when it is read

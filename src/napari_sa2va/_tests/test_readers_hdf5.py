@@ -229,6 +229,20 @@ def test_damaged_pixels_are_named_with_their_file(tmp_path: Path) -> None:
         clip.frame(2)
 
 
+def test_a_heap_of_texts_that_was_lost_in_part_is_refused(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("data", data=MOVIE).attrs["axes"] = "tyx"
+    assert read_recording(tmp_path / "a.h5").axes == "TYX"
+    whole = bytearray((tmp_path / "a.h5").read_bytes())
+    at = whole.index(b"GCOL")
+    # The text takes 16 bytes of header and 8; behind it lies the free object with its length.
+    assert whole[at + 16 + 16 : at + 16 + 19] == b"tyx"
+    whole[at + 40 : at + 56] = bytes(16)
+    (tmp_path / "a.h5").write_bytes(bytes(whole))
+    with pytest.raises(ClipError, match=rf"damaged in its heap of texts at byte {at}\."):
+        open_clip(tmp_path / "a.h5")
+
+
 def test_a_file_that_another_program_writes_is_refused_until_it_is_closed(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["data"] = MOVIE

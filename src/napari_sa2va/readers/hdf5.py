@@ -19,6 +19,7 @@ from napari_sa2va.core.recording import Recording
 from napari_sa2va.readers.damage import as_clip_error
 from napari_sa2va.readers.format import ReadFormat
 from napari_sa2va.readers.hdf5_facts import read_facts
+from napari_sa2va.readers.hdf5_heaps import check_heaps
 from napari_sa2va.readers.layer import axes_of_shape, plane_chunks
 from napari_sa2va.readers.lazy import check_promise
 from napari_sa2va.readers.series import choose
@@ -76,6 +77,7 @@ def read(path: Path, *, series: int | str | None = None) -> Recording:
     """
     need("h5py", "hdf5", "read HDF5 files")
     series = series.strip("/") if isinstance(series, str) else series
+    check_heaps(path)
     with _opened(path) as file:
         images = _images(path, file)
         name, dataset = images[choose(path, _choices(images), series, noun="data sets")]
