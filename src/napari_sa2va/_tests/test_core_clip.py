@@ -243,6 +243,12 @@ def test_an_endless_movie_of_nothing_is_not_read_to_its_end(dtype: type) -> None
     assert len(read) < 1100
 
 
+def test_frames_larger_than_the_memory_are_refused() -> None:
+    huge = da.zeros((2, 2**22, 2**23), np.uint8, chunks=(1, 2**20, 2**20))
+    with pytest.raises(ClipError, match=r"One frame of array takes 35184\.4 GB"):
+        open_clip(huge)
+
+
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
 def test_an_event_between_black_sampled_frames_is_found(dtype: str) -> None:
     movie = np.zeros((40, 4, 5), dtype)

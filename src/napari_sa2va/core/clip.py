@@ -321,6 +321,8 @@ def make_clip(
         )
     arranged = arrange(recording, time=time, z=z, channels=channels, many=colors is not None)
     num_channels = arranged.frames.shape[3] if arranged.frames.ndim == 4 else 1
+    if box is None:
+        _check_memory(arranged.frames, recording)
     if colors is not None and arranged.is_color:
         raise RequestError(
             "Colours were asked for, but these are RGB pictures, which have their own.",
@@ -359,6 +361,19 @@ def make_clip(
         given=limits,
     )
     return replace(clip, limits=found)
+
+
+def _check_memory(frames: da.Array, recording: Recording) -> None:
+    """Refuse frames of which not one can be held: the system would end the process."""
+    import psutil
+
+    size, free = frames.nbytes // len(frames), psutil.virtual_memory().available
+    if size > free:
+        raise ClipError(
+            f"One frame of {recording.source or recording.name} takes {size / 1e9:.1f} GB, and "
+            f"{free / 1e9:.1f} GB of memory are free ({recording.describe()}).",
+            "Look at a part of it (box), or open a smaller copy.",
+        )
 
 
 def _colors_of_file(recording: Recording, channels: tuple[int, ...] | None) -> list[str]:
