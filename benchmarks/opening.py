@@ -16,6 +16,8 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import closing
+from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,15 +41,15 @@ def main() -> None:
         store = empty_image(folder / "image.ome.zarr")
         sizes = " x ".join(map(str, SHAPE))
         print(f"\nOME-Zarr 0.4, T x C x Z x Y x X = {sizes}, 16 bits, {NUM_LEVELS} levels")
-        openers = [p for p in installed(FOR_ZARR) if p is not None]
-        table({p.name: lambda p=p: p.open(store) for p in openers}, repeats)
+        openers = installed(FOR_ZARR)
+        table({p.name: partial(p.open, store) for p in openers}, repeats)
         movie = long_movie(folder)
         programs = installed(FOR_MOVIES)
         megabytes = movie.stat().st_size // 10**6
         print(f"\nmp4, H.264, one hour, {600 * NUM_COPIES} frames, {megabytes} MB: the first frame")
-        table({p.name: lambda p=p: first(p, movie, 0) for p in programs}, repeats)
+        table({p.name: partial(first, p, movie, 0) for p in programs}, repeats)
         print("\nthe same, and the frame in its middle")
-        table({p.name: lambda p=p: first(p, movie, 300 * NUM_COPIES) for p in programs}, repeats)
+        table({p.name: partial(first, p, movie, 300 * NUM_COPIES) for p in programs}, repeats)
 
 
 def empty_image(path: Path) -> Path:
@@ -93,8 +95,8 @@ def long_movie(folder: Path) -> Path:
         for copy in range(NUM_COPIES):
             for data, pts, dts, is_key, duration in packets:
                 packet = av.Packet(data)
-                packet.stream, packet.time_base = stream, video.time_base
-                packet.pts, packet.dts = (t + copy * 600 * step for t in (pts, dts))
+                packet.stream, packet.time_base = stream, Fraction(video.time_base or 0)
+                packet.pts, packet.dts = pts + copy * 600 * step, dts + copy * 600 * step
                 packet.is_keyframe, packet.duration = is_key, duration
                 target.mux(packet)
     return path
@@ -129,7 +131,7 @@ def _zarr(path: Path) -> Any:
     import zarr
 
     group = zarr.open_group(str(path), mode="r")
-    return [group[str(level)].shape for level in range(NUM_LEVELS)]
+    return [group[str(level)].attrs for level in range(NUM_LEVELS)]
 
 
 FOR_ZARR = (

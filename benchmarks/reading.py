@@ -6,6 +6,7 @@ a viewer shows: red, green, blue in uint8, or grey in the stored type.
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -136,8 +137,7 @@ def _opencv_tiff(path: Path) -> Opened:
 
 def _imageio(plugin: str) -> Callable[[Path], Opened]:
     def opened(path: Path) -> Opened:
-        import imageio.v3 as iio
-
+        iio: Any = importlib.import_module("imageio.v3")
         file = iio.imopen(path, "r", plugin=plugin)
         many = file.properties(index=...).shape[0]
         return Opened(lambda t: file.read(index=t), many if many and np.isfinite(many) else 0, file)
@@ -146,8 +146,7 @@ def _imageio(plugin: str) -> Callable[[Path], Opened]:
 
 
 def _imageio_tiff(path: Path) -> Opened:
-    import imageio.v3 as iio
-
+    iio: Any = importlib.import_module("imageio.v3")
     file = iio.imopen(path, "r", plugin="tifffile")
     many = file.properties(index=..., page=...).n_images or 0
     return Opened(lambda t: file.read(index=..., page=t), many, file)

@@ -25,8 +25,8 @@ from napari_sa2va.core.errors import ClipError
 from napari_sa2va.readers import video, video_decoder
 from napari_sa2va.readers.open import open_clip
 from napari_sa2va.readers.video_container import open_container, open_stream
-from napari_sa2va.readers.video_decoder import VideoPlanes
 from napari_sa2va.readers.video_index import VideoIndex, indexes
+from napari_sa2va.readers.video_planes import VideoPlanes
 
 _OPEN_GOP = {"bf": "3", "x264-params": "open-gop=1:keyint=12:min-keyint=12:scenecut=0"}
 _VARIABLE_MS = [int(t) for t in np.cumsum([0, *[40, 80, 40, 20] * 15])[:60]]

@@ -13,9 +13,9 @@ from napari_sa2va.core.recording import Recording
 from napari_sa2va.readers.format import ReadFormat
 from napari_sa2va.readers.lazy import lazy_planes
 from napari_sa2va.readers.video_container import choose_stream, open_container
-from napari_sa2va.readers.video_decoder import VideoPlanes
 from napari_sa2va.readers.video_index import indexes
 from napari_sa2va.readers.video_pixels import layout_of
+from napari_sa2va.readers.video_planes import VideoPlanes
 
 if TYPE_CHECKING:
     from av.container import InputContainer

@@ -1,20 +1,16 @@
 """Frame-exact access to a movie: sequential reads go on, others seek to the key frame before.
 
-One decoder per file and process, behind a lock; it closes its file when the last array that uses
-it is gone. Frames passed on the way are kept for a while, because several threads ask out of order
-and propagation backward asks in reverse.
+A decoder closes its file when the last array that uses it is gone. Frames passed on the way are kept
+for a while, because several threads ask out of order and propagation backward asks in reverse.
 """
 
 from __future__ import annotations
 
-import os
 import threading
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from weakref import WeakValueDictionary
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -42,49 +38,8 @@ _MARKS_UNUSED = ("h264", "mpeg1video", "mpeg2video", "mpeg4")
 # Types of picture that need others: P, B, S.
 _REFERRING = (2, 3, 4)
 
-_decoders: WeakValueDictionary[tuple[Any, ...], _Decoder] = WeakValueDictionary()
-_decoders_lock = threading.Lock()
 
-
-class VideoPlanes:
-    """Frames of a movie by number; can be pickled, the decoder is found again on arrival."""
-
-    def __init__(self, path: str, index: VideoIndex) -> None:
-        self.path = path
-        self.index = index
-        self._decoder: _Decoder | None = None
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"path": self.path, "index": self.index, "_decoder": None}
-
-    @property
-    def decoder(self) -> _Decoder:
-        """The decoder of this file in this process."""
-        if self._decoder is None:
-            self._decoder = _shared_decoder(self.path, self.index)
-        return self._decoder
-
-    def frame(self, t: int) -> VideoFrame:
-        """Decode frame `t`."""
-        return self.decoder.frame(t)
-
-    def read(self, index: int) -> np.ndarray:
-        """Frame `index` as an array, (Y, X, 3) or (Y, X)."""
-        return self.decoder.read(index)
-
-
-def _shared_decoder(path: str, index: VideoIndex) -> _Decoder:
-    stat = Path(path).stat()
-    real = os.path.realpath(path)
-    key = (os.getpid(), real, stat.st_mtime_ns, stat.st_size, index.stream, index.how)
-    with _decoders_lock:
-        decoder = _decoders.get(key)
-        if decoder is None:
-            decoder = _decoders[key] = _Decoder(path, index)
-        return decoder
-
-
-class _Decoder:
+class Decoder:
     """One open movie. `frame` and `read` may be called from any thread."""
 
     def __init__(self, path: str, index: VideoIndex) -> None:
@@ -118,6 +73,7 @@ class _Decoder:
 
     def read(self, t: int) -> np.ndarray:
         """Frame `t` as an array; raises as `frame` does."""
+        import av
         from av.video.reformatter import VideoReformatter
 
         frame = self.frame(t)
@@ -125,7 +81,14 @@ class _Decoder:
         with self._reformatter_lock:
             if self._reformatter is None:
                 self._reformatter, self._turn = VideoReformatter(), turn_of(frame)
-            return to_array(frame, self._reformatter, self._turn)
+            try:
+                return to_array(frame, self._reformatter, self._turn)
+            except (av.error.FFmpegError, ValueError) as error:
+                raise ClipError(
+                    f"{self._path}: the pixels of frame {t}, {frame.format.name}, cannot be turned "
+                    f"into colours ({reason(error)}).",
+                    "Convert the movie, for example: ffmpeg -i IN -pix_fmt yuv444p OUT.mkv",
+                ) from error
 
     def frame(self, t: int) -> VideoFrame:
         """Frame `t`; raises `ClipError` if the file is damaged there."""

@@ -75,7 +75,7 @@ def layout_of(name: str) -> Layout:
     from av.video.format import VideoFormat
 
     parts = VideoFormat(name)
-    bits = max(part.bits for part in parts.components)
+    bits = min(16, max(part.bits for part in parts.components))  # floats have 32
     is_deep = bits > 8
     # The colours of a palette may be transparent, each.
     has_alpha = parts.has_palette or any(part.is_alpha for part in parts.components)
