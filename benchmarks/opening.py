@@ -85,7 +85,7 @@ def long_movie(folder: Path) -> Path:
     ):
         video = source.streams.video[0]
         packets = [
-            (bytes(p), p.pts, p.dts, p.is_keyframe, p.duration)
+            (bytes(p), p.pts or 0, p.dts or 0, p.is_keyframe, p.duration or 0)
             for p in source.demux(video)
             if p.size
         ]
