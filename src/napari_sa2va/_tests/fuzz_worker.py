@@ -26,7 +26,7 @@ from napari_sa2va.readers.open import read_recording
 # 256 MiB. Room may be reserved that is never touched: a file object does for what it is asked to read.
 MEMORY_BYTES = 3 * 2**29
 ROOM_BYTES = 2**33
-SECONDS = 10.0
+SECONDS = 30.0
 _MOST_SERIES = 3
 
 

@@ -34,7 +34,7 @@ FORMAT = ReadFormat(
     axes="TZCYXS, as named by axistags, labels or scales; TYX, TYXS without names",
     facts="pixel size, z step, frame interval, limits",
     lazy="the chunks that a plane touches",
-    tested_with="h5py's writer, laid out as ilastik does; ilastik 1.2 and 1.3 projects",
+    tested_with="h5py's writer, laid out as ilastik, Fiji and xarray do",
     extra="hdf5",
 )
 _MAGIC = b"\x89HDF\r\n\x1a\n"
