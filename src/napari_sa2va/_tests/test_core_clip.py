@@ -244,7 +244,7 @@ def test_an_endless_movie_of_nothing_is_not_read_to_its_end(dtype: type) -> None
 
 
 def test_frames_larger_than_the_memory_are_refused() -> None:
-    huge = da.zeros((2, 2**22, 2**23), np.uint8, chunks=(1, 2**20, 2**20))
+    huge = da.zeros((2, 2**22, 2**23), dtype=np.uint8, chunks=(1, 2**20, 2**20))
     with pytest.raises(ClipError, match=r"One frame of array takes 35184\.4 GB"):
         open_clip(huge)
 
