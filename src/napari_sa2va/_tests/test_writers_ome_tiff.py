@@ -131,6 +131,12 @@ def test_programs_that_read_no_ome_find_the_pixel_size_in_the_tags(tmp_path: Pat
         assert not tif.is_bigtiff
 
 
+def test_pixels_too_small_for_the_tags_have_their_size_in_the_xml(tmp_path: Path) -> None:
+    xml = _write(tmp_path / "a.ome.tif", of_images(LABELS, pixel_size_um=(1e-7, 1e-7)))
+    pixels = ElementTree.fromstring(xml).find(".//{*}Pixels")
+    assert float(pixels.get("PhysicalSizeX")) == 1e-7
+
+
 def test_seventy_thousand_objects_have_labels_of_32_bits(tmp_path: Path) -> None:
     labels = np.arange(70_000, dtype=np.uint32).reshape(1, 250, 280) + 1
     xml = _write(tmp_path / "a.ome.tif", of_images(labels))

@@ -35,6 +35,8 @@ id, where there are any), and /result (`overlap`: which object keeps a pixel, "l
 # Where offsets of 32 bits end, less some room, and room for the tags of a frame. How much compression
 # saves is not known before, and not every program reads BigTIFF.
 _MOST_BYTES, _TAGS_BYTES = 2**32 - 2**25, 1024
+_MOST_PX_PER_CM = 2**32 - 1
+"""Resolution tags are ratios of 32 bits; OME-XML holds any size."""
 
 
 def write(path: Path, result: Result) -> None:
@@ -98,5 +100,7 @@ def _annotations(result: Result) -> dict[str, Any]:
 def _resolution(clip: Clip) -> dict[str, Any]:
     if clip.pixel_size_um is None:
         return {}
-    y, x = clip.pixel_size_um
-    return {"resolution": (1e4 / x, 1e4 / y), "resolutionunit": "CENTIMETER"}
+    y, x = (1e4 / side for side in clip.pixel_size_um)
+    if max(y, x) > _MOST_PX_PER_CM:
+        return {}
+    return {"resolution": (x, y), "resolutionunit": "CENTIMETER"}

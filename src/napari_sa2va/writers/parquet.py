@@ -66,9 +66,14 @@ def _arrow(table: Measurements) -> pyarrow.Table:
     return arrow.table(
         {
             # Said, because a column of no texts would be one of nulls.
-            name: arrow.array(values.tolist(), arrow.string())
+            name: arrow.array([_text(value) for value in values.tolist()], arrow.string())
             if values.dtype.kind == "U"
             else arrow.array(values, from_pandas=True)  # NaN is null
             for name, values in table.items()
         }
     )
+
+
+def _text(value: str) -> str:
+    """A text as UTF-8 can hold it: half of a surrogate pair becomes a question mark."""
+    return value.encode(errors="replace").decode()

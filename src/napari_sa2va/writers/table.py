@@ -32,7 +32,7 @@ FORMAT = WriteFormat(
 
 def write(path: Path, result: Result) -> None:
     """Measure and write frame by frame; the columns are those of `analysis.measure`."""
-    with path.open("w", encoding="utf-8", newline="") as file:
+    with path.open("w", encoding="utf-8", errors="replace", newline="") as file:
         for t, table in enumerate(tables_of(result)):
             _append(file, table, with_names=t == 0)
 
@@ -72,7 +72,7 @@ def write_csv(
         raise OutputError("There are no measurements to write.", "Measure something first.")
     with (
         replacing(path, overwrite) as temporary,
-        temporary.open("w", encoding="utf-8", newline="") as file,
+        temporary.open("w", encoding="utf-8", errors="replace", newline="") as file,
     ):
         _append(file, measurements, with_names=True)
 
