@@ -53,6 +53,11 @@ def of_masks(masks: Mapping[int, np.ndarray], **facts: Any) -> Result:
     return Result(grey_clip(shape, **facts), subjects, frame, **result_facts)
 
 
+def labels_of(result: Result) -> np.ndarray:
+    """The label images of all frames (planes * T, Y, X)."""
+    return np.stack([result.labels(f) for f in range(result.num_frames)])
+
+
 HARD_NAME = "</Spot> & \"quotes\" \\ 'x': #µ, 細胞\n🦠"
 """A name that breaks XML, JSON, YAML or CSV unless it is written as each of them wants it."""
 

@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as arrays
 from scipy import ndimage
 from skimage.draw import polygon2mask
 
-from napari_sa2va.analysis.outlines import joined, outlines_of, ring_area
+from napari_sa2va.analysis.outlines import joined, outlines_of
 from napari_sa2va.core import rle
 
 
@@ -25,6 +25,12 @@ def outline(*rows: str) -> list[np.ndarray]:
 def filled(ring: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """Pixels whose centre lies in a polygon, by scikit-image, which puts centres at whole numbers."""
     return polygon2mask(shape, ring - 0.5)
+
+
+def ring_area(ring: np.ndarray) -> int:
+    """Area in px² that a ring goes around: negative if not clockwise, as around a hole."""
+    y, x = ring.T
+    return int(np.sum(x * np.roll(y, -1) - np.roll(x, -1) * y)) // 2
 
 
 def test_a_pixel_has_four_corners_clockwise() -> None:

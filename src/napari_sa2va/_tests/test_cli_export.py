@@ -19,6 +19,7 @@ from pycocotools.coco import COCO
 
 from napari_sa2va._tests.fakes import colour_clip
 from napari_sa2va._tests.made_projects import PICTURES, corner, movie_in, saved_beside, work_on
+from napari_sa2va._tests.made_results import labels_of
 from napari_sa2va._tests.movies import write_movie
 from napari_sa2va.cli.main import main
 from napari_sa2va.project import Project
@@ -51,7 +52,7 @@ def project(home: Path) -> Path:
 @pytest.fixture
 def expected(project: Path) -> np.ndarray:
     """The labels of the project."""
-    labels = np.stack(list(result_of(open_project(project)).all_labels()))
+    labels = labels_of(result_of(open_project(project)))
     assert set(np.unique(labels)) == {0, 1, 3, 9}
     return labels
 

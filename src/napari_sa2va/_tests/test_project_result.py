@@ -9,6 +9,7 @@ import pytest
 
 from napari_sa2va._tests.fakes import colour_clip
 from napari_sa2va._tests.made_projects import corner, movie_in, saved_beside, work_on
+from napari_sa2va._tests.made_results import labels_of
 from napari_sa2va.core.errors import ClipError
 from napari_sa2va.project import Project
 from napari_sa2va.project.folder import open_project
@@ -56,7 +57,7 @@ def test_a_result_is_of_what_was_there_when_it_was_asked_for() -> None:
 def test_a_saved_project_gives_the_same_labels_with_and_without_its_movie(tmp_path: Path) -> None:
     movie = movie_in(tmp_path)
     project = work_on(open_clip(movie))
-    expected = np.stack(list(result_of(project).all_labels()))
+    expected = labels_of(result_of(project))
     folder = saved_beside(project, movie)
     assert expected.any()
 
@@ -65,7 +66,7 @@ def test_a_saved_project_gives_the_same_labels_with_and_without_its_movie(tmp_pa
     movie.unlink()
     without = result_of(open_project(folder))
     for result in (with_movie, without):
-        np.testing.assert_array_equal(np.stack(list(result.all_labels())), expected)
+        np.testing.assert_array_equal(labels_of(result), expected)
         assert result.clip.name == "movie"
         assert result.record is not None
         assert result.record["finished"] == "done"

@@ -33,7 +33,7 @@ def test_the_overlap_rule_says_who_keeps_a_pixel(clip, overlap, shared):
     result = of_masklets(
         clip, [masklet(7, MIDDLE, MIDDLE), masklet(2, LEFT, ~LEFT & False)], overlap=overlap
     )
-    first, second = result.all_labels()
+    first, second = map(result.labels, range(2))
     assert first.tolist() == [[2, shared, 7], [0, 0, 0]]
     assert second.tolist() == [[0, 7, 7], [0, 0, 0]]
     assert [s.object_id for s in result.subjects] == [2, 7]
@@ -86,7 +86,7 @@ def test_masks_are_taken_apart_by_the_overlap_rule(clip, overlap, areas):
 def test_label_images_are_given_back_as_they_were(clip):
     images = np.array([[[0, 3, 3], [70_000, 0, 3]], [[0, 0, 0], [0, 0, 0]]], np.uint32)
     result = of_labels(clip, images.__getitem__, names={70_000: "b", 3: "a"})
-    np.testing.assert_array_equal(list(result.all_labels()), images)
+    np.testing.assert_array_equal([result.labels(f) for f in range(2)], images)
     assert [s.name for s in result.subjects] == ["a", "b"]
     assert not result.may_overlap
 

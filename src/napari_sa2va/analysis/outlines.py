@@ -30,10 +30,10 @@ def outlines_of(codes: Sequence[Rle], height: int, width: int) -> list[list[np.n
     -------
     list of list of ndarray of int64, shape (P, 2)
         For each mask its rings: corners (y, x) in px, where pixel (0, 0) reaches from 0 to 1. Rings
-        are not closed: the first corner is not repeated. `ring_area` is positive for a part, and
-        negative for a hole, whose ring runs the other way. Pixels that touch only at a corner are
-        parts of their own, and background that does is joined. Rings may touch themselves at
-        corners but never cross.
+        are not closed: the first corner is not repeated. Seen in the picture, they go clockwise
+        around parts, and the other way around holes. Pixels that touch only at a corner are parts
+        of their own, and background that does is joined. Rings may touch themselves at corners but
+        never cross.
 
     Raises
     ------
@@ -76,12 +76,6 @@ def outlines_of(codes: Sequence[Rle], height: int, width: int) -> list[list[np.n
             edge = follower[edge]
         rings[mask].append(points[path].reshape(-1, 2))
     return rings
-
-
-def ring_area(ring: np.ndarray) -> int:
-    """Area in px² that a ring goes around: negative for a hole."""
-    y, x = ring.T
-    return int(np.sum(x * np.roll(y, -1) - np.roll(x, -1) * y)) // 2
 
 
 def joined(rings: Sequence[np.ndarray]) -> np.ndarray:

@@ -142,10 +142,6 @@ class Result:
             return codes
         return rle.encode_labels(self.paint(codes))
 
-    def all_labels(self) -> Iterator[np.ndarray]:
-        """The label images of all frames in turn, in C order."""
-        return (np.ascontiguousarray(self.labels(f)) for f in range(self.num_frames))
-
 
 def of_masklets(
     clip: Clip,
