@@ -239,6 +239,6 @@ def test_a_frame_is_read_without_the_frames_before_it(tmp_path: Path) -> None:
     first = stored.index(streams[0])
     path.write_bytes(stored[:first] + bytes(len(streams[0])) + stored[first + len(streams[0]) :])
     np.testing.assert_array_equal(data[4].compute(), last)
-    with pytest.raises(ClipError, match="frame 0 cannot be decoded"):
+    with pytest.raises(ClipError, match="frame 0 is of no size in its own header"):
         data[0].compute()
     assert len(list(generate_frames(dcmread(path).PixelData, number_of_frames=5))) == 5

@@ -12,7 +12,7 @@ import numpy as np
 from napari_sa2va.core.errors import ClipError
 from napari_sa2va.readers.dicom_codestream import size_of
 from napari_sa2va.readers.dicom_coding import Coding
-from napari_sa2va.readers.dicom_decoding import decode
+from napari_sa2va.readers.dicom_decoding import RUN_LENGTHS, decode
 from napari_sa2va.readers.dicom_file import DicomFile, in_one_line, inflated
 from napari_sa2va.readers.dicom_items import Fragments, fragments_of
 from napari_sa2va.readers.dicom_tags import number
@@ -98,9 +98,10 @@ class StoredFrames:
         """Compare the size that the stream says with the header's, before anything is decoded."""
         rows, columns = self.coding.rows, self.coding.columns
         said = size_of(frame)
-        if said is not None and said != (rows, columns):
+        if said != (rows, columns) and self.coding.syntax != RUN_LENGTHS:
+            size = "of no size" if said is None else f"{said[0]} x {said[1]} px"
             raise ClipError(
-                f"{self.path}: frame {index} is {said[0]} x {said[1]} px in its own header, and "
+                f"{self.path}: frame {index} is {size} in its own header, and "
                 f"Rows (0028,0010) and Columns (0028,0011) say {rows} x {columns}.",
                 "The file is damaged; export it again.",
             )
