@@ -40,7 +40,7 @@ COMMANDS = {
     "quantised": "python benchmarks/quantised.py",
     "vision-tokens": "python benchmarks/vision_tokens.py",
     "answers": "python benchmarks/answers.py",
-    "frame-access": "python benchmarks/frame_access.py --repeats 3",
+    "frame-access": "python benchmarks/frame_access.py",
     "opening": "python benchmarks/opening.py",
     "scrubbing": "python benchmarks/scrubbing.py",
     "event-loop": "xvfb-run -a -s '-screen 0 1920x1080x24' python benchmarks/event_loop.py",
