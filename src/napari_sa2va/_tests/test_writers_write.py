@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -113,6 +114,17 @@ def test_the_folder_that_one_is_in_is_not_replaced(
         with pytest.raises(OutputError, match="the folder you are in"):
             write_result(path, of_images(LABELS), "davis", overwrite=True)
     assert (inner / "00000.png").read_text() == "mine"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows deletes no folder that somebody is in")
+def test_a_folder_is_written_from_one_that_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    write_result(tmp_path / "a", of_images(LABELS), "davis")
+    assert len(list((tmp_path / "a").iterdir())) == 2
 
 
 def test_a_link_to_a_folder_stays_a_link(tmp_path: Path) -> None:

@@ -135,7 +135,7 @@ def check_place(path: Path, about: WriteFormat, *, overwrite: bool) -> None:
         return
     if path.is_file():
         raise OutputError(f"{path} is a file, and {about.title} is a folder.", "Name a folder.")
-    if Path.cwd().is_relative_to(path.resolve()):
+    if _is_around_us(path):
         raise OutputError(
             f"{path.resolve()} is the folder you are in, or one above it; it cannot be replaced.",
             "Name a folder in it.",
@@ -147,6 +147,15 @@ def check_place(path: Path, about: WriteFormat, *, overwrite: bool) -> None:
         )
     # A file in the same place can be made if a folder can.
     check_output(path.with_name(f"{path.name}.trial"), overwrite=True)
+
+
+def _is_around_us(folder: Path) -> bool:
+    """Whether a folder is the one this process works in, or above it."""
+    try:
+        here = Path.cwd()
+    except FileNotFoundError:  # somebody deleted it
+        return False
+    return here.is_relative_to(folder.resolve())
 
 
 def check_apart(path: Path, about: WriteFormat, source: str | None) -> None:
