@@ -72,8 +72,8 @@ def test_doctor_names_what_is_missing_and_the_line_that_mends_it(monkeypatch, ca
 
 @pytest.mark.parametrize(
     "module",
-    ["PIL", "gdcm", "huggingface_hub", "imagecodecs", "openjpeg", "psutil", "pydantic", "rich",
-     "rle", "scipy"],
+    ["PIL", "huggingface_hub", "imagecodecs", "openjpeg", "psutil", "pydantic", "rich",
+     "scipy"],
 )  # fmt: skip
 def test_doctor_misses_every_library_that_the_package_declares(monkeypatch, module):
     monkeypatch.setattr(doctor, "import_module", lambda name: None)

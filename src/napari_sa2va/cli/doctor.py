@@ -20,8 +20,6 @@ _US = "napari-sa2va"
 _MODULES = {
     "pillow": "PIL",
     "pylibjpeg-openjpeg": "openjpeg",
-    "pylibjpeg-rle": "rle",
-    "python-gdcm": "gdcm",
 }
 # What a run can do without, since only the dock needs it.
 _FOR_THE_DOCK = ("magicgui", "napari", "qtpy")
