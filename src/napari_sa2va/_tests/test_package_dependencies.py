@@ -23,11 +23,11 @@ ROOMS_OF_NAPARI = {"gui", "plugin"}
 OF_AN_EXTRA = {
     "bitsandbytes": {"models/sa2va/quantise.py"},
     "fsspec": {"core/zarr_tree.py"},
-    "h5py": {"readers/hdf5.py"},
+    "h5py": {"readers/hdf5"},
     "highdicom": {"writers/dicom_seg.py", "writers/dicom_seg_frames.py"},
     "nd2": {"readers/nd2.py"},
     "nibabel": {"writers/nifti.py"},
-    "pylibCZIrw": {"readers/czi.py"},
+    "pylibCZIrw": {"readers/czi"},
 }
 
 pytestmark = pytest.mark.skipif(

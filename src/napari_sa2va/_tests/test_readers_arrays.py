@@ -19,8 +19,8 @@ import zarr
 from napari_sa2va.core.clip import make_clip
 from napari_sa2va.core.errors import AxesError, ClipError, SeriesError
 from napari_sa2va.readers.layer import from_array, from_layer
-from napari_sa2va.readers.numpy_header import ArrayHeader
-from napari_sa2va.readers.numpy_planes import check_memory
+from napari_sa2va.readers.numpy_file.header import ArrayHeader
+from napari_sa2va.readers.numpy_file.planes import check_memory
 from napari_sa2va.readers.open import open_clip, read_recording
 
 MOVIE = np.random.default_rng(0).integers(0, 4000, (5, 6, 8)).astype(np.uint16)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_sa2va.readers.dicom_grid import NoGrid, arrange_planes
+from napari_sa2va.readers.dicom.grid import NoGrid, arrange_planes
 
 
 @given(

@@ -170,7 +170,7 @@ def test_an_element_that_is_longer_than_the_file_is_refused(tmp_path: Path) -> N
 
 def test_grids_of_many_frames_are_not_quadratic(tmp_path: Path) -> None:
     """20,000 frames that say of themselves where they lie would take minutes otherwise."""
-    from napari_sa2va.readers.dicom_grid import arrange_planes
+    from napari_sa2va.readers.dicom.grid import arrange_planes
 
     depths = [float(i % 200) for i in range(20_000)]
     moments = [{"TemporalPositionIndex": float(i // 200)} for i in range(20_000)]

@@ -21,8 +21,7 @@ from napari_sa2va._tests.ngff_stores import metadata, served, write_by_hand, wri
 from napari_sa2va.core import zarr_tree
 from napari_sa2va.core.errors import ClipError, MissingPackage, SeriesError
 from napari_sa2va.core.recording import Recording
-from napari_sa2va.readers import ome_zarr_recent
-from napari_sa2va.readers.ome_zarr import accepts, accepts_url, read, read_url
+from napari_sa2va.readers.ome_zarr import accepts, accepts_url, read, read_url, recent
 from napari_sa2va.readers.open import open_clip, read_recording
 
 RNG = np.random.default_rng(7)
@@ -233,7 +232,7 @@ def test_planes_of_one_chunk_are_decoded_once(deep: Path) -> None:
 
 
 def test_what_was_decoded_is_not_kept_for_long(deep: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ome_zarr_recent, "_FRESH_S", 0.0)
+    monkeypatch.setattr(recent, "_FRESH_S", 0.0)
     data = read(deep).data
     data[0].compute()
     zarr.open_array(str(deep / "0"), mode="a")[1] = 9
@@ -241,12 +240,12 @@ def test_what_was_decoded_is_not_kept_for_long(deep: Path, monkeypatch: pytest.M
 
 
 def test_only_so_much_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ome_zarr_recent, "_MOST_BYTES", 250)
-    recent = ome_zarr_recent.RecentBlocks()
+    monkeypatch.setattr(recent, "_MOST_BYTES", 250)
+    kept = recent.RecentBlocks()
     for key in range(3):
-        recent.put((key,), np.full(100, key, np.uint8))
-    assert [recent.get((key,)) is not None for key in range(3)] == [False, True, True]
-    assert not recent.fits((slice(0, 251),), np.dtype("u1"))
+        kept.put((key,), np.full(100, key, np.uint8))
+    assert [kept.get((key,)) is not None for key in range(3)] == [False, True, True]
+    assert not kept.fits((slice(0, 251),), np.dtype("u1"))
 
 
 def test_many_threads_read_what_one_reads(deep: Path) -> None:

@@ -14,9 +14,9 @@ from PIL import Image
 
 from napari_sa2va._tests.movies import cut
 from napari_sa2va.core.errors import AxesError, ClipError, SeriesError
-from napari_sa2va.readers import tiff_planes
 from napari_sa2va.readers.open import open_clip, read_recording
-from napari_sa2va.readers.tiff_colour import PixelMeaning
+from napari_sa2va.readers.tiff import planes
+from napari_sa2va.readers.tiff.colour import PixelMeaning
 
 RNG = np.random.default_rng(0)
 STACK = RNG.integers(0, 4000, (6, 2, 12, 16)).astype(np.uint16)  # (T, C, Y, X)
@@ -265,9 +265,9 @@ def test_opening_reads_no_more_than_sixteen_of_two_hundred_frames(
     movie = RNG.integers(0, 4000, (200, 8, 8)).astype(np.uint16)
     tifffile.imwrite(tmp_path / "a.tif", movie, metadata=None, compression="zlib")
     read: list[int] = []
-    plane = tiff_planes.PagePlanes.read
+    plane = planes.PagePlanes.read
     monkeypatch.setattr(
-        tiff_planes.PagePlanes, "read", lambda self, i: (read.append(i), plane(self, i))[1]
+        planes.PagePlanes, "read", lambda self, i: (read.append(i), plane(self, i))[1]
     )
     clip = open_clip(tmp_path / "a.tif")
     assert 0 < len(read) <= 16

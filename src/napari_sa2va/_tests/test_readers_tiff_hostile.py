@@ -13,8 +13,8 @@ import pytest
 import tifffile
 
 from napari_sa2va.core.errors import ClipError
-from napari_sa2va.readers import tiff_chain
 from napari_sa2va.readers.open import read_recording
+from napari_sa2va.readers.tiff import chain
 
 LIMIT_S, LIMIT_BYTES = 5.0, 200e6
 LONG, SHORT, ASCII, RATIONAL, UNDEFINED = 4, 3, 2, 5, 7
@@ -149,7 +149,7 @@ def test_directories_that_overlap_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_million_pages_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tiff_chain, "MOST_PAGES", 5000)
+    monkeypatch.setattr(chain, "MOST_PAGES", 5000)
     pages = [directory(24 + 114 * (i + 1)) for i in range(6000)]
     refused(write(tmp_path / "a.tif", *pages), "more than 5000 pages")
 

@@ -22,11 +22,12 @@ from napari_sa2va._tests.movies import (
     write_movie,
 )
 from napari_sa2va.core.errors import ClipError
-from napari_sa2va.readers import video, video_decoder
+from napari_sa2va.readers import video
 from napari_sa2va.readers.open import open_clip
-from napari_sa2va.readers.video_container import open_container, open_stream
-from napari_sa2va.readers.video_index import VideoIndex, indexes
-from napari_sa2va.readers.video_planes import VideoPlanes
+from napari_sa2va.readers.video import decoder
+from napari_sa2va.readers.video.container import open_container, open_stream
+from napari_sa2va.readers.video.index import VideoIndex, indexes
+from napari_sa2va.readers.video.planes import VideoPlanes
 
 _OPEN_GOP = {"bf": "3", "x264-params": "open-gop=1:keyint=12:min-keyint=12:scenecut=0"}
 _VARIABLE_MS = [int(t) for t in np.cumsum([0, *[40, 80, 40, 20] * 15])[:60]]
@@ -257,7 +258,7 @@ def test_a_movie_in_which_seeking_fails_is_decoded_from_its_start(
         container, video = open_stream(path, stream)
         return Unseekable(container), video
 
-    monkeypatch.setattr(video_decoder, "open_stream", open_unseekable)
+    monkeypatch.setattr(decoder, "open_stream", open_unseekable)
     planes = VideoPlanes(str(path), index)
     assert number_of(planes.read(25)) == 25
     assert number_of(planes.read(3)) == 3

@@ -78,7 +78,7 @@ def _of_tiff(path: Path) -> Iterator[Mapping[str, Any]]:
     """The map annotations of an OME-TIFF, put together object by object."""
     from tifffile import TiffFile
 
-    from napari_sa2va.readers.ome_xml import parse
+    from napari_sa2va.readers.tiff.ome_xml import parse
 
     with TiffFile(path) as file:
         xml = file.ome_metadata

@@ -8,9 +8,9 @@ from pathlib import Path
 from napari_sa2va.core.errors import Sa2vaError
 from napari_sa2va.core.privacy import NOBODY, Private
 from napari_sa2va.readers import dicom
-from napari_sa2va.readers.dicom_file import read_file
-from napari_sa2va.readers.dicom_folder import first_below
-from napari_sa2va.readers.dicom_person import private_of
+from napari_sa2va.readers.dicom.file import read_file
+from napari_sa2va.readers.dicom.folder import first_below
+from napari_sa2va.readers.dicom.person import private_of
 
 
 def person_at(path: str | Path) -> Private:

@@ -12,13 +12,13 @@ from napari_sa2va.core import pixels
 from napari_sa2va.core.errors import ClipError, OutputError, SeriesError
 from napari_sa2va.core.region_box import Box
 from napari_sa2va.readers import dicom
-from napari_sa2va.readers.dicom_tags import first_item, magnitude
+from napari_sa2va.readers.dicom.tags import first_item, magnitude
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-    from napari_sa2va.readers.dicom_planes import Plane
-    from napari_sa2va.readers.dicom_series import Stack
+    from napari_sa2va.readers.dicom.planes import Plane
+    from napari_sa2va.readers.dicom.series import Stack
     from napari_sa2va.writers.result import Result
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_sa2va.readers.image_layouts import images_in
+from napari_sa2va.readers.frame_folder.layouts import images_in
 
 if TYPE_CHECKING:
     from napari_sa2va.core.clip import Clip
