@@ -19,14 +19,19 @@ LOADED_BY_OTHERS = {"imagecodecs", "pylibjpeg", "tokenizers"}
 # napari and what comes with it, for the rooms that napari alone opens.
 WITH_NAPARI = {"napari", "superqt", "vispy"}
 ROOMS_OF_NAPARI = {"gui", "plugin"}
-# Libraries of an extra, each with the files that may ask for it.
+# A library that comes with another one of the same project.
+PART_OF = {"geff_spec": "geff"}
+# Libraries of an extra, each with the files and folders that may ask for it.
 OF_AN_EXTRA = {
+    "aiohttp": {"core/zarr_tree.py"},
     "bitsandbytes": {"models/sa2va/quantise.py"},
     "fsspec": {"core/zarr_tree.py"},
+    "geff": {"writers/geff.py"},
     "h5py": {"readers/hdf5"},
     "highdicom": {"writers/dicom_seg.py", "writers/dicom_seg_frames.py"},
     "nd2": {"readers/nd2.py"},
     "nibabel": {"writers/nifti.py"},
+    "pyarrow": {"writers/parquet.py"},
     "pylibCZIrw": {"readers/czi"},
 }
 
@@ -36,7 +41,10 @@ pytestmark = pytest.mark.skipif(
 
 
 def imported(tree: ast.AST) -> set[str]:
-    """Top-level names of all imports, at the top and in functions, but for type checking."""
+    """Top-level names of all imports, at the top and in functions, but for type checking.
+
+    A package that is asked for by name, `need("geff.core_io", ...)`, is imported as well.
+    """
     names: set[str] = set()
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
@@ -46,6 +54,9 @@ def imported(tree: ast.AST) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             names.add((node.module or "").split(".")[0])
         else:
+            match node:
+                case ast.Call(ast.Name("need"), [ast.Constant(str(module)), *_]):
+                    names.add(module.split(".")[0])
             names |= imported(node)
     return names - set(sys.stdlib_module_names) - {"napari_sa2va"}
 
@@ -67,22 +78,25 @@ def used() -> dict[str, set[str]]:
         for name in imported(ast.parse(path.read_text(encoding="utf-8"))):
             if name in WITH_NAPARI and room in ROOMS_OF_NAPARI:
                 continue
-            file = path.relative_to(PACKAGE).as_posix()
-            if file not in OF_AN_EXTRA.get(name, ()):
-                files.setdefault(name, set()).add(file)
+            file = path.relative_to(PACKAGE)
+            places = {file.as_posix(), *(folder.as_posix() for folder in file.parents)}
+            name = PART_OF.get(name, name)
+            if not places & OF_AN_EXTRA.get(name, set()):
+                files.setdefault(name, set()).add(file.as_posix())
     assert "torch" in files
     return files
 
 
-def test_imports_inside_functions_are_seen_and_those_for_type_checking_are_not() -> None:
+def test_imports_in_functions_and_by_name_are_seen_and_those_for_type_checking_are_not() -> None:
     source = """
 from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import dask
 def late():
     from torch.nn import functional
+    return need("geff.core_io", "geff", "write GEFF")
 """
-    assert imported(ast.parse(source)) == {"torch"}
+    assert imported(ast.parse(source)) == {"torch", "geff"}
 
 
 def test_every_library_that_is_imported_is_declared(used: dict[str, set[str]]) -> None:
