@@ -43,6 +43,8 @@ class Layout:
     stored, page : tuple of int
         Shapes of a plane and of a page in the file.
     meaning : PixelMeaning
+    is_lsm : bool
+        Whether tifffile has to mend the directories.
     missing_at : int
         How far the files would have to reach; 0 if no plane lies behind the end of its file.
     """
@@ -60,6 +62,7 @@ class Layout:
     stored: tuple[int, ...]
     page: tuple[int, ...]
     meaning: PixelMeaning
+    is_lsm: bool
     missing_at: int
 
     def source(self, indices: np.ndarray) -> RawPlanes | PagePlanes:
@@ -77,6 +80,7 @@ class Layout:
             self.stored,
             self.page,
             self.meaning,
+            self.is_lsm,
             stamp,
         )
 
@@ -133,7 +137,8 @@ def lay_out(path: str, tif: TiffFile, series: TiffPageSeries) -> Layout:
         dtype, shape, axes = np.dtype(np.uint8), (*shape, 3), axes + "S"
     return Layout(
         path, axes, shape, num_lead, dtype, tuple(found.files), found.places, found.present,
-        found.raw, sample_axis, stored, page.shape, meaning, found.missing_at,
+        found.raw, sample_axis, stored, page.shape, meaning,
+        tif.is_lsm, found.missing_at,
     )  # fmt: skip
 
 

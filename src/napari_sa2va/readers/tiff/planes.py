@@ -15,9 +15,6 @@ from napari_sa2va.readers.tiff.chain import Measured
 from napari_sa2va.readers.tiff.colour import PixelMeaning, pixel_meaning
 
 if TYPE_CHECKING:
-    pass
-
-if TYPE_CHECKING:
     from tifffile import TiffFile, TiffFrame, TiffPage
 
 # tifffile checks little of a damaged file before it computes with it, and imagecodecs raises
@@ -103,6 +100,8 @@ class PagePlanes:
     plane, page : tuple of int
         Shapes of a plane and of a page before their meaning is applied.
     meaning : PixelMeaning
+    is_lsm : bool
+        Whether this is an LSM file; tifffile would read its first page to know.
     stamp : int
         What tells apart files that were changed in between; see `stamp_of`.
     """
@@ -116,6 +115,7 @@ class PagePlanes:
         plane: tuple[int, ...],
         page: tuple[int, ...],
         meaning: PixelMeaning,
+        is_lsm: bool,
         stamp: int,
     ) -> None:
         self.path = path
@@ -125,6 +125,7 @@ class PagePlanes:
         self.plane = plane
         self.page = page
         self.meaning = meaning
+        self.is_lsm = is_lsm
         self.stamp = stamp
 
     def read(self, index: int) -> np.ndarray:
@@ -135,7 +136,7 @@ class PagePlanes:
         file = self.files[number]
         try:
             with Measured(Path(file)) as opened, TiffFile(opened) as tif:
-                page = _page_at(tif, place, index)
+                page = _lsm_page(tif, place) if self.is_lsm else _page(tif, place, index)
                 meaning = self.meaning
                 if meaning.palette is not None:  # each page may have its own
                     meaning = pixel_meaning(page.aspage())
@@ -168,14 +169,17 @@ def _check_codestreams(tif: TiffFile, page: TiffPage | TiffFrame) -> None:
             raise ValueError(f"at byte {start}, {found[0]} x {found[1]} px are packed")
 
 
-def _page_at(tif: TiffFile, place: int, index: int) -> TiffPage | TiffFrame:
+def _page(tif: TiffFile, place: int, index: int) -> TiffPage:
     """The page whose directory lies at a byte."""
     from tifffile import TiffPage
 
-    if tif.is_lsm:
-        # Offsets and lengths of LSM are mended by tifffile when it reads all of its directories.
-        for page in tif.pages:
-            if page.offset == place:
-                return page
     tif.filehandle.seek(place)
     return TiffPage(tif, index)
+
+
+def _lsm_page(tif: TiffFile, place: int) -> TiffPage | TiffFrame:
+    """The same of LSM, whose offsets and lengths tifffile mends when it reads all directories."""
+    for page in tif.pages:
+        if page.offset == place:
+            return page
+    raise ValueError(f"there is no directory at byte {place}")
