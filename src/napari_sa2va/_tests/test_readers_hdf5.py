@@ -70,6 +70,29 @@ def test_the_size_of_an_element_counts_z_y_x(tmp_path: Path) -> None:
     assert recording.pixel_size_um == (0.5, 0.25)
 
 
+@pytest.mark.parametrize(
+    ("shape", "sizes", "axes", "z_step"),
+    [
+        ((5, 12, 16), (2.0, 0.5, 0.25), "ZYX", 2.0),
+        ((5, 12, 3), (2.0, 0.5, 0.25), "ZYX", 2.0),
+        ((12, 16), (0.5, 0.25), "YX", None),
+        ((5, 12, 16), (0.5, 0.25), "TYX", None),
+    ],
+)
+def test_sizes_without_axes_are_of_z_y_and_x_or_of_y_and_x(
+    shape: tuple[int, ...],
+    sizes: tuple[float, ...],
+    axes: str,
+    z_step: float | None,
+    tmp_path: Path,
+) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("raw", data=np.ones(shape, np.uint8)).attrs["element_size_um"] = sizes
+    recording = read_recording(tmp_path / "a.h5")
+    assert (recording.axes, recording.z_step_um) == (axes, z_step)
+    assert recording.pixel_size_um == (0.5, 0.25)
+
+
 def test_dimensions_with_labels_are_named(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "a.h5", "w") as file:
         dataset = file.create_dataset("data", data=STACK)

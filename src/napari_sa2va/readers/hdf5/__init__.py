@@ -20,7 +20,7 @@ from napari_sa2va.readers.damage import as_clip_error
 from napari_sa2va.readers.format import ReadFormat
 from napari_sa2va.readers.hdf5.facts import read_facts
 from napari_sa2va.readers.hdf5.heaps import check_heaps
-from napari_sa2va.readers.layer import axes_of_shape, plane_chunks
+from napari_sa2va.readers.layer import plane_chunks
 from napari_sa2va.readers.lazy import check_promise
 from napari_sa2va.readers.series import choose
 
@@ -84,7 +84,6 @@ def read(path: Path, *, series: int | str | None = None) -> Recording:
         _check_stored_here(path, dataset)
         _check_filters(path, dataset)
         axes, facts = read_facts(dataset)
-        axes = axes or axes_of_shape(dataset.shape)
         stored = StoredDataset(str(path), name, dataset)
     _check_size(path, stored, axes)
     return Recording(
@@ -131,7 +130,7 @@ def _images(path: Path, file: h5py.File) -> list[tuple[str, h5py.Dataset]]:
 def _choices(images: list[tuple[str, h5py.Dataset]]) -> list[tuple[int | str, str]]:
     choices: list[tuple[int | str, str]] = []
     for name, dataset in images:
-        axes = read_facts(dataset)[0] or axes_of_shape(dataset.shape)
+        axes = read_facts(dataset)[0]
         sizes = ", ".join(f"{a}={n}" for a, n in zip(axes, dataset.shape, strict=True))
         choices.append((name, f"{name}: {sizes.replace('Q', '?')}, {dataset.dtype}"))
     return choices

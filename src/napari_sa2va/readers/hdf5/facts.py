@@ -2,7 +2,7 @@
 
 Understood are ilastik's `axistags`, `axis_units`, `display_mode` and `drange`; `axes`; HDF5's own
 labels and scales of dimensions, which netCDF and xarray write; and `element_size_um`, which Fiji's
-plugins write.
+plugins and PlantSeg write.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sa2va.core.geometry import length_in_um, time_in_s
-from napari_sa2va.readers.layer import axes_of_labels
+from napari_sa2va.readers.layer import axes_of_labels, axes_of_shape
 
 if TYPE_CHECKING:
     import h5py
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Step = tuple[float, str]  # value and unit
 
 
-def read_facts(dataset: h5py.Dataset) -> tuple[str | None, dict[str, Any]]:
+def read_facts(dataset: h5py.Dataset) -> tuple[str, dict[str, Any]]:
     """Axes and other facts of a data set.
 
     Parameters
@@ -32,16 +32,18 @@ def read_facts(dataset: h5py.Dataset) -> tuple[str | None, dict[str, Any]]:
 
     Returns
     -------
-    axes : str or None
-        None where it names none, or not Y and X.
+    axes : str
+        As it names them. Where it names none, or not Y and X, three sizes of three dimensions mean
+        z, y and x; else they are guessed from the shape.
     facts : dict
         Fields of `Recording`; only those that it knows.
     """
     tags = _axistags(dataset)
-    axes = _axes(dataset, tags)
-    if axes is None:
-        return None, {}
-    steps = _steps_of_scales(dataset, axes) | _steps_of_tags(dataset, tags)
+    axes, steps = _axes(dataset, tags), {}
+    if axes is not None:
+        steps = _steps_of_scales(dataset, axes) | _steps_of_tags(dataset, tags)
+    else:
+        axes = _axes_of_sizes(dataset) or axes_of_shape(dataset.shape)
     steps |= _element_size(dataset, axes)
     size = {axis: length_in_um(*steps[axis]) for axis in "ZYX" if axis in steps}
     y, x = size.get("Y"), size.get("X")
@@ -106,8 +108,14 @@ def _steps_of_tags(dataset: h5py.Dataset, tags: list[Mapping[str, Any]]) -> dict
     return steps
 
 
+def _axes_of_sizes(dataset: h5py.Dataset) -> str | None:
+    """Z, Y, X where that many sizes are given and there are no more dimensions, as of PlantSeg."""
+    sizes = _numbers(dataset.attrs.get("element_size_um"))
+    return "ZYX" if dataset.ndim == len(sizes) == 3 else None
+
+
 def _element_size(dataset: h5py.Dataset, axes: str) -> dict[str, Step]:
-    """Lengths of (z, y, x) in um, as Fiji's HDF5 plugins write them."""
+    """Lengths of (z, y, x) or (y, x) in um, as Fiji's HDF5 plugins and PlantSeg write them."""
     values = _numbers(dataset.attrs.get("element_size_um"))
     names = {2: "YX", 3: "ZYX"}.get(len(values), "")
     return {a: (v, "um") for a, v in zip(names, values, strict=False) if a in axes}
