@@ -84,8 +84,7 @@ class FormatDialog(QDialog):
 
 def _item(offer: Offer) -> QTreeWidgetItem:
     about = offer.about
-    title = about.title[:1].upper() + about.title[1:]
-    item = QTreeWidgetItem([title, " ".join(about.suffixes) or "a folder"])
+    item = QTreeWidgetItem([about.title, " ".join(about.suffixes) or "a folder"])
     item.setToolTip(0, offer.refusal or offer.words)
     if offer.refusal:  # it can be looked at, to read why
         for column in range(2):

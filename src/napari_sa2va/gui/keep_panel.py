@@ -14,7 +14,6 @@ from qtpy.QtWidgets import (
     QFileDialog,
     QGridLayout,
     QListWidget,
-    QPushButton,
     QVBoxLayout,
     QWidget,
 )
@@ -22,6 +21,7 @@ from qtpy.QtWidgets import (
 from napari_sa2va.core.cancel import CancelToken
 from napari_sa2va.core.errors import Sa2vaError
 from napari_sa2va.gui.bench import Bench
+from napari_sa2va.gui.buttons import text_button
 from napari_sa2va.gui.export_panel import ExportPanel
 from napari_sa2va.gui.forms import heading, quiet_label
 from napari_sa2va.gui.keeper import require_layer, show_project, view_of
@@ -76,18 +76,18 @@ class KeepPanel(QWidget):
         self._work: RunHandle | None = None
         self.folders: dict[str, Path] = {}  # by the key of a workspace, where it is kept
 
-        self.save_button = _button(
+        self.save_button = text_button(
             "Save", "Keep settings, sentences, corrections, locks and masks in a folder.", self.save
         )
-        self.save_as_button = _button(
+        self.save_as_button = text_button(
             "Save as …", "Choose another folder for the project.", self.save_as
         )
-        self.open_button = _button("Open …", "Open a project folder.", self.open)
-        self.command_button = _button(
+        self.open_button = text_button("Open …", "Open a project folder.", self.open)
+        self.command_button = text_button(
             "Copy as command", "Copy the line that does this again on the command line.",
             self.copy_command,
         )  # fmt: skip
-        self.python_button = _button(
+        self.python_button = text_button(
             "Copy as Python", "Copy the script that does this again.", self.copy_python
         )
         self.place = quiet_label()
@@ -296,12 +296,3 @@ class KeepPanel(QWidget):
 
 def _run(task: Task, cancel: CancelToken) -> Iterator[_Done]:
     yield task()
-
-
-def _button(text: str, tip: str, clicked: Callable[[], Any]) -> QPushButton:
-    button = QPushButton(text)
-    button.setToolTip(tip)
-    button.setAccessibleDescription(tip)
-    button.setMinimumWidth(button.fontMetrics().horizontalAdvance(text) + 12)
-    button.clicked.connect(lambda checked=False: clicked())
-    return button
