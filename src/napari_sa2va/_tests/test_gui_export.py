@@ -91,6 +91,21 @@ def test_an_export_counts_its_frames_and_can_be_stopped(tmp_path: Path) -> None:
     assert written.path.read_bytes() == before
 
 
+def test_frames_count_in_the_order_in_which_they_are_written(tmp_path: Path) -> None:
+    # OME-TIFF goes time by time, so that of two planes the fifth frame is asked for as the second.
+    result, asked, counts = result_with(planes=2), [], []
+
+    def frame(f: int):
+        asked.append(f)
+        counts.append(export.done)
+        return result.frame(f)
+
+    export = Export(replace(result, frame=frame), tmp_path / "a.tif", "ome-tiff", overwrite=False)
+    list(export.run(CancelToken()))
+    assert asked == [0, 4, 1, 5, 2, 6, 3, 7]
+    assert counts == [1, 2, 3, 4, 5, 6, 7, 8]
+
+
 # In the dock
 
 

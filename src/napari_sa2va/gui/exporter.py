@@ -101,7 +101,7 @@ class Export:
     Attributes
     ----------
     done, total : int
-        Frames that were written, and how many there are; for whoever looks from another thread.
+        How many frames were asked for, and how many there are; for whoever looks from another thread.
     """
 
     def __init__(self, result: Result, path: Path, kind: str, *, overwrite: bool) -> None:
@@ -111,6 +111,7 @@ class Export:
         self._result = result
         self._kind = kind
         self._overwrite = overwrite
+        self._seen: set[int] = set()
 
     def run(self, cancel: CancelToken) -> Iterator[Written | Stopped]:
         """Write it; on any thread.
@@ -125,7 +126,8 @@ class Export:
         def frame(f: int) -> Shown:
             if cancel.cancelled:
                 raise _StopWriting
-            self.done = max(self.done, f + 1)  # a writer may go over the frames twice
+            self._seen.add(f)  # in any order: writers go plane by plane or time by time, or twice
+            self.done = len(self._seen)
             return self._result.frame(f)
 
         watched = replace(self._result, frame=frame)
