@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,27 @@ def test_masks_of_an_ultrasound_movie_refer_to_its_frames(tmp_path: Path) -> Non
     uid = dcmread(source, stop_before_pixels=True).SOPInstanceUID
     read = segmentation.get_pixels_by_source_frame(uid, range(1, clip.num_frames + 1))
     np.testing.assert_array_equal(read, np.stack([masks[2], masks[7]], axis=-1))
+
+
+def test_an_ultrasound_movie_gives_the_size_of_its_pixels(tmp_path: Path) -> None:
+    """Its header has no Pixel Spacing, but a region that is calibrated in cm."""
+    clip = open_clip(get_path("ybr_color"))
+    header = dcmread(written(tmp_path, result_of(clip, masks_of(clip))))
+    (measures,) = header.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence
+    # 0.05104970559... cm in both directions.
+    assert list(measures.PixelSpacing) == pytest.approx([0.5104970559] * 2, abs=1e-9)
+
+
+def test_the_name_of_the_patient_is_in_no_warning(tmp_path: Path) -> None:
+    """highdicom warns of names of one word, and shows them."""
+    names = {"PatientName": "Mononym", "ReferringPhysicianName": "Hollerith"}
+    clip = open_clip(write_dicom(tmp_path / "a.dcm", **PATIENT | names, **UIDS))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        header = dcmread(written(tmp_path, result_of(clip, masks_of(clip))))
+    assert not [w for w in caught if "Mononym" in str(w.message) or "Hollerith" in str(w.message)]
+    said = PATIENT | names
+    assert {keyword: str(header[keyword].value) for keyword in said} == said
 
 
 def test_masks_of_slices_refer_to_their_files_and_lie_where_they_lie(tmp_path: Path) -> None:

@@ -164,17 +164,9 @@ def _dataset(result: Result, sources: Sources) -> Dataset:
             device_serial_number="0",
             series_description="napari-sa2va",
             transfer_syntax_uid=ExplicitVRLittleEndian,
-            patient_id=source.get("PatientID"),
-            patient_name=source.get("PatientName"),
-            patient_birth_date=source.get("PatientBirthDate"),
-            patient_sex=source.get("PatientSex"),
-            accession_number=source.get("AccessionNumber"),
-            study_id=source.get("StudyID"),
-            study_date=source.get("StudyDate"),
-            study_time=source.get("StudyTime"),
-            referring_physician_name=source.get("ReferringPhysicianName"),
             specific_character_set="ISO_IR 192",
         )
+        # Taken over as they stand; given above, they would be checked, and a warning would show them.
         dataset.copy_patient_and_study_information(source)
         dataset.ReferencedSeriesSequence = referenced_series(sources)
     except (AttributeError, ValueError, TypeError) as error:
@@ -223,10 +215,9 @@ def _segment(number: int, subject: Subject, result: Result) -> SegmentDescriptio
         family=codes.DCM.ArtificialIntelligence,
         version=__version__,
     )
-    name = subject.name or f"object {subject.object_id}"
     segment = SegmentDescription(
         segment_number=number,
-        segment_label=_printable(name)[:_LONGEST_LABEL],
+        segment_label=_printable(subject.name)[:_LONGEST_LABEL],
         segmented_property_category=codes.SCT.SpatialAndRelationalConcept,
         segmented_property_type=codes.NCIt.ImagingRegionOfInterest,
         algorithm_type="SEMIAUTOMATIC",

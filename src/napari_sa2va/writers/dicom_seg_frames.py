@@ -100,9 +100,10 @@ def _shared(sources: Sources) -> Dataset:
     group = Dataset()
     plane = sources.stack.planes[0]
     step = sources.stack.grid.z_step_mm or plane.z_step_mm
-    if plane.spacing_mm:
+    spacing_mm = sources.spacing_mm
+    if spacing_mm:
         group.PixelMeasuresSequence = PixelMeasuresSequence(
-            pixel_spacing=list(plane.spacing_mm),
+            pixel_spacing=spacing_mm,
             slice_thickness=sources.slice_thickness_mm,
             spacing_between_slices=step,
         )

@@ -12,6 +12,7 @@ from napari_sa2va.core import pixels
 from napari_sa2va.core.errors import ClipError, OutputError, SeriesError
 from napari_sa2va.core.region_box import Box
 from napari_sa2va.readers import dicom
+from napari_sa2va.readers.dicom.facts import pixel_size_um
 from napari_sa2va.readers.dicom.tags import first_item, magnitude
 
 if TYPE_CHECKING:
@@ -76,6 +77,12 @@ class Sources:
     def has_moments(self) -> bool:
         """Whether there are several moments, or nothing else tells frames apart."""
         return self.stack.grid.order.shape[0] > 1 or not self.is_placed
+
+    @property
+    def spacing_mm(self) -> list[float]:
+        """Distance of rows and of columns, also of an ultrasound picture; empty if unknown."""
+        size_um = pixel_size_um(self.stack.planes[0], self.stack.header)
+        return [float(f"{side / 1e3:.12g}") for side in size_um or ()]
 
     @property
     def slice_thickness_mm(self) -> float:
