@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from time import perf_counter
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     JPEG2000Lossless,
     JPEGBaseline8Bit,
+    JPEGLSNearLossless,
     RLELossless,
 )
 
@@ -175,6 +177,25 @@ def test_grids_of_many_frames_are_not_quadratic(tmp_path: Path) -> None:
     depths = [float(i % 200) for i in range(20_000)]
     moments = [{"TemporalPositionIndex": float(i // 200)} for i in range(20_000)]
     assert arrange_planes(depths, moments).order.shape == (100, 200)
+
+
+def test_a_jpeg_ls_frame_that_ends_early_is_refused_at_once(tmp_path: Path) -> None:
+    """CharLS alone counts for seconds at some of these ends."""
+    from imagecodecs import jpegls_encode
+
+    rows, columns = np.mgrid[:64, :64].astype(np.uint16)
+    frame = jpegls_encode(rows * 50 + columns, level=3)
+    movie = grey_movie(np.zeros((1, 64, 64), np.uint16), 16)
+    began = perf_counter()
+    for end in range(200, len(frame) - 2, 50):
+        movie.PixelData = encapsulate([frame[:end]])
+        movie["PixelData"].VR = "OB"
+        movie["PixelData"].is_undefined_length = True
+        movie.file_meta.TransferSyntaxUID = JPEGLSNearLossless
+        path = tmp_path / f"{end}.dcm"
+        movie.save_as(path, enforce_file_format=True)
+        refused(path, "frame 0 cannot be decoded")
+    assert perf_counter() - began < 3
 
 
 # Mutations of real files

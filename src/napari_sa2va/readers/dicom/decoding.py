@@ -21,6 +21,7 @@ RUN_LENGTHS = "1.2.840.10008.1.2.5"
 """The one compression whose frames do not say their own size."""
 
 _JPEG_LS = ("1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81")
+_END_OF_IMAGE = b"\xff\xd9"
 # Decoders of pydicom that handle colour, too.
 _PLUGINS = {
     "1.2.840.10008.1.2.4.50": "pillow",
@@ -57,7 +58,8 @@ def decode(frame: bytes, coding: Coding) -> np.ndarray:
     if coding.syntax in _JPEG_LS:
         from imagecodecs import jpegls_decode
 
-        return _meant(jpegls_decode(frame), coding)
+        # CharLS counts on for seconds where bits end without a marker: here they end with one.
+        return _meant(jpegls_decode(frame + _END_OF_IMAGE), coding)
     is_extended = coding.syntax == _JPEG_EXTENDED and coding.stored > 8
     if is_extended or coding.syntax in _LOSSLESS_JPEG:
         from imagecodecs import jpeg8_decode
