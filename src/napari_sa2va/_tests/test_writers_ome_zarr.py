@@ -348,6 +348,21 @@ def test_a_store_of_its_own_is_a_label_image(tmp_path: Path) -> None:
     assert recording.frame_interval_s == 0.5
 
 
+def test_a_store_that_somebody_else_makes_meanwhile_stays(tmp_path: Path) -> None:
+    path = tmp_path / "masks.ome.zarr"
+    result = of_images(LABELS, names={1: "a"})
+
+    def frame(f: int) -> Shown:
+        path.mkdir(exist_ok=True)
+        (path / "zarr.json").write_text("of somebody else")
+        return result.frame(f)
+
+    with pytest.raises(OutputError, match="is there already"):
+        write_result(path, replace(result, frame=frame))
+    assert [p.name for p in tmp_path.rglob("*")] == ["masks.ome.zarr", "zarr.json"]
+    assert (path / "zarr.json").read_text() == "of somebody else"
+
+
 def test_a_crop_in_a_store_of_its_own_says_where_it_lies(tmp_path: Path) -> None:
     result = of_images(LABELS, pixel_size_um=(0.5, 0.25))
     crop = of_labels(result.clip.crop(2, 4, 10, 12), lambda f: LABELS[f, 2:10, 4:12], names={1: ""})

@@ -171,6 +171,7 @@ def _write_alone(path: Path, result: Result, overwrite: bool) -> None:
         write_levels(folder, paths, plan, result)
         name = path.name.removesuffix(".zarr").removesuffix(".ome")
         set_attributes(folder, plan.zarr_format, label_attributes(name, paths, plan, result))
+        _check_alone(path, overwrite)  # somebody else may have made it meanwhile
 
 
 def _write_inside(store: Path, name: str, result: Result, overwrite: bool) -> None:
