@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from napari_sa2va.cli.outputs import USUAL
 from napari_sa2va.readers import READERS
 from napari_sa2va.writers import WRITERS
 from napari_sa2va.writers.format import WriteFormat
@@ -27,8 +28,8 @@ MARKED = re.compile(
 )
 # napari opens these as well as we do.
 LEFT_TO_NAPARI = {".npy", ".npz", ".png", ".jpg", ".jpeg", ".bmp"}
-# What shows pixels takes the image together with its labels.
-WITH_IMAGE = ("overlay-movie", "overlay-sheet")
+# What shows or measures pixels takes the image together with its labels: a layer per channel.
+WITH_IMAGE = ("overlay-movie", "overlay-sheet", "parquet", "table")
 
 
 def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> Iterator[str]:
@@ -100,10 +101,10 @@ def patterns() -> Iterator[str]:
 
 
 def writers() -> Iterator[str]:
-    """The manifest's writers."""
-    for writer in WRITERS:
+    """The manifest's writers; napari takes the first one for a name without an ending."""
+    for writer in sorted(WRITERS, key=lambda writer: writer.FORMAT.kind != USUAL):
         about = writer.FORMAT
-        for layers in ("[labels]", "[image, labels]"):
+        for layers in ("[labels]", '["image+", labels]'):
             if layers != "[labels]" and about.kind not in WITH_IMAGE:
                 continue
             yield f"- command: napari-sa2va.write_{about.kind.replace('-', '_')}"

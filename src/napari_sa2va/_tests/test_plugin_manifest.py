@@ -81,9 +81,11 @@ def test_every_format_that_is_written_can_be_chosen_when_labels_are_saved(manife
     }
     assert there == wanted
     with_image = {
-        w.command for w in manifest.contributions.writers if w.layer_types == ["image", "labels"]
+        w.command for w in manifest.contributions.writers if w.layer_types == ["image+", "labels"]
     }
-    assert with_image == {f"{NAME}.write_overlay_movie", f"{NAME}.write_overlay_sheet"}
+    assert with_image == {
+        f"{NAME}.write_{kind}" for kind in ("overlay_movie", "overlay_sheet", "parquet", "table")
+    }
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+import pandas as pd
 import pytest
 import tifffile
 from napari.layers import Image, Labels
@@ -15,7 +16,7 @@ from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
 from napari_sa2va._tests.made_workspaces import workspace_on
-from napari_sa2va.core.errors import ClipError, OutputError, RequestError, ShapeMismatch
+from napari_sa2va.core.errors import AxesError, ClipError, OutputError, RequestError, ShapeMismatch
 from napari_sa2va.gui.labels_result import result_of_layer
 from napari_sa2va.plugin import writer as door
 from napari_sa2va.writers import WRITERS
@@ -192,6 +193,58 @@ def test_an_image_and_its_labels_make_an_overlay_together(
         assert sheet.size[0] > 100
 
 
+@pytest.fixture
+def channels(make_napari_viewer_proxy, plugins, tmp_path: Path):
+    """A file of two channels as our reader opens it, and labels of a square on it."""
+    data = np.zeros((4, 2, 16, 20), np.uint16)
+    data[:, 0, 3:9, 4:12], data[:, 1, 3:9, 4:12] = 100, 3000
+    tifffile.imwrite(
+        tmp_path / "two.ome.tif", data,
+        metadata={"axes": "TCYX", "PhysicalSizeX": 0.5, "PhysicalSizeY": 0.5,
+                  "Channel": {"Name": ["dapi", "gfp"]}},
+    )  # fmt: skip
+    viewer = make_napari_viewer_proxy()
+    first, _ = viewer.open(str(tmp_path / "two.ome.tif"), plugin=NAME)
+    labels = np.zeros((4, 16, 20), np.uint8)
+    labels[:, 3:9, 4:12] = 1
+    viewer.add_labels(labels, name="mine", scale=first.scale, units=first.units)
+    return viewer
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+def test_a_table_of_channels_and_labels_measures_every_channel(
+    channels, ending: str, tmp_path: Path
+) -> None:
+    out = tmp_path / f"both{ending}"
+    assert channels.layers.save(str(out), plugin=NAME) == [str(out)]
+    table = pd.read_csv(out) if ending == ".csv" else pd.read_parquet(out)
+    assert len(table) == 4
+    assert set(table["area_um2"]) == {6 * 8 * 0.25}
+    means = {name: set(table[name]) for name in table if name.startswith("mean_")}
+    assert sorted(map(tuple, means.values())) == [(100.0,), (3000.0,)], means
+
+
+def test_an_overlay_of_channels_and_labels_shows_their_mixture(channels, tmp_path: Path) -> None:
+    out = tmp_path / "both.png"
+    assert channels.layers.save(str(out), plugin=NAME) == [str(out)]
+    assert channels.layers.save(str(tmp_path / "both.mp4"), plugin=NAME)
+    with Picture.open(out) as sheet:
+        assert sheet.size[0] > 100
+
+
+def test_images_that_do_not_lie_pixel_on_pixel_are_no_channels(channels, tmp_path: Path) -> None:
+    channels.add_image(np.zeros((4, 5, 6), np.uint8), name="other")
+    with pytest.raises(AxesError, match="'other' has not the shape"):
+        channels.layers.save(str(tmp_path / "both.csv"), plugin=NAME)
+    assert not (tmp_path / "both.csv").exists()
+
+
+def test_labels_whose_name_has_no_ending_are_saved_as_ome_tiff(ours, tmp_path: Path) -> None:
+    viewer, workspace = ours
+    assert save(viewer, tmp_path / "a_ctc") == [str(tmp_path / "a_ctc.ome.tif")]
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "a_ctc.ome.tif"), workspace.layer.data)
+
+
 def test_what_cannot_be_saved_is_said_and_nothing_is_left(ours, tmp_path: Path, plugins) -> None:
     viewer, _ = ours
     (tmp_path / "full").mkdir()
@@ -253,4 +306,4 @@ def test_labels_that_cannot_be_followed_are_refused() -> None:
         result_of_layer(Labels(np.full((2, 4, 4), -1, np.int16)))
     other = Image(movie()[:3, :5, :6])
     with pytest.raises(ShapeMismatch, match="'Image' has 3 frames of 5 × 6 px"):
-        result_of_layer(Labels(np.zeros((2, 4, 4), np.uint8)), other)
+        result_of_layer(Labels(np.zeros((2, 4, 4), np.uint8)), [other])

@@ -21,7 +21,7 @@ from napari_sa2va.readers.layer import physical_facts
 from napari_sa2va.writers.result import Result, of_labels
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from napari.layers import Image, Labels
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from napari_sa2va.gui.workspace import Workspace
 
 
-def result_of_layer(layer: Labels, image: Image | None = None) -> Result:
+def result_of_layer(layer: Labels, images: Sequence[Image] = ()) -> Result:
     """The masks of a Labels layer.
 
     Parameters
@@ -37,43 +37,44 @@ def result_of_layer(layer: Labels, image: Image | None = None) -> Result:
     layer : napari.layers.Labels
         Of one of ours, the project is taken: objects that overlap, names, scores, parents. Of any
         other, every label is an object; all frames are looked at once.
-    image : napari.layers.Image, optional
-        What the labels are of, if they are not of a project that knows; without it, formats that
-        show pixels raise `ClipError`.
+    images : sequence of napari.layers.Image
+        What the labels are of, if they are not of a project that knows: several lie pixel on pixel
+        and are its channels. Without one, formats that show pixels raise `ClipError`.
 
     Raises
     ------
     RequestError, AxesError
-        If the layer has more axes than time and planes, or no y and x.
+        If the layer has more axes than time and planes, or no y and x, or the images do not lie
+        pixel on pixel.
     ShapeMismatch
-        If the image has other frames than the labels.
+        If the images have other frames than the labels.
     """
     workspace = workspace_of(layer)
-    return _of_any(layer, image) if workspace is None else result_of_workspace(workspace, image)
+    return _of_any(layer, images) if workspace is None else result_of_workspace(workspace, images)
 
 
 def result_of_data(
-    data: Any, meta: Mapping[str, Any], image: tuple[Any, Mapping[str, Any]] | None = None
+    data: Any, meta: Mapping[str, Any], images: Sequence[tuple[Any, Mapping[str, Any]]] = ()
 ) -> Result:
     """The same of data and keyword arguments, as napari hands layers to a writer."""
     from napari.layers import Image, Labels
 
-    shown = None if image is None else Image(image[0], **image[1])
+    shown = [Image(values, **arguments) for values, arguments in images]
     workspace = workspace_of_data(data, meta.get("metadata", {}))
     if workspace is not None:
         return result_of_workspace(workspace, shown)
     return _of_any(Labels(data, **meta), shown)
 
 
-def result_of_workspace(workspace: Workspace, image: Image | None = None) -> Result:
-    """What a workspace holds now, with the pixels of an image if it has none itself."""
+def result_of_workspace(workspace: Workspace, images: Sequence[Image] = ()) -> Result:
+    """What a workspace holds now, with the pixels of images if it has none itself."""
     result = result_of(workspace.project, overlap=workspace.overlap)
-    if image is None or workspace.project.footage is not None:
+    if not images or workspace.project.footage is not None:
         return result
-    return replace(result, clip=_clip_of(image, (result.clip.num_frames, *result.size)))
+    return replace(result, clip=_clip_of(images, (result.clip.num_frames, *result.size)))
 
 
-def _of_any(layer: Labels, image: Image | None) -> Result:
+def _of_any(layer: Labels, images: Sequence[Image]) -> Result:
     data = layer.data[0] if layer.multiscale else layer.data
     placement, size = place_labels(layer)
     shape = (placement.num_frames, *size)
@@ -84,7 +85,7 @@ def _of_any(layer: Labels, image: Image | None) -> Result:
     ids = ids_of(map(labels, range(placement.stack_length)), layer.name)
     names = names_of(layer.features)
     return of_labels(
-        _unseen(layer, shape) if image is None else _clip_of(image, shape),
+        _clip_of(images, shape) if images else _unseen(layer, shape),
         labels,
         names={object_id: names.get(object_id, "") for object_id in ids},
         num_planes=placement.planes,
@@ -110,16 +111,19 @@ def _unseen(layer: Labels, shape: tuple[int, int, int]) -> Clip:
     return replace(unseen_clip(*shape, name=layer.name), time_axis=plays, **facts)
 
 
-def _clip_of(image: Image, shape: tuple[int, int, int]) -> Clip:
-    """An image layer as the clip that masks are of.
+def _clip_of(images: Sequence[Image], shape: tuple[int, int, int]) -> Clip:
+    """An image layer, or layers that are its channels, as the clip that masks are of.
 
     Raises
     ------
+    AxesError
+        If the layers do not lie pixel on pixel.
     ShapeMismatch
-        If it has other frames.
+        If they have other frames.
     """
+    image, *channels = images
     axes = read_axes(image)
-    choice = first_choice(axes)
+    choice = replace(first_choice(axes), beside=tuple(channels))
     clip = make_clip(to_recording(image, axes, choice), **clip_arguments(image, axes, choice))
     if (clip.num_frames, clip.height, clip.width) != shape:
         raise ShapeMismatch(

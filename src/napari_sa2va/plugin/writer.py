@@ -1,7 +1,7 @@
 """napari's door to our writers: File > Save of Labels layers, ours and anybody's.
 
-`write_coco`, `write_ome_tiff` and so on, one for every kind of format: a layer in. `write_overlay_movie`
-and `write_overlay_sheet` also take an image together with its labels.
+`write_coco`, `write_ome_tiff` and so on, one for every kind of format: a layer in. What shows or
+measures pixels, overlays and tables, also takes image layers together with their labels.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 Write = Callable[..., list[str]]
+LayerPair = tuple[Any, Mapping[str, Any]]
 FullLayerData = tuple[Any, Mapping[str, Any], str]
 
 _PREFIX = "write_"
@@ -37,23 +38,18 @@ def _writer_of(kind: str) -> Write:
         """
         if meta is None:
             return _write(kind, path, *_apart(data))
-        return _write(kind, path, (data, meta), None)
+        return _write(kind, path, (data, meta), ())
 
     return write
 
 
-def _apart(layers: Sequence[FullLayerData]) -> tuple[tuple[Any, Mapping[str, Any]], ...]:
-    """Labels, and the image that they are of."""
-    of = {kind: (data, meta) for data, meta, kind in layers}
-    return of["labels"], of["image"]
+def _apart(layers: Sequence[FullLayerData]) -> tuple[LayerPair, list[LayerPair]]:
+    """Labels, and the image that they are of: a layer for each of its channels."""
+    (labels,) = ((data, meta) for data, meta, kind in layers if kind == "labels")
+    return labels, [(data, meta) for data, meta, kind in layers if kind == "image"]
 
 
-def _write(
-    kind: str,
-    path: str,
-    labels: tuple[Any, Mapping[str, Any]],
-    image: tuple[Any, Mapping[str, Any]] | None,
-) -> list[str]:
+def _write(kind: str, path: str, labels: LayerPair, images: Sequence[LayerPair]) -> list[str]:
     from napari.utils.notifications import show_warning
 
     from napari_sa2va.gui.labels_result import result_of_data
@@ -64,7 +60,7 @@ def _write(
     target = with_ending(Path(path), about)
     # napari has asked whether a file may be replaced; of a folder, nobody has.
     is_told = not (about.is_folder or about.in_place)
-    written = write_result(target, result_of_data(*labels, image), kind, overwrite=is_told)
+    written = write_result(target, result_of_data(*labels, images), kind, overwrite=is_told)
     for warning in written.warnings:
         show_warning(warning)
     return [str(written.path)]
