@@ -14,7 +14,7 @@ from pydicom.examples import get_path
 
 from napari_sa2va.core.errors import ClipError, SeriesError
 from napari_sa2va.core.recording import Recording
-from napari_sa2va.plugin.reader import get_reader, layer_data
+from napari_sa2va.plugin.reader import get_reader, layer_data, read_layers
 
 
 @pytest.fixture
@@ -109,6 +109,13 @@ def test_channels_become_layers_with_their_names_colours_and_limits() -> None:
     np.testing.assert_allclose(gfp.colormap.map(1.0)[0], (0, 1, 0, 1), atol=0.01)
     assert dapi.axis_labels == ("t", "y", "x")
     np.testing.assert_allclose(dapi.scale, (2, 1, 1))
+
+
+@pytest.mark.parametrize(("count", "names"), [(3, ["a [0]", "a [1]", "a [2]"]), (1, ["a"])])
+def test_channels_without_names_are_counted_from_the_first(count: int, names: list[str]) -> None:
+    data, meta, _ = layer_data(recording("TCYX", (3, count, 6, 7)))
+    made = ViewerModel().add_image(data, **meta)
+    assert [layer.name for layer in made] == names
 
 
 def test_channels_without_a_window_get_limits_each() -> None:
@@ -229,6 +236,14 @@ def test_without_a_window_a_file_with_several_series_is_an_error_that_lists_them
     with pytest.raises(SeriesError) as caught:
         get_reader(two_series)(two_series)
     assert [key for key, _ in caught.value.choices] == [0, 1]
+    # The way out that it names is one.
+    assert "read_layers(path, series=0): viewer.add_image(data, **meta)" in caught.value.hint
+    viewer = ViewerModel()
+    for data, meta, _ in read_layers(two_series, series=1):
+        viewer.add_image(data, **meta)
+    assert [layer.data.shape for layer in viewer.layers] == [(2, 8, 9)]
+    with pytest.raises(SeriesError, match="has no series 7"):
+        read_layers(two_series, series=7)
 
 
 @pytest.mark.parametrize("ticked", [[1], [0, 1], None], ids=["one", "both", "none"])

@@ -51,7 +51,7 @@ def _is_ours(path: str) -> bool:
     return here.exists() and any(reader.accepts(here) for reader in READERS)
 
 
-def read_layers(path: Paths) -> list[LayerData]:
+def read_layers(path: Paths, *, series: int | str | None = None) -> list[LayerData]:
     """Open files as lazy image layers; labels that we wrote as Labels layers with names.
 
     Of a file with several series a person is asked which ones to open, where there is a window.
@@ -60,6 +60,8 @@ def read_layers(path: Paths) -> list[LayerData]:
     ----------
     path : str or list of str
         Of a list, the files become one stack: movies one after the other, others as its frames.
+    series : int or str, optional
+        Which series to open, without asking: for scripts, since napari itself names none.
 
     Raises
     ------
@@ -73,8 +75,10 @@ def read_layers(path: Paths) -> list[LayerData]:
     first, *more = [path] if isinstance(path, str) else list(path)
     recordings: dict[int | str | None, Recording]
     try:
-        recordings = {None: read_recording(first)}
+        recordings = {series: read_recording(first, series=series)}
     except SeriesError as error:
+        if series is not None:  # there is no such one
+            raise
         chosen = _ask(error, first)
         if not chosen:
             return _NOTHING
@@ -89,13 +93,20 @@ def read_layers(path: Paths) -> list[LayerData]:
 
 def _ask(error: SeriesError, path: str) -> list[int | str]:
     """Let a person choose; empty if none is wanted."""
-    if "qtpy" not in sys.modules or not error.choices:  # no window, or nothing to choose
+    if not error.choices:
         raise error
-    from napari_sa2va.gui.series_dialog import can_ask, choose_series
+    if "qtpy" in sys.modules:  # there may be a window
+        from napari_sa2va.gui.series_dialog import can_ask, choose_series
 
-    if not can_ask():
-        raise error
-    return choose_series(error, path)
+        if can_ask():
+            return choose_series(error, path)
+    raise SeriesError(
+        error.message,
+        "Without a window nobody can be asked; a script names one: for data, meta, _ in "
+        f"napari_sa2va.plugin.reader.read_layers(path, series={error.choices[0][0]!r}): "
+        "viewer.add_image(data, **meta)",
+        error.choices,
+    )
 
 
 def _stacked(recordings: Sequence[Recording]) -> Recording:
@@ -168,6 +179,8 @@ def layer_data(recording: Recording) -> LayerData:
         meta["channel_axis"] = axes.index("C")
         if recording.channel_names:
             meta["name"] = [f"{name} {channel}" for channel in recording.channel_names]
+        elif recording.size("C") > 1:  # napari would count from the second one on
+            meta["name"] = [f"{name} [{position}]" for position in range(recording.size("C"))]
         if recording.channel_colors:
             meta["colormap"] = list(recording.channel_colors)
         if limits:
