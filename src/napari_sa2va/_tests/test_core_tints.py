@@ -52,8 +52,10 @@ def test_colours_that_change_nothing_are_no_tints(colors: object) -> None:
     assert tints_of(colors, count) == ()  # type: ignore[arg-type]
 
 
-def test_one_colour_is_for_all_channels() -> None:
-    assert tints_of("grey", 2) == ("#ffffff", "#ffffff")
+def test_one_colour_is_not_enough_for_two_channels() -> None:
+    for colors in ("green", ["green"], FIRE):
+        with pytest.raises(RequestError, match="1 colours for 2 channel"):
+            tints_of(colors, 2)
 
 
 @pytest.mark.parametrize(

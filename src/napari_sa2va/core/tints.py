@@ -45,7 +45,7 @@ def tints_of(colors: ColorRequest | Sequence[ColorRequest], num_channels: int) -
     Parameters
     ----------
     colors : str, ndarray or sequence of them
-        One per channel; a single one is for all.
+        One per channel; of a single channel also alone.
     num_channels : int
 
     Returns
@@ -60,7 +60,7 @@ def tints_of(colors: ColorRequest | Sequence[ColorRequest], num_channels: int) -
         If a colour is not known, or there are more or fewer than channels.
     """
     if isinstance(colors, str) or (isinstance(colors, np.ndarray) and colors.ndim == 2):
-        colors = [colors] * num_channels
+        colors = [colors]
     tints = tuple(as_tint(color) for color in colors)
     if len(tints) != num_channels:
         raise RequestError(
