@@ -26,7 +26,7 @@ MARKED = re.compile(
     r".*?(?P<end>[ ]*(?:<!--|#) end(?: -->)?\n)",
     re.DOTALL,
 )
-# napari opens these as well as we do.
+# napari opens these as well as we do, and would ask every time, or refuse in a script, if we did, too.
 LEFT_TO_NAPARI = {".npy", ".npz", ".png", ".jpg", ".jpeg", ".bmp"}
 # What shows or measures pixels takes the image together with its labels: a layer per channel.
 WITH_IMAGE = ("overlay-movie", "overlay-sheet", "parquet", "table")

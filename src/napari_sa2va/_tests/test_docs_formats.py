@@ -61,6 +61,17 @@ def test_every_row_of_the_tables_is_complete() -> None:
             assert all(cells[:-1]), row  # only the extra may be missing
 
 
+def test_what_is_read_and_does_not_open_in_napari_with_us_is_named_as_such() -> None:
+    from npe2 import PluginManifest
+
+    (door,) = PluginManifest.from_distribution("napari-sa2va").contributions.readers
+    ours = {ending for reader in READERS for ending in reader.FORMAT.extensions}
+    left = ours - {pattern.removeprefix("*") for pattern in door.filename_patterns}
+    text = (ROOT / "docs" / "formats.md").read_text("utf-8")
+    (said,) = re.findall(r"NumPy files[^;]*are left to napari", text)
+    assert set(re.findall(r"`(\.\w+)`", said)) == left
+
+
 @pytest.mark.parametrize("name", ["README.md", "docs/usage.md", "docs/formats.md", "docs/dock.md"])
 def test_what_is_written_on_the_command_line_there_can_be_parsed(name: str) -> None:
     """Every `napari-sa2va` line in the documents names a command and flags that are there."""
