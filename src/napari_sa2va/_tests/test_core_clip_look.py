@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 import zarr
 
-from napari_sa2va.core.clip import Clip
+from napari_sa2va.core.clip import Clip, make_clip
 from napari_sa2va.core.errors import ClipError, PixelError, RequestError
 from napari_sa2va.core.intensity import to_uint8
+from napari_sa2va.core.recording import Recording
 from napari_sa2va.core.region_box import Box
 from napari_sa2va.readers.open import open_clip
 
@@ -99,6 +100,14 @@ def test_nan_is_found_in_colour_too() -> None:
     movie[7, 0, 0] = np.nan
     with pytest.raises(PixelError, match="Frame 7 has 1 NaN"):
         open_clip(movie, colors="green").rgb(7)
+
+
+@pytest.mark.parametrize("channels", [None, [2, 0], 1])
+def test_one_window_of_a_file_is_for_all_channels(channels: object) -> None:
+    movie = da.from_array(RNG.integers(0, 4000, (2, 3, 4, 5)).astype(np.uint16))
+    recording = Recording(movie, "TCYX", window=((100.0, 900.0),))
+    clip = make_clip(recording, channels=channels)  # type: ignore[arg-type]
+    assert clip.limits == ((100.0, 900.0),) * clip.num_channels
 
 
 # ---- parts of frames

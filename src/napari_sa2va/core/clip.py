@@ -391,8 +391,7 @@ def _window_of_file(
 ) -> tuple[Limits, ...] | None:
     """Limits that the file asks for; None if it does not, or asks for all that the dtype can hold."""
     window = recording.window
-    if len(window) > 1:
-        window = tuple(window[i] for i in channels or (0,))
+    window = tuple(window[i if len(window) > 1 else 0] for i in channels or (0,) if window)
     if dtype.kind in "iu":
         # What programs write that never looked: most of it would be black.
         whole = (float(np.iinfo(dtype).min), float(np.iinfo(dtype).max))
