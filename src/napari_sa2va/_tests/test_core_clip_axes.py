@@ -148,3 +148,33 @@ def test_axes_that_do_not_fit_are_refused(axes: str, said: str) -> None:
 
 def test_small_letters_are_axes_too() -> None:
     assert check_axes("tyx", 3) == "TYX"
+
+
+@pytest.mark.parametrize(
+    ("request_", "ways"),
+    [
+        ({"channels": 0}, ["--z 1 / z=1", '--z max / z="max"']),
+        ({"z": 9, "channels": 0}, ["from 0 to 2", "--z 1 / z=1"]),
+        ({"time": "Z", "channels": 0}, ['--z max / z="max"']),
+        ({"z": 0}, ["--channels 0 / channels=0"]),
+    ],
+)
+def test_hints_are_typed_as_they_are_in_a_shell_or_in_python(
+    request_: dict[str, Any], ways: list[str]
+) -> None:
+    with pytest.raises(AxesError) as caught:
+        open_clip(PLACES, axes="TZCYX", **request_)
+    for way in ways:
+        assert way in caught.value.hint
+    assert "time=" not in caught.value.hint, "T has four positions: Z cannot play"
+
+
+def test_z_is_offered_to_play_where_there_is_one_time_point() -> None:
+    with pytest.raises(AxesError, match='--time Z / time="Z"'):
+        open_clip(PLACES[:1], axes="TZCYX", time="T", channels=0)
+    assert open_clip(PLACES[:1], axes="TZCYX", time="Z", channels=0).num_frames == 3
+
+
+def test_more_dimensions_than_there_are_names_get_no_example() -> None:
+    with pytest.raises(AxesError, match="save a part of it"):
+        open_clip(np.zeros((2, 2, 2, 2, 4, 5), np.uint8))

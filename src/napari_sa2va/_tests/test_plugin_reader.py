@@ -307,3 +307,21 @@ def test_napari_opens_an_ome_zarr_store_and_a_folder_of_dicom_files(
     (slice_,) = viewer.open(str(series), plugin="napari-sa2va")
     assert slice_.data.shape[-2:] == (128, 128)
     assert [str(u) for u in slice_.units][-2:] == ["micrometer", "micrometer"]
+
+
+def test_axes_without_names_are_told_and_the_layer_opens_all_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    stack = np.random.default_rng(0).integers(0, 4000, (3, 4, 5, 12, 16)).astype(np.uint16)
+    tifffile.imwrite(path, stack, photometric="minisblack")
+    with pytest.warns(UserWarning, match="its shape is 3 x 4 x 5 x 12 x 16"):
+        ((data, meta, _),) = get_reader(str(path))(str(path))
+    layer = Image(data, **meta)
+    assert layer.data.shape == stack.shape
+    assert layer.axis_labels == ("axis 0", "axis 1", "axis 2", "y", "x")
+
+
+def test_channels_with_a_window_for_all_open_with_it(tmp_path: Path) -> None:
+    data = da.zeros((2, 3, 4, 5), chunks=(1, 1, 4, 5), dtype=np.uint16) + da.arange(5)
+    recording = Recording(data.astype(np.uint16), "TCYX", window=((1.0, 3.0),))
+    _, meta, _ = layer_data(recording)
+    assert meta["contrast_limits"] == [(1.0, 3.0)] * 3

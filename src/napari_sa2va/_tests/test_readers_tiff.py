@@ -278,8 +278,9 @@ def test_opening_reads_no_more_than_sixteen_of_two_hundred_frames(
 
 def test_unnamed_axes_must_be_named_when_there_are_several(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "a.tif", STACK)  # four dimensions, two without a name
-    with pytest.raises(AxesError, match="Unknown axis"):
+    with pytest.raises(AxesError, match="its shape is 6 x 2 x 12 x 16") as caught:
         open_clip(tmp_path / "a.tif")
+    assert '--axes TZYX / axes="TZYX"' in caught.value.hint
     assert open_clip(tmp_path / "a.tif", axes="TCYX").frames.shape == (6, 12, 16, 2)
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_sa2va.core.errors import AxesError
+from napari_sa2va.core.flag_names import asked
 
 if TYPE_CHECKING:
     import dask.array as da
@@ -111,9 +112,29 @@ def guess_axes(shape: tuple[int, ...], rgb: bool | None = None) -> str:
     if extra > 1:
         raise AxesError(
             f"Which axes does an array of shape {shape} have?",
-            f"Name them, for example axes={('TZC'[:extra] if extra < 4 else 'TZC') + tail!r}.",
+            _name_them("?" * extra + tail),
         )
     return "T" * extra + tail
+
+
+def unnamed(recording: Recording) -> AxesError | None:
+    """What is to be said of a recording whose file does not name all axes; None if it does."""
+    if set(recording.axes) <= set(KNOWN_AXES):
+        return None
+    shape = " x ".join(str(n) for n in recording.data.shape)
+    return AxesError(
+        f"{recording.source or recording.name} does not name all its axes; its shape is {shape}.",
+        _name_them(recording.axes),
+    )
+
+
+def _name_them(axes: str) -> str:
+    """How axes are named, with the letters that are free for those that have none."""
+    free = [letter for letter in "TZC" if letter not in axes]
+    if sum(axis not in KNOWN_AXES for axis in axes) > len(free):
+        return "Time, z and channels are the most that is read: save a part of it."
+    example = "".join(axis if axis in KNOWN_AXES else free.pop(0) for axis in axes)
+    return f"Name them, for example {asked('axes', example)}."
 
 
 def relabel(recording: Recording, axes: str | None, rgb: bool | None) -> Recording:
@@ -173,7 +194,9 @@ def arrange(
     AxesError
         If the request does not fit; the message says what the recording has.
     """
-    # A reader says "YX" or more; the order is the file's.
+    missing = unnamed(recording)
+    if missing is not None:
+        raise missing
     axes = check_axes(recording.axes, recording.data.ndim)
     play = _playing_axis(recording, time)
     data, axes, z_taken = _take_plane(recording, recording.data, axes, play, z)
@@ -182,7 +205,8 @@ def arrange(
             raise AxesError(
                 f"{play} shall play as time, but T has {recording.size('T')} positions too "
                 f"({recording.describe()}).",
-                "Cut out one time point first.",
+                f"Let T play, with {asked('z', 'max')} or one plane, or save one time point as a file "
+                "of its own.",
             )
         data, axes = _drop(data, axes, "T", 0)
     data, axes, taken, names, is_color = _take_channels(recording, data, axes, channels, many)
@@ -226,9 +250,12 @@ def _take_plane(
     planes = recording.size("Z")
     if z is None:
         if planes > 1:
+            through = (
+                f", or play through z: {asked('time', 'Z')}" if recording.size("T") == 1 else ""
+            )
             raise AxesError(
                 f"Which of {planes} z planes? The recording has {recording.describe()}.",
-                f'Give z as a plane from 0 to {planes - 1}, "max" or "mean", or time="Z".',
+                f"{_planes_to_give(planes)}{through}.",
             )
         z = 0
     if isinstance(z, str) and z.lower() in PROJECTIONS:
@@ -237,9 +264,16 @@ def _take_plane(
     if index is None or not 0 <= index < planes:
         raise AxesError(
             f"There is no z plane {z!r}; the recording has {recording.describe()}.",
-            f'Give z as a plane from 0 to {planes - 1}, "max" or "mean".',
+            f"{_planes_to_give(planes)}.",
         )
     return *_drop(data, axes, "Z", index), index
+
+
+def _planes_to_give(planes: int) -> str:
+    return (
+        f"Give a plane from 0 to {planes - 1}, for example {asked('z', planes // 2)}, or a "
+        f"projection: {asked('z', 'max')} (or mean)"
+    )
 
 
 def _as_index(value: int | str) -> int | None:
@@ -305,7 +339,8 @@ def _take_channels(
         if len(taken) > 3 and not many:
             raise AxesError(
                 f"Which of {count} channels? The recording has {_listed(names)}.",
-                "Choose one to three; they are shown as red, green and blue.",
+                f"Choose one to three, for example {asked('channels', 0)}; they are shown as red, "
+                "green and blue.",
             )
     else:
         taken = _positions(channels, names, count, many)

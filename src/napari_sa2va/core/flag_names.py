@@ -1,10 +1,12 @@
-"""What the choices of a run are called on the command line.
+"""What the choices of a person are called on the command line.
 
 The command line makes its flags of the settings' fields; whoever writes a command line for somebody
 to paste needs the same names.
 """
 
 from __future__ import annotations
+
+import shlex
 
 # Flags whose field name alone would say too little on a command line.
 _NAMES = {
@@ -34,3 +36,21 @@ def flag_name(path: str) -> str:
     'first-frame'
     """
     return _NAMES.get(path, path.rsplit(".", 1)[-1].replace("_", "-"))
+
+
+def asked(argument: str, value: int | str | bool) -> str:
+    """An argument of `open_clip` for a message, as it is typed in a shell and in Python.
+
+    Examples
+    --------
+    >>> asked("z", 3)
+    '--z 3 / z=3'
+    >>> asked("time", "Z")
+    '--time Z / time="Z"'
+    >>> asked("growing", True)
+    '--growing / growing=True'
+    >>> asked("series", "left eye")
+    '--series \'left eye\' / series="left eye"'
+    """
+    typed = f"--{argument}" if value is True else f"--{argument} {shlex.quote(str(value))}"
+    return f"{typed} / {argument}=" + (f'"{value}"' if isinstance(value, str) else str(value))

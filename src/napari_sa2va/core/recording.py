@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from napari_sa2va.core.axes import KNOWN_AXES
 from napari_sa2va.core.privacy import NOBODY, Private
 
 if TYPE_CHECKING:
@@ -76,5 +77,6 @@ class Recording:
         return int(self.data.shape[self.axes.index(axis)]) if axis in self.axes else 1
 
     def describe(self) -> str:
-        """The axes with their sizes, for messages: "T=5, C=2, Y=64, X=64"."""
-        return ", ".join(f"{a}={n}" for a, n in zip(self.axes, self.data.shape, strict=True))
+        """The axes with their sizes, for messages: "T=5, C=2, Y=64, X=64"; "?" has no name."""
+        named = [axis if axis in KNOWN_AXES else "?" for axis in self.axes]
+        return ", ".join(f"{a}={n}" for a, n in zip(named, self.data.shape, strict=True))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_sa2va.core.axes import unnamed
 from napari_sa2va.core.errors import ClipError, PixelError, SeriesError
 
 if TYPE_CHECKING:
@@ -143,13 +145,17 @@ def layer_data(recording: Recording) -> LayerData:
     Parameters
     ----------
     recording : Recording
-        Several channels become layers of their own, lower resolutions a pyramid.
+        Several channels become layers of their own, lower resolutions a pyramid. Of axes that the
+        file does not name, a warning says so.
 
     Returns
     -------
     tuple
         Data, keyword arguments of `add_image`, "image".
     """
+    missing = unnamed(recording)
+    if missing is not None:
+        warnings.warn(f"{missing.message} Name them in the dock.", stacklevel=2)
     axes = recording.axes.replace("S", "")
     shown = axes.replace("C", "")
     size = _sizes(recording)
@@ -159,7 +165,7 @@ def layer_data(recording: Recording) -> LayerData:
         "rgb": "S" in recording.axes,
         "scale": [size[axis][0] for axis in shown],
         "units": [size[axis][1] for axis in shown],
-        "axis_labels": [_LABELS[axis] for axis in shown],
+        "axis_labels": [_LABELS.get(axis, f"axis {dim}") for dim, axis in enumerate(shown)],
         "metadata": {
             # Metadata are saved with projects and by other plugins: patients are not named there.
             _SOURCE_KEY: {
@@ -227,7 +233,7 @@ def _limits(recording: Recording) -> list[Limits]:
     from napari_sa2va.core.intensity import is_fixed, sample_indices
     from napari_sa2va.core.tints import GREY
 
-    if is_fixed(recording.data.dtype) and not recording.window:
+    if (is_fixed(recording.data.dtype) and not recording.window) or unnamed(recording):
         return []
     data = recording.pyramid[-1] if recording.pyramid else recording.data
     plays = "T" if recording.size("T") > 1 else "Z"
@@ -240,7 +246,7 @@ def _limits(recording: Recording) -> list[Limits]:
     sample = replace(recording, data=data[tuple(index)], pyramid=())
     try:
         if "C" in recording.axes:
-            return list(make_clip(sample, colors=GREY).limits)
+            return list(make_clip(sample, colors=[GREY] * sample.size("C")).limits)
         return list(make_clip(sample).limits)
     except PixelError:  # NaN, or nothing to see there: to be looked at all the same
         return []
@@ -248,7 +254,7 @@ def _limits(recording: Recording) -> list[Limits]:
 
 def _sizes(recording: Recording) -> dict[str, tuple[float, str]]:
     """Step and unit of every axis; pixels where the file says nothing."""
-    sizes: dict[str, tuple[float, str]] = dict.fromkeys("TZCYX", (1.0, "pixel"))
+    sizes: dict[str, tuple[float, str]] = dict.fromkeys(recording.axes, (1.0, "pixel"))
     if recording.frame_interval_s:
         sizes["T"] = (recording.frame_interval_s, "s")
     if recording.pixel_size_um:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from napari_sa2va.core.errors import ClipError, SeriesError
+from napari_sa2va.core.flag_names import asked
 
 _MOST_NAMED = 12
 
@@ -45,12 +46,13 @@ def choose(
         if len(choices) == 1:
             return 0
         message = f"{path} holds {len(keys)} {noun}: {named}."
-        raise SeriesError(message, "Choose one of them as series.", choices)
-    asked = str(wanted).strip()
-    if asked in keys:
-        return keys.index(asked)
-    if asked.isdecimal() and int(asked) < len(keys):
-        return int(asked)
+        hint = f"Choose one of them, for example {asked('series', choices[0][0])}."
+        raise SeriesError(message, hint, choices)
+    key = str(wanted).strip()
+    if key in keys:
+        return keys.index(key)
+    if key.isdecimal() and int(key) < len(keys):
+        return int(key)
     raise SeriesError(
         f"{path} has no series {wanted!r}.", f"Choose out of these {noun}: {named}.", choices
     )

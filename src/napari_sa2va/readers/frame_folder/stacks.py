@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_sa2va.core.axes import KNOWN_AXES
 from napari_sa2va.core.errors import ClipError, SeriesError
+from napari_sa2va.core.flag_names import asked
 from napari_sa2va.core.recording import Recording
 from napari_sa2va.readers import tiff
 
@@ -63,7 +64,7 @@ def first_of(files: list[Path], pages_are_z: bool) -> Recording:
         raise SeriesError(
             f"{files[0]} has {first.data.shape[0]} pages, which are frames as far as it says.",
             "Images in a folder have one page each, or say that their pages are z planes or "
-            "channels. Choose one of the files as series.",
+            f"channels. Choose one of the files: {asked('series', files[0].name)}.",
             [(file.name, file.name) for file in files],
         )
     for file in files[1:]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_sa2va.core.errors import ClipError, SeriesError
+from napari_sa2va.core.flag_names import asked
 from napari_sa2va.readers.series import choose
 from napari_sa2va.readers.tiff.ome import BESIDE
 
@@ -71,7 +72,7 @@ def choose_image(path: Path, tif: TiffFile, wanted: int | str | None) -> TiffIma
         if len(sizes) > 1:
             raise SeriesError(
                 f"{path} has pages of several sizes (y x x): {seen}.",
-                "Choose one of them as series.",
+                f"Choose one of them, for example {asked('series', main[0][0])}.",
                 main,
             )
     kept = main or choices
