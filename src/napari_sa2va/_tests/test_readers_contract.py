@@ -23,7 +23,7 @@ from napari_sa2va._tests.ngff_stores import write_ngff, zipped
 from napari_sa2va.core.axes import KNOWN_AXES
 from napari_sa2va.core.errors import ClipError, RequestError
 from napari_sa2va.readers import READERS
-from napari_sa2va.readers.open import open_clip, read_recording
+from napari_sa2va.readers.open import open_clip, read_recording, reader_of
 
 RNG = np.random.default_rng(0)
 GREY = RNG.integers(0, 4000, (5, 12, 16)).astype(np.uint16)
@@ -117,6 +117,17 @@ def test_a_reader_and_no_other_before_it_accepts_its_file(
 ) -> None:
     path = EXAMPLES[_name(reader)](tmp_path)
     assert next(r for r in READERS if r.accepts(path)) is reader
+
+
+@pytest.mark.parametrize("reader", [reader for reader in READERS if reader.FORMAT.magic], ids=_name)
+@pytest.mark.parametrize("other", READERS, ids=_name)
+def test_what_a_file_begins_with_counts_more_than_what_it_is_called(
+    reader: ModuleType, other: ModuleType, tmp_path: Path
+) -> None:
+    path = EXAMPLES[_name(reader)](tmp_path)
+    if path.is_dir():  # of DICOM files
+        path = next(path.iterdir())
+    assert reader_of(path.rename(tmp_path / f"other{other.FORMAT.extensions[0]}")) is reader
 
 
 @each_reader

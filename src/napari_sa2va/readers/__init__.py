@@ -11,7 +11,8 @@ One whose files can be read while they are written has `read_growing(path, *, se
 out what is not complete. One that also reads addresses has `accepts_url(url: str) -> bool` and
 `read_url(url, *, series)`.
 
-To add one, write the module and put it on this list. The first reader that accepts a path reads it.
+To add one, write the module and put it on this list. The first reader whose `FORMAT.magic` a file
+begins with reads it, or else the first that accepts the path.
 """
 
 from __future__ import annotations

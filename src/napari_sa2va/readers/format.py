@@ -3,6 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+
+_FIRST_BYTES = 132
+
+
+def first_bytes(path: Path) -> bytes:
+    """As much of a file as tells its format; less of a file that is shorter."""
+    with path.open("rb") as file:
+        return file.read(_FIRST_BYTES)
 
 
 @dataclass(frozen=True)
@@ -28,6 +37,9 @@ class ReadFormat:
         Whether a folder can be such a recording.
     extra : str
         The extra of this package that it needs, if any.
+    magic : tuple of (int, bytes)
+        What stands at which of the first bytes of a file; each alone is enough. Empty where only
+        names tell.
     """
 
     title: str
@@ -38,6 +50,17 @@ class ReadFormat:
     tested_with: str
     folders: bool = False
     extra: str = ""
+    magic: tuple[tuple[int, bytes], ...] = ()
+
+    def begins(self, head: bytes) -> bool:
+        """Whether the first bytes of a file say that it is of this format."""
+        return any(head.startswith(mark, at) for at, mark in self.magic)
+
+    def fits(self, path: Path) -> bool:
+        """Whether this is a file whose first bytes or name say that it is of this format."""
+        if not path.is_file():
+            return False
+        return path.name.lower().endswith(self.extensions) or self.begins(first_bytes(path))
 
     @property
     def said(self) -> str:

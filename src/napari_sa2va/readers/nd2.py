@@ -27,12 +27,12 @@ FORMAT = ReadFormat(
     title="ND2 of NIS-Elements",
     extensions=EXTENSIONS,
     axes="TZCYXS",
+    magic=((0, b"\xda\xce\xbe\x0a"),),
     facts="pixel size, z step, frame interval, channel names and colours",
     lazy="one plane",
     tested_with="a confocal stack of NIS-Elements (cluster.nd2 of PIMS); files that the tests write",
     extra="nd2",
 )
-_MAGIC = b"\xda\xce\xbe\x0a"
 # The library makes a list of all frames to find the time of one.
 _MOST_STAMPED = 2**17
 _HINT = "Is it complete? NIS-Elements writes what is needed to read it at its end."
@@ -40,11 +40,7 @@ _HINT = "Is it complete? NIS-Elements writes what is needed to read it at its en
 
 def accepts(path: Path) -> bool:
     """Whether the name or the first bytes say ND2; JPEG 2000 of its first version only by name."""
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
-        magic = file.read(len(_MAGIC))
-    return magic == _MAGIC or path.suffix.lower() in EXTENSIONS
+    return FORMAT.fits(path)
 
 
 def read(path: Path, *, series: int | str | None = None) -> Recording:

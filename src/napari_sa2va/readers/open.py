@@ -19,6 +19,7 @@ from napari_sa2va.core.recording import Recording
 from napari_sa2va.core.region_box import Box, as_box
 from napari_sa2va.core.tints import ColorRequest
 from napari_sa2va.readers import READERS, REMOTE_READERS
+from napari_sa2va.readers.format import first_bytes
 from napari_sa2va.readers.layer import from_array
 
 
@@ -131,7 +132,7 @@ def _plain(value: Any) -> Any:
 def read_recording(
     path: str | PathLike[str], *, series: int | str | None = None, growing: bool = False
 ) -> Recording:
-    """Read a path or an address with the first reader that accepts it.
+    """Read a path or an address with the reader that `reader_of` finds.
 
     Parameters
     ----------
@@ -163,7 +164,7 @@ def read_recording(
 
 
 def reader_of(path: str | PathLike[str]) -> ModuleType:
-    """The first reader that accepts a path, or an address.
+    """The first reader that knows a file by its first bytes, or else accepts a path or an address.
 
     Raises
     ------
@@ -178,6 +179,12 @@ def reader_of(path: str | PathLike[str]) -> ModuleType:
         raise ClipError(f"There is no file or folder {path}.", "Check the spelling.")
     if path.is_file() and path.stat().st_size == 0:
         raise ClipError(f"{path} is an empty file.", "It was probably never written to its end.")
+    if path.is_file():
+        # What a file begins with is to be believed before what it is called.
+        head = first_bytes(path)
+        for reader in READERS:
+            if reader.FORMAT.begins(head):
+                return reader
     for reader in READERS:
         if reader.accepts(path):
             return reader

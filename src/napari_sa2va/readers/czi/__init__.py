@@ -28,12 +28,12 @@ FORMAT = ReadFormat(
     title="CZI of ZEN",
     extensions=EXTENSIONS,
     axes="TZCYXS",
+    magic=((0, b"ZISRAWFILE"),),
     facts="pixel size, z step, frame interval, channel names and colours, limits",
     lazy="one plane, put together from its tiles",
     tested_with="pylibCZIrw's writer",
     extra="czi",
 )
-_MAGIC = b"ZISRAWFILE"
 _DTYPES = {
     "Gray8": "uint8", "Gray16": "uint16", "Gray32Float": "float32",
     "Bgr24": "uint8", "Bgr48": "uint16", "Bgr96Float": "float32",
@@ -44,11 +44,7 @@ _OTHER_DIMS = {"H": "phases", "V": "views", "R": "rotations", "I": "illumination
 
 def accepts(path: Path) -> bool:
     """Whether the name or the first ten bytes say CZI."""
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
-        magic = file.read(len(_MAGIC))
-    return magic == _MAGIC or path.suffix.lower() in EXTENSIONS
+    return FORMAT.fits(path)
 
 
 def read(path: Path, *, series: int | str | None = None) -> Recording:

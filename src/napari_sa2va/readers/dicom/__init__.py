@@ -18,7 +18,7 @@ from napari_sa2va.readers.dicom.facts import (
     region_notes,
     series_timing,
 )
-from napari_sa2va.readers.dicom.file import DicomFile, in_one_line, read_file
+from napari_sa2va.readers.dicom.file import MAGIC_AT, DicomFile, in_one_line, read_file
 from napari_sa2va.readers.dicom.folder import (
     EXTENSIONS,
     files_below,
@@ -28,6 +28,12 @@ from napari_sa2va.readers.dicom.folder import (
     is_directory,
 )
 from napari_sa2va.readers.dicom.person import private_of
+from napari_sa2va.readers.dicom.segmentation import (
+    Segment,
+    is_segmentation,
+    read_segmentation,
+    segments_of,
+)
 from napari_sa2va.readers.dicom.series import Stack, stacks_of
 from napari_sa2va.readers.dicom.tags import first_item
 from napari_sa2va.readers.dicom.values import rule_of
@@ -43,6 +49,7 @@ FORMAT = ReadFormat(
     title="DICOM",
     extensions=EXTENSIONS,
     axes="TZYX, TZYXS",
+    magic=((MAGIC_AT, b"DICM"),),
     facts="pixel size, z step, frame interval, window; patient data are left out",
     lazy="one frame",
     tested_with="pydicom's test files (CT, MR, US, RT dose, all compressions, DICOMDIR), highdicom",
@@ -69,7 +76,7 @@ def read(path: Path, *, series: int | str | None = None) -> Recording:
     Returns
     -------
     Recording
-        Axes out of TZYXS. RGB whatever the photometric interpretation. Grey values are those after
+        Axes out of TZYXS. A segmentation is label images. RGB whatever the photometric interpretation. Grey values are those after
         rescaling (Hounsfield units of CT), in integers where they are whole; where zero is white
         they are turned so that bright is large. Words that name the patient are not in its name.
 
@@ -81,6 +88,8 @@ def read(path: Path, *, series: int | str | None = None) -> Recording:
         If there are no pixels, a file is truncated or damaged, planes of a series are missing, or
         a compression is unknown.
     """
+    if path.is_file() and is_segmentation((file := read_file(path)).header):
+        return read_segmentation(file)
     stack, notes = _chosen(path, series)
     grid, header = stack.grid, stack.header
     axes, lead = stack.lead
@@ -134,6 +143,18 @@ def stack_of(path: Path, series: int | str | None = None) -> Stack:
         As of `read`.
     """
     return _chosen(path, series)[0]
+
+
+def segments(path: Path) -> tuple[Segment, ...]:
+    """The objects of a segmentation; none of another file.
+
+    Raises
+    ------
+    ClipError
+        If the file is damaged.
+    """
+    header = read_file(path).header
+    return segments_of(header) if is_segmentation(header) else ()
 
 
 class DicomPlanes:
@@ -193,6 +214,8 @@ def _files(path: Path) -> _Found:
     if path.is_dir():
         return _read_all(files_below(path), [])
     file = read_file(path)
+    if is_segmentation(file.header):
+        raise ClipError(f"{path} is a segmentation.", "Open the pictures that it is of.")
     if not is_directory(file.header):
         if not file.keyword:
             raise ClipError(
@@ -206,15 +229,22 @@ def _files(path: Path) -> _Found:
 
 def _read_all(paths: list[Path], notes: list[str]) -> _Found:
     """Read the headers of many files; one that is damaged does not hide the others."""
-    files, failures = [], list[ClipError]()
+    files, failures, num_masks = [], list[ClipError](), 0
     for path in paths:
         try:
             file = read_file(path)
         except ClipError as error:
             failures.append(error)
             continue
-        if file.keyword and not is_directory(file.header):
+        if is_segmentation(file.header):
+            num_masks += 1
+        elif file.keyword and not is_directory(file.header):
             files.append(file)
+    if num_masks:
+        left = f"{num_masks} of the files are segmentations: open them one by one."
+        if not files:
+            raise ClipError(f"{paths[0].parent} holds no pictures.", left)
+        notes = [*notes, left]
     if failures and not files:
         raise failures[0]
     if failures:

@@ -32,23 +32,19 @@ FORMAT = ReadFormat(
     title="HDF5, ilastik",
     extensions=EXTENSIONS,
     axes="TZCYXS, as named by axistags, labels or scales; TYX, TYXS without names",
+    magic=((0, b"\x89HDF\r\n\x1a\n"),),
     facts="pixel size, z step, frame interval, limits",
     lazy="the chunks that a plane touches",
     tested_with="h5py's writer, laid out as ilastik, Fiji and xarray do",
     extra="hdf5",
 )
-_MAGIC = b"\x89HDF\r\n\x1a\n"
 # Where an ilastik project keeps images of its own; other arrays of it are labels and settings.
 _ILASTIK_IMAGES = "Input Data/local_data/"
 
 
 def accepts(path: Path) -> bool:
     """Whether the name or the first eight bytes say HDF5."""
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
-        magic = file.read(len(_MAGIC))
-    return magic == _MAGIC or path.suffix.lower() in EXTENSIONS
+    return FORMAT.fits(path)
 
 
 def read(path: Path, *, series: int | str | None = None) -> Recording:

@@ -21,22 +21,18 @@ FORMAT = ReadFormat(
     title="NumPy",
     extensions=EXTENSIONS,
     axes="TYX, TYXS; others are asked for",
+    magic=((0, b"\x93NUMPY"),),
     facts="nothing",
     lazy="one plane; a compressed array as a whole, with its first frame",
     tested_with="NumPy's writer",
 )
-_MAGIC = b"\x93NUMPY"
 # The most that deflate can pack: a larger promise is a lie.
 _MOST_PACKED = 1032
 
 
 def accepts(path: Path) -> bool:
     """Whether the name says NumPy, or the file begins with its magic."""
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
-        magic = file.read(len(_MAGIC))
-    return magic == _MAGIC or path.suffix.lower() in EXTENSIONS
+    return FORMAT.fits(path)
 
 
 def read(path: Path, *, series: int | str | None = None) -> Recording:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -36,6 +37,7 @@ FORMAT = ReadFormat(
     extensions=EXTENSIONS,
     axes="TZCYXS",
     facts="pixel size, z step, frame interval, channel names and colours, display range, pyramid",
+    magic=((0, b"II*\0"), (0, b"MM\0*"), (0, b"II+\0"), (0, b"MM\0+")),
     lazy="one plane",
     tested_with="files by tifffile (OME, ImageJ, BigTIFF), Pillow, bioio-ome-tiff, ome-types; "
     "LSM, STK and Micro-Manager made by hand",
@@ -49,16 +51,13 @@ _ALONE = (
     "in their order."
 )
 _OTHER_PAGES = "The OME-XML does not fit the pages: they are read in their order."
-_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+# What tifffile logs is read by whoever asks for it; without a handler Python prints it.
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 
 def accepts(path: Path) -> bool:
     """Whether the name or the first four bytes say TIFF, or the name a description of OME-TIFF."""
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
-        magic = file.read(4)
-    return magic in _MAGIC or path.name.lower().endswith(EXTENSIONS)
+    return FORMAT.fits(path)
 
 
 def read(path: Path, *, series: int | str | None = None) -> Recording:

@@ -30,6 +30,7 @@ FORMAT = ReadFormat(
     title="movies",
     extensions=EXTENSIONS,
     axes="TYXS, TYX",
+    magic=((4, b"ftyp"), (0, b"\x1a\x45\xdf\xa3"), (8, b"AVI ")),  # MP4, Matroska, AVI
     facts="frame interval",
     lazy="one frame",
     tested_with="FFmpeg's encoders",
@@ -42,16 +43,7 @@ _HDR = (16, 18)  # numbers of PQ (SMPTE 2084) and HLG (ARIB STD-B67) in ITU-T H.
 
 def accepts(path: Path) -> bool:
     """Whether the name or the first bytes say that this is a movie."""
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
-        head = file.read(12)
-    is_movie = (
-        head[4:8] == b"ftyp"
-        or head[:4] == b"\x1a\x45\xdf\xa3"  # Matroska, WebM
-        or (head[:4] == b"RIFF" and head[8:12] == b"AVI ")
-    )
-    return is_movie or path.suffix.lower() in EXTENSIONS
+    return FORMAT.fits(path)
 
 
 def read(path: Path, *, series: int | str | None = None) -> Recording:
