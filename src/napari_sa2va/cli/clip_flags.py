@@ -36,6 +36,11 @@ series_flag = click.option(
     "lists them.",
 )  # fmt: skip
 
+growing_flag = click.option(
+    "--growing", is_flag=True,
+    help="The file or folder is still being written: take the frames that are complete.",
+)  # fmt: skip
+
 _FLAGS = (
     click.option("--axes", help="Axes of the data, such as TZCYX, where the file does not say."),
     click.option("--time", "time_axis", help="Axis that plays as time, such as T or Z."),
@@ -55,6 +60,7 @@ _FLAGS = (
     ),
     click.option("--box", metavar="y0,x0,y1,x1", help="Rows and columns to look at, in px."),
     series_flag,
+    growing_flag,
 )
 
 
@@ -80,6 +86,7 @@ def open_input(path: Path | str, values: dict[str, Any]) -> Clip:
         colors=None if values["colors"] is None else _colors(values["colors"]),
         box=None if box is None else _box(box),
         series=series_of(values["series"]),
+        growing=values["growing"],
     )
 
 

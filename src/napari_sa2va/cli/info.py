@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.table import Table
 
-from napari_sa2va.cli.clip_flags import input_argument, series_flag, series_of
+from napari_sa2va.cli.clip_flags import growing_flag, input_argument, series_flag, series_of
 from napari_sa2va.cli.main import DONE
 from napari_sa2va.cli.terminal import console
+from napari_sa2va.core.axes import unnamed
 from napari_sa2va.core.errors import SeriesError
 
 if TYPE_CHECKING:
@@ -26,8 +27,9 @@ _AXES = {
 @click.command()
 @input_argument
 @series_flag
+@growing_flag
 @click.option("--json", "as_json", is_flag=True, help="Print it for other programs.")
-def info(input_path: Path | str, series: str | None, as_json: bool) -> int:
+def info(input_path: Path | str, series: str | None, growing: bool, as_json: bool) -> int:
     """Say what INPUT is: format, axes, sizes, units, channels, and how it was read.
 
     Nothing but headers is read. Of a file with several series it lists them.
@@ -40,7 +42,7 @@ def info(input_path: Path | str, series: str | None, as_json: bool) -> int:
 
     about = {"source": str(input_path), "format": reader_of(input_path).FORMAT.title}
     try:
-        recording = read_recording(input_path, series=series_of(series))
+        recording = read_recording(input_path, series=series_of(series), growing=growing)
     except SeriesError as error:
         if series is not None:
             raise
@@ -89,12 +91,14 @@ def _facts(recording: Recording) -> dict[str, Any]:
 def _words(recording: Recording) -> list[tuple[str, str]]:
     """The same for people, without what is not known."""
     num_bytes = recording.data.size * recording.data.dtype.itemsize
-    words = [
-        ("axes", ", ".join(
-            f"{recording.size(axis)} {_AXES[axis]} ({axis})" for axis in recording.axes
-        )),
-        ("pixels", f"{recording.data.dtype}, {_bytes(num_bytes)}"),
-    ]  # fmt: skip
+    missing = unnamed(recording)
+    axes = ", ".join(
+        f"{size} {_AXES.get(axis, 'not named')} ({axis if axis in _AXES else '?'})"
+        for axis, size in zip(recording.axes, recording.data.shape, strict=True)
+    )
+    words = [("axes", axes), ("pixels", f"{recording.data.dtype}, {_bytes(num_bytes)}")]
+    if missing is not None:
+        words.append(("note", str(missing)))
     if recording.pixel_size_um is not None:
         height, width = recording.pixel_size_um
         words.append(("pixel size", f"{height:g} × {width:g} µm (height × width)"))

@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_sa2va.core.axes import KNOWN_AXES
 from napari_sa2va.core.errors import ClipError
+from napari_sa2va.core.flag_names import asked
 from napari_sa2va.core.recording import Recording
 from napari_sa2va.readers.lazy import lazy_planes
 from napari_sa2va.readers.tiff.layout import Layout, lay_out
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from tifffile import TiffFile
 
     from napari_sa2va.readers.tiff.images import TiffImage
+
+_GROWING = asked("growing", True)
 
 
 def recording_of(path: Path, tif: TiffFile, image: TiffImage, *, growing: bool) -> Recording:
@@ -71,7 +74,7 @@ def truncated(path: Path, needed: int) -> ClipError:
     return ClipError(
         f"{path} is truncated: it has {path.stat().st_size} bytes, its pages reach to byte "
         f"{needed}.",
-        "Copy the file again; if it is still being written, open it as one that is growing.",
+        f"Copy the file again; if it is still being written, open it with {_GROWING}.",
     )
 
 
@@ -112,7 +115,7 @@ def _incomplete(path: Path, layout: Layout, planes: np.ndarray) -> ClipError:
     return ClipError(
         f"{path}: {len(absent)} of {planes.size} planes are missing, the first is {absent[0]}.",
         "The file is truncated, or a part of a set of files is not there; if it is still being "
-        "written, open it as one that is growing.",
+        f"written, open it with {_GROWING}.",
     )
 
 
