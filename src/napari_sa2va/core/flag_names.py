@@ -49,8 +49,8 @@ def asked(argument: str, value: int | str | bool) -> str:
     '--time Z / time="Z"'
     >>> asked("growing", True)
     '--growing / growing=True'
-    >>> asked("series", "left eye")
-    '--series \'left eye\' / series="left eye"'
+    >>> print(asked("series", "left eye"))
+    --series 'left eye' / series="left eye"
     """
     typed = f"--{argument}" if value is True else f"--{argument} {shlex.quote(str(value))}"
     return f"{typed} / {argument}=" + (f'"{value}"' if isinstance(value, str) else str(value))
