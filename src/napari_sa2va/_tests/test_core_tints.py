@@ -54,7 +54,7 @@ def test_colours_that_change_nothing_are_no_tints(colors: object) -> None:
 
 def test_one_colour_is_not_enough_for_two_channels() -> None:
     for colors in ("green", ["green"], FIRE):
-        with pytest.raises(RequestError, match="1 colours for 2 channel"):
+        with pytest.raises(RequestError, match=r"1 colour\(s\) were given for 2 channel"):
             tints_of(colors, 2)
 
 
@@ -68,8 +68,8 @@ def test_one_colour_is_not_enough_for_two_channels() -> None:
         (FIRE[:9], r"shape \(9, 3\)"),
         (FIRE / 255.0, "type float64"),
         (FIRE.astype(int) + 1, "type int64"),
-        (["red", "green", "blue"], "3 colours for 1 channel"),
-        ([], "0 colours for 1 channel"),
+        (["red", "green", "blue"], r"3 colour\(s\) were given for 1 channel"),
+        ([], r"0 colour\(s\) were given for 1 channel"),
     ],
 )
 def test_what_is_no_colour_is_refused_with_a_way_out(colors: object, said: str) -> None:

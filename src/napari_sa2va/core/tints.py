@@ -64,7 +64,8 @@ def tints_of(colors: ColorRequest | Sequence[ColorRequest], num_channels: int) -
     tints = tuple(as_tint(color) for color in colors)
     if len(tints) != num_channels:
         raise RequestError(
-            f"There are {len(tints)} colours for {num_channels} channel(s).", "Give one for each."
+            f"{len(tints)} colour(s) were given for {num_channels} channel(s).",
+            "Give one for each.",
         )
     return () if tints in _PLAIN else tints
 
