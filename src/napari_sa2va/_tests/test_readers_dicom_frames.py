@@ -41,7 +41,7 @@ SHIPPED = [
     "SC_rgb_rle_16bit_2frame", "SC_rgb_rle_2frame", "SC_rgb_rle_32bit", "SC_rgb_rle_32bit_2frame",
     "SC_rgb_small_odd", "SC_rgb_small_odd_big_endian", "SC_rgb_small_odd_jpeg",
     "SC_ybr_full_422_uncompressed", "examples_jpeg2k", "examples_overlay", "examples_rgb_color",
-    "examples_ybr_color", "image_dfl", "liver_1frame", "liver_expb_1frame",
+    "examples_ybr_color", "image_dfl",
 ]  # fmt: skip
 DOSES = ["rtdose", "rtdose_1frame", "rtdose_expb", "rtdose_expb_1frame", "rtdose_rle",
          "rtdose_rle_1frame"]  # fmt: skip

@@ -63,7 +63,8 @@ def check(result: Result) -> None:
 
 
 def write(path: Path, result: Result) -> tuple[str, ...]:
-    """Write a binary segmentation, one segment per object; only frames with a mask are in it.
+    """Write a binary segmentation, one segment per object; of other frames than the first and the
+    last, only those with a mask are in it.
 
     Raises
     ------
@@ -98,23 +99,24 @@ def write(path: Path, result: Result) -> tuple[str, ...]:
 def _masks(result: Result, sources: Sources) -> Iterator[tuple[int, int, np.ndarray]]:
     """Segment number, frame and mask of the size of the source, of all masks with a pixel.
 
-    If there is none at all, an empty one, because a segmentation has at least one frame.
+    The first and the last frame are always there, if need be with an empty mask: so whoever reads the
+    segmentation alone knows of how many frames it is.
     """
     segments = {s.object_id: number for number, s in enumerate(result.subjects, 1)}
     coding, box = sources.stack.coding, result.clip.box
     whole = np.zeros((coding.rows, coding.columns), bool)
     y0, x0 = (box.y0, box.x0) if box else (0, 0)
     inside = whole[y0 : y0 + result.clip.height, x0 : x0 + result.clip.width]
-    is_empty = True
     for f in range(result.num_frames):
+        is_empty = True
         for object_id, code in result.frame(f).codes.items():
             if rle.area(code):
                 inside[:] = rle.decode(code)
                 is_empty = False
                 yield segments[object_id], f, whole
-    if is_empty:
-        inside[:] = False
-        yield 1, 0, whole
+        if is_empty and f in (0, result.num_frames - 1):
+            inside[:] = False
+            yield 1, f, whole
 
 
 class _Bits:

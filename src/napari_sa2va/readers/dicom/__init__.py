@@ -1,4 +1,4 @@
-"""DICOM: one file, a folder, or a DICOMDIR, in any compression of single frames."""
+"""DICOM: one file, a folder, or a DICOMDIR, in any compression of single frames; segmentations."""
 
 from __future__ import annotations
 
@@ -50,7 +50,8 @@ FORMAT = ReadFormat(
     extensions=EXTENSIONS,
     axes="TZYX, TZYXS",
     magic=((MAGIC_AT, b"DICM"),),
-    facts="pixel size, z step, frame interval, window; patient data are left out",
+    facts="pixel size, z step, frame interval, window; names and sentences of segments; patient data "
+    "are left out",
     lazy="one frame",
     tested_with="pydicom's test files (CT, MR, US, RT dose, all compressions, DICOMDIR), highdicom",
     folders=True,
@@ -76,9 +77,10 @@ def read(path: Path, *, series: int | str | None = None) -> Recording:
     Returns
     -------
     Recording
-        Axes out of TZYXS. A segmentation is label images. RGB whatever the photometric interpretation. Grey values are those after
-        rescaling (Hounsfield units of CT), in integers where they are whole; where zero is white
-        they are turned so that bright is large. Words that name the patient are not in its name.
+        Axes out of TZYXS. Of a segmentation, label images. RGB whatever the photometric
+        interpretation. Grey values are those after rescaling (Hounsfield units of CT), in integers
+        where they are whole; where zero is white they are turned so that bright is large. Words
+        that name the patient are not in its name.
 
     Raises
     ------
