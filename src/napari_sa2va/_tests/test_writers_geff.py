@@ -69,7 +69,7 @@ def test_divisions_fusions_and_gaps_are_edges(tmp_path: Path) -> None:
     assert {data["lineage"] for data in by_place.values()} == {1}
     assert about.extra["napari-sa2va"]["objects"] == [
         {"label": 1, "name": HARD_NAME, "text": ""},
-        {"label": 2, "name": "", "text": "a half"},
+        {"label": 2, "name": "object 2", "text": "a half"},
     ]
 
 

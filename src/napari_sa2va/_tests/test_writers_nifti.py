@@ -87,7 +87,7 @@ def test_names_sentences_parents_and_the_overlap_rule_are_in_an_extension(tmp_pa
         "napari-sa2va": {
             "objects": [
                 {"id": 1, "name": "Zelle \u00b5", "text": "the \x00 one", "parents": []},
-                {"id": 4, "name": "", "text": "", "parents": [1]},
+                {"id": 4, "name": "object 4", "text": "", "parents": [1]},
             ],
             "overlap": "first",
         }

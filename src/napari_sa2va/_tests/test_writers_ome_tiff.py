@@ -95,7 +95,7 @@ def test_what_is_known_of_objects_stands_in_annotations(tmp_path: Path) -> None:
         ),
     )
     assert _maps(_write(tmp_path / "a.ome.tif", result)) == {
-        "objects": {"1": "the <bright> & \u00b5 one", "2": 'a "hidden" one', "300": ""},
+        "objects": {"1": "the <bright> & \u00b5 one", "2": 'a "hidden" one', "300": "object 300"},
         "sentences": {"2": "the cell on the left"},
         "parents": {"300": "1 2"},
         "result": {"overlap": "last"},

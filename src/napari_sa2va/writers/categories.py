@@ -8,7 +8,7 @@ from typing import NamedTuple
 from napari_sa2va.writers.result import Subject
 
 UNNAMED = "object"
-"""The category of objects that have neither a sentence nor a name."""
+"""The one category of all objects that have neither a sentence nor a name: a kind is no id."""
 
 
 class Categories(NamedTuple):
@@ -30,7 +30,10 @@ def categories_of(subjects: Iterable[Subject]) -> Categories:
     """Sort objects by the sentence that asked for them, or else by their name."""
     places: dict[str, int] = {}
     place_of = {
-        subject.object_id: places.setdefault(subject.text or subject.name or UNNAMED, len(places))
-        for subject in subjects
+        subject.object_id: places.setdefault(_kind_of(subject), len(places)) for subject in subjects
     }
     return Categories(tuple(places), place_of)
+
+
+def _kind_of(subject: Subject) -> str:
+    return subject.text or (subject.name if subject.is_named else UNNAMED)

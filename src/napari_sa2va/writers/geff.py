@@ -109,7 +109,7 @@ def _metadata(result: Result) -> GeffMetadata:
     objects = [
         {"label": s.object_id, "name": s.name, "text": s.text}
         for s in result.subjects
-        if s.name or s.text
+        if s.is_named or s.text
     ]
     return spec.GeffMetadata(
         directed=True,

@@ -27,7 +27,8 @@ class Subject:
     object_id : int
         From 1.
     name, text : str
-        What it is called, and the sentence that asked for it, if one did.
+        What it is called, "object 3" where nobody named it, so that every format calls it the same;
+        and the sentence that asked for it, if one did.
     parents : tuple of int
         The objects that divided, or merged, into this one.
     """
@@ -36,6 +37,19 @@ class Subject:
     name: str = ""
     text: str = ""
     parents: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            object.__setattr__(self, "name", self._usual_name)
+
+    @property
+    def is_named(self) -> bool:
+        """Whether its name says more than its id."""
+        return self.name != self._usual_name
+
+    @property
+    def _usual_name(self) -> str:
+        return f"object {self.object_id}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,7 +214,7 @@ def of_labels(
     labels : callable
         From a frame index to a label image of the clip's size.
     names : mapping of int to str
-        All ids, with a name or an empty text.
+        All ids, with a name or an empty text (see `Subject`).
     num_planes : int
     parents : mapping of int to sequence of int, optional
     """
