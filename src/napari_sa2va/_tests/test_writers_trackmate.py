@@ -71,6 +71,16 @@ def masks_of(path: Path, size: tuple[int, int]) -> dict[tuple[int, int], np.ndar
     return found
 
 
+def test_a_movie_is_named_with_its_folder_however_it_was_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TrackMate looks for it there, and the XML may lie elsewhere."""
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "a.xml", of_images(np.ones((1, 4, 6), np.uint16), source="movie.tif"))
+    image = etree.parse(tmp_path / "a.xml").getroot().find("Settings/ImageData")
+    assert (image.get("filename"), image.get("folder")) == ("movie.tif", str(tmp_path))
+
+
 def test_geff_imports_spots_outlines_and_divisions(tmp_path: Path) -> None:
     objects = [
         masklet(1, BLOCK, BLOCK, NOTHING, NOTHING, name=HARD_NAME),

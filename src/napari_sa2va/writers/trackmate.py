@@ -20,6 +20,7 @@ from napari_sa2va.writers.trackmate_scale import Scale
 from napari_sa2va.writers.xml_text import xml_text
 
 if TYPE_CHECKING:
+    from napari_sa2va.core.clip import Clip
     from napari_sa2va.writers.result import Result
 
 FORMAT = WriteFormat(
@@ -77,7 +78,7 @@ def write(path: Path, result: Result) -> tuple[str, ...]:
     """
     graph = TrackGraph(result)
     scale = Scale.of(result)
-    names = {s.object_id: s.name or f"object {s.object_id}" for s in result.subjects}
+    names = {s.object_id: s.name for s in result.subjects}
     features = (*_SPOT_FEATURES, _AREA) if result.num_z == 1 else _SPOT_FEATURES
     with path.open("wb") as file:
         xml = XMLGenerator(file, "UTF-8", short_empty_elements=True)
@@ -180,7 +181,7 @@ def _write_tracks(
 def _write_settings(xml: XMLGenerator, result: Result, scale: Scale) -> None:
     """The image, and what TrackMate does not open a file without."""
     clip = result.clip
-    source = PurePath(clip.told_source or clip.name)
+    source = _file_of(clip)
     image = {
         "filename": source.name,
         "folder": str(source.parent) if source.is_absolute() else "",
@@ -206,6 +207,13 @@ def _write_settings(xml: XMLGenerator, result: Result, scale: Scale) -> None:
         with _element(xml, "AnalyzerCollection"):
             for kind in ("SpotAnalyzers", "EdgeAnalyzers", "TrackAnalyzers"):
                 _write(xml, kind)
+
+
+def _file_of(clip: Clip) -> PurePath:
+    """The movie, with its folder where it has one: the XML may lie elsewhere."""
+    if clip.source is None or "://" in clip.source:
+        return PurePath(clip.told_source or clip.name)
+    return PurePath(clip.private.redact(str(Path(clip.source).absolute())))
 
 
 @contextmanager
