@@ -188,7 +188,9 @@ def test_parents_and_a_crop_are_told_of_where_they_are_lost(
     clip = result.clip.crop(0, 0, 6, 8)  # all of it, but that is not what is asked
     told = write(writer, tmp_path, replace(result, clip=clip)).warnings
     assert any("divided or merged" in text for text in told) != writer.FORMAT.parents
-    assert any("rows 0 to 5" in text for text in told) != writer.FORMAT.place
+    assert any("rows 0 to 5" in text for text in told) != (
+        writer.FORMAT.place or writer.FORMAT.shows_movie
+    )
 
 
 NAMES = {

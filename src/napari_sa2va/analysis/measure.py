@@ -134,7 +134,11 @@ class Shown(Protocol):
 
 
 def measure_all(
-    clip: Clip, names: Mapping[int, str], frame: Callable[[int], Shown]
+    clip: Clip,
+    names: Mapping[int, str],
+    frame: Callable[[int], Shown],
+    *,
+    channels: Sequence[int] | None = None,
 ) -> Generator[Measurements, None, None]:
     """Measure what is on each frame, where masks are had one frame at a time.
 
@@ -146,6 +150,8 @@ def measure_all(
         By object id, of all objects.
     frame : callable
         From a frame index to what is shown there; called once for each, in rising order.
+    channels : sequence of int, optional
+        As for `measure`.
 
     Yields
     ------
@@ -157,7 +163,7 @@ def measure_all(
     ClipError
         If a frame cannot be read.
     """
-    intensities = _intensity_columns(clip, None)
+    intensities = _intensity_columns(clip, channels)
     ways = {object_id: Way(object_id, name) for object_id, name in names.items()}
     for t in range(clip.num_frames):
         shown = frame(t)

@@ -77,6 +77,24 @@ class Output:
             keep_apart(self.path, source)
         check_place(self.path, self.about, overwrite=overwrite)
 
+    def check_result(self, result: Result) -> None:
+        """Find out whether the format can hold a result, and is not its movie.
+
+        Raises
+        ------
+        OutputError
+            If it cannot; it names the file.
+        """
+        from napari_sa2va.writers.write import check_apart, check_result
+
+        try:
+            check_result(self.about, result)
+        except OutputError as error:
+            message = f"{self.path} cannot be written: {error.message}"
+            raise OutputError(message, error.hint) from error
+        if not self.about.in_place:
+            check_apart(self.path, self.about, result.clip.source)
+
 
 def outputs_of(paths: Sequence[Path], kind: str | None) -> tuple[Output, ...]:
     """What -o and --format ask for.
@@ -132,7 +150,7 @@ def _kind_of_ending(path: Path) -> str:
 
 
 def write_outputs(outputs: Sequence[Output], result: Result, *, overwrite: bool) -> None:
-    """Write a result to every place, and say where it is and what was lost.
+    """Write a result to every place, and say where it is and, once for all, what was lost.
 
     What cannot be written does not keep the others from it.
 
@@ -144,15 +162,19 @@ def write_outputs(outputs: Sequence[Output], result: Result, *, overwrite: bool)
     from napari_sa2va.writers.write import write_result
 
     failed: Sa2vaError | None = None
+    notes: dict[str, list[Path]] = {}
     for output in outputs:
         try:
             written = write_result(output.path, result, output.about.kind, overwrite=overwrite)
         except Sa2vaError as error:
+            click.echo(f"{output.path} was not written.", err=True)
             failed = failed or error
             continue
         click.echo(f"Wrote {written.path}")
         for warning in written.warnings:
-            click.echo(f"Note: {warning}", err=True)
+            notes.setdefault(warning, []).append(written.path)
+    for note, paths in notes.items():
+        click.echo(f"Note on {', '.join(path.name for path in paths)}: {note}", err=True)
     if failed is not None:
         raise failed
 
@@ -219,10 +241,9 @@ class RunOutputs:
             If they cannot.
         """
         from napari_sa2va.writers.result import of_masklets
-        from napari_sa2va.writers.write import check_result
 
         for output in self.outputs:
-            check_result(output.about, of_masklets(clip, []))
+            output.check_result(of_masklets(clip, []))
 
     def write(self, clip: Clip, masklets: list[Masklet], record: RunRecord) -> None:
         """Write what there is, finished or not, and say where it is; the cheapest to lose last."""

@@ -75,6 +75,8 @@ class Clip:
     private : Private
         What it says, in memory only. Its words are not in `name` and `notes`, but may be in
         `source`: what is written has `told_source` instead.
+    has_pixels : bool
+        Whether frames can be read. The other facts alone are enough for most formats of masks.
     """
 
     frames: da.Array
@@ -95,6 +97,7 @@ class Clip:
     opened_with: Mapping[str, Any] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
     private: Private = NOBODY
+    has_pixels: bool = True
 
     def __post_init__(self) -> None:
         shape = self.frames.shape

@@ -24,9 +24,9 @@ def unseen_clip(num_frames: int, height: int, width: int, name: str = "clip") ->
     Returns
     -------
     Clip
-        Its frames raise `ClipError` when they are computed.
+        Without pixels (`has_pixels`): its frames raise `ClipError` when they are computed.
     """
-    return Clip(_unseen((num_frames, height, width)), name=name)
+    return Clip(_unseen((num_frames, height, width)), name=name, has_pixels=False)
 
 
 def _unseen(shape: tuple[int, int, int]) -> da.Array:
@@ -44,7 +44,5 @@ def _unseen(shape: tuple[int, int, int]) -> da.Array:
 
 def _refuse(block_id: tuple[int, ...] | None = None) -> np.ndarray:
     raise ClipError(
-        "The pixels of these masks are not at hand, and this format shows them.",
-        "Name the movie: --input FILE on the command line; in napari, save its image together with "
-        "the labels.",
+        "The pixels of these masks are not at hand.", "Name the movie that the masks are of."
     )

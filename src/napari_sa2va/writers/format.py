@@ -33,6 +33,8 @@ class WriteFormat:
         Whether it says which objects divided or merged into others.
     place : bool
         Whether it says where a cropped clip lies in the frames of its source.
+    shows_movie : bool
+        Whether it is a picture of the movie, and cannot be written without its pixels.
     is_folder : bool
         Whether what is written is a folder.
     files : str
@@ -56,6 +58,7 @@ class WriteFormat:
     planes: bool = False
     parents: bool = False
     place: bool = False
+    shows_movie: bool = False
     is_folder: bool = False
     files: str = ""
     in_place: bool = False

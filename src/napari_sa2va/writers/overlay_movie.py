@@ -26,6 +26,7 @@ FORMAT = WriteFormat(
     "a picture to look at, no masks to measure",
     read_back_by="ffprobe and PyAV",
     overlaps=True,
+    shows_movie=True,
 )
 _LEAST_PX, _MOST_PX = 640, 1920
 _SLOWEST, _FASTEST, _UNKNOWN = 5.0, 30.0, 10.0
@@ -86,8 +87,7 @@ def _legend(subjects: Sequence[Subject], width: int) -> np.ndarray:
         y = 8 + _ROW * row
         color = color_of(subject.object_id)
         pen.rounded_rectangle((12, y + 2, 30, y + 20), 4, faded(color, 0.55, _GROUND), color, 2)
-        name = subject.name or f"object {subject.object_id}"
-        line = wrapped(name, font(16), width - 180, 1)
+        line = wrapped(subject.name, font(16), width - 180, 1)
         pen.text((40, y + 1), line[0] if line else "", _TEXT, font(16))
     if len(named) < len(subjects):
         more = f"and {len(subjects) - len(named)} more"

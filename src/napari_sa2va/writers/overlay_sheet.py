@@ -29,6 +29,7 @@ FORMAT = WriteFormat(
     "which frames each object is, a scale bar; a picture to look at, no masks to measure",
     read_back_by="Pillow",
     overlaps=True,
+    shows_movie=True,
 )
 _MOST_FRAMES, _MOST_ROWS = 8, 40
 _TILE_PX = 400
@@ -164,7 +165,7 @@ def _scale_bar(pen: ImageDraw, clip: Clip, place: tuple[int, int], tile: tuple[i
 
 def _entry(subject: Subject, width: int) -> tuple[list[str], int]:
     """Lines of an object's name, and the height of its row in the legend."""
-    lines = wrapped(subject.name or f"object {subject.object_id}", font(18), _name_room(width), 2)
+    lines = wrapped(subject.name, font(18), _name_room(width), 2)
     return lines, 18 + 24 * max(1, len(lines))
 
 

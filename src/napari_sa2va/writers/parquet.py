@@ -11,7 +11,7 @@ from napari_sa2va.analysis.measure import Measurements, collect
 from napari_sa2va.core.extras import need
 from napari_sa2va.writers.format import WriteFormat
 from napari_sa2va.writers.table import FORMAT as CSV
-from napari_sa2va.writers.table import tables_of
+from napari_sa2va.writers.table import not_measured, tables_of
 
 if TYPE_CHECKING:
     import pyarrow
@@ -32,7 +32,7 @@ _ROWS = 65_536
 """At least so many rows are in each row group but the last: fewer would be slow to read."""
 
 
-def write(path: Path, result: Result) -> None:
+def write(path: Path, result: Result) -> tuple[str, ...]:
     """Measure frame by frame; rows are written when there are enough for a row group.
 
     Notes
@@ -45,6 +45,7 @@ def write(path: Path, result: Result) -> None:
     with parquet.ParquetWriter(path, _arrow(first).schema) as file:
         for group in _groups(chain((first,), tables)):
             file.write_table(_arrow(group))
+    return not_measured(result)
 
 
 def _groups(tables: Iterable[Measurements]) -> Iterator[Measurements]:

@@ -23,22 +23,26 @@ FORMAT = WriteFormat(
     kind="table",
     title="CSV (table of measurements)",
     suffixes=(".csv",),
-    keeps="a row per object and frame: id, name, time, area, place, box, intensity of each "
-    "channel, speed, elongation, score, with units in the names of the columns; no masks",
+    keeps="a row per object and frame: index (the id of the object), name, time, area, place, box, "
+    "intensity of each channel, speed, elongation, score, with units in the names of the columns; no "
+    "masks",
     read_back_by="pandas",
     overlaps=True,
 )
 
 
-def write(path: Path, result: Result) -> None:
+def write(path: Path, result: Result) -> tuple[str, ...]:
     """Measure and write frame by frame; the columns are those of `analysis.measure`."""
     with path.open("w", encoding="utf-8", errors="replace", newline="") as file:
         for t, table in enumerate(tables_of(result)):
             _append(file, table, with_names=t == 0)
+    return not_measured(result)
 
 
 def tables_of(result: Result) -> Iterator[Measurements]:
     """The measurements of each frame, also of those without a row: all have the same columns.
+
+    Without the pixels of the movie there are none of intensities.
 
     Raises
     ------
@@ -46,7 +50,15 @@ def tables_of(result: Result) -> Iterator[Measurements]:
         If a frame of the movie cannot be read.
     """
     names = {subject.object_id: subject.name for subject in result.subjects}
-    return measure_all(result.clip, names, result.frame)
+    channels = None if result.clip.has_pixels else ()
+    return measure_all(result.clip, names, result.frame, channels=channels)
+
+
+def not_measured(result: Result) -> tuple[str, ...]:
+    """What such a table lacks, in full sentences."""
+    if result.clip.has_pixels:
+        return ()
+    return ("The movie is not at hand, so intensities were not measured.",)
 
 
 def write_csv(

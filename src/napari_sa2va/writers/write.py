@@ -80,7 +80,7 @@ def write_result(
     else:
         with _replacing(path, about, overwrite) as temporary:
             lost = writer.write(temporary, watched)
-    return Written(path, (*losses(about, result), *overlaps.said(about), *(lost or ())))
+    return Written(path, (*losses(about, result), *overlaps.said(), *(lost or ())))
 
 
 def writer_of(path: Path, kind: str | None = None) -> ModuleType:
@@ -191,6 +191,12 @@ def check_result(about: WriteFormat, result: Result) -> None:
     ------
     OutputError
     """
+    if about.shows_movie and not result.clip.has_pixels:
+        raise OutputError(
+            f"The pixels of these masks are not at hand, and {about.title} shows them.",
+            "Name the movie: --input FILE on the command line; in napari, save its image together "
+            "with the labels.",
+        )
     largest = max((s.object_id for s in result.subjects), default=0)
     if about.most_ids and largest > about.most_ids:
         raise OutputError(
@@ -209,16 +215,19 @@ def check_result(about: WriteFormat, result: Result) -> None:
 
 
 def losses(about: WriteFormat, result: Result) -> tuple[str, ...]:
-    """What a format cannot say of a result, in full sentences; overlaps are found while writing."""
+    """What a format cannot say of a result, in full sentences; overlaps are found while writing.
+
+    They are the same for every format, so that who writes several can say each once.
+    """
     lost = []
     box = result.clip.box
-    if box is not None and not about.place:
+    if box is not None and not (about.place or about.shows_movie):
         lost.append(
-            f"The masks are of {box.describe()} of the source's frames only, and {about.title} "
-            "does not say where that lies."
+            f"The masks are of {box.describe()} of the source's frames only; where that lies is "
+            "not said."
         )
     if not about.parents and any(subject.parents for subject in result.subjects):
-        lost.append(f"Which objects divided or merged is not said in {about.title}.")
+        lost.append("Which objects divided or merged is not said.")
     return tuple(lost)
 
 
@@ -238,7 +247,7 @@ class _Overlaps:
                 self._frames.add(f % self._result.clip.num_frames)
         return shown
 
-    def said(self, about: WriteFormat) -> tuple[str, ...]:
+    def said(self) -> tuple[str, ...]:
         """That objects overlap, if they do, and which ones were kept."""
         if not self._frames:
             return ()
@@ -246,7 +255,7 @@ class _Overlaps:
         where = (
             f"Objects overlap on {len(self._frames)} frame(s), from frame {min(self._frames)} on"
         )
-        return (f"{where}; {about.title} has one object per pixel, and the {kept} one was kept.",)
+        return (f"{where}; a pixel is of one object, and the {kept} one was kept.",)
 
 
 @contextmanager
