@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
+import pandas as pd
 import pytest
 import tifffile
 import zarr
@@ -32,6 +34,7 @@ from napari_sa2va.project.steps.paint import Paint
 from napari_sa2va.readers import READERS
 from napari_sa2va.readers.open import open_clip
 from napari_sa2va.writers import WRITERS
+from napari_sa2va.writers.result import of_labels
 from napari_sa2va.writers.write import write_result
 
 
@@ -118,14 +121,17 @@ def test_a_project_is_written_without_its_movie_unless_the_format_shows_it(
     away = movie.rename(tmp_path / "elsewhere.tif")
     try:
         tif, sheet = tmp_path / "a.ome.tif", tmp_path / "a.png"
-        assert main(["export", str(project), "-o", str(sheet), "-o", str(tif)]) == 2
-        np.testing.assert_array_equal(tifffile.imread(tif), expected)
+        assert main(["export", str(project), "-o", str(tif), "-o", str(sheet)]) == 2
         assert not sheet.exists()
+        assert not tif.exists(), "all are looked at before the first is written"
         printed = capsys.readouterr().err
+        assert f"{sheet} cannot be written" in printed
         assert "not at hand" in printed
         assert "--input" in printed
         assert main(["export", str(project), "-o", str(sheet), "--input", str(away)]) == 0
         assert width_of(sheet) > 100
+        assert main(["export", str(project), "-o", str(tif)]) == 0
+        np.testing.assert_array_equal(tifffile.imread(tif), expected)
     finally:
         away.rename(movie)
 
@@ -200,6 +206,25 @@ def test_labels_of_another_program_are_written_in_another_format(tmp_path: Path)
     assert areas == [20] * 4 + [30] * 2
 
 
+def test_what_nobody_named_has_the_same_name_in_every_format_and_one_category(
+    tmp_path: Path,
+) -> None:
+    source = tmp_path / "cellpose.tif"
+    tifffile.imwrite(source, LABELS, photometric="minisblack", metadata={"axes": "TYX"})
+    outputs = [tmp_path / name for name in ("a.json", "a.csv", "a.xml", "a.ome.tif")]
+    assert main(["export", str(source), *(f"-o{output}" for output in outputs)]) == 0
+    coco = json.loads(outputs[0].read_text())
+    assert [c["name"] for c in coco["categories"]] == ["object"]
+    spots = ElementTree.parse(outputs[2]).getroot().iter("Spot")
+    found = (
+        {track["name"] for track in coco["tracks"]},
+        set(pd.read_csv(outputs[1])["name"]),
+        {spot.get("name") for spot in spots},
+        {subject.name for subject in result_of_labels(outputs[3]).subjects},
+    )
+    assert found == ({"object 7", "object 300"},) * 4
+
+
 @pytest.mark.parametrize("ending", [".ome.tif", ".ome.zarr"])
 def test_labels_of_ours_keep_names_sentences_and_parents(ending: str, tmp_path: Path) -> None:
     made = Project.of(colour_clip())
@@ -229,7 +254,10 @@ def test_names_that_make_no_sense_are_left_out(tmp_path: Path) -> None:
     ]
     group.attrs["image-label"] = {"properties": said}
     subjects = result_of_labels(store).subjects
-    assert [(s.object_id, s.name, s.parents) for s in subjects] == [(7, "seven", ()), (300, "", ())]
+    assert [(s.object_id, s.name, s.parents) for s in subjects] == [
+        (7, "seven", ()),
+        (300, "object 300", ()),
+    ]
 
 
 def test_labels_through_time_and_z_keep_both(tmp_path: Path) -> None:
@@ -254,6 +282,104 @@ def test_labels_are_drawn_over_the_movie_that_is_named(tmp_path: Path, capsys) -
     again = ["export", str(source), "--input", str(movie), "-o", str(out), "--overwrite"]
     assert main(again) == 2
     assert "the clip is (6, 16, 20)" in capsys.readouterr().err
+
+
+def _sized(path: Path, labels: np.ndarray, pixel_um: float, interval_s: float) -> Path:
+    about = {"PhysicalSizeY": pixel_um, "PhysicalSizeX": pixel_um, "TimeIncrement": interval_s}
+    tifffile.imwrite(path, labels, photometric="minisblack", metadata={"axes": "TYX", **about})
+    return path
+
+
+def test_a_table_of_labels_needs_no_movie_but_lacks_intensities(tmp_path: Path, capsys) -> None:
+    labels = _sized(tmp_path / "l.ome.tif", LABELS, 0.5, 150.0)
+    outputs = [tmp_path / "a.csv", tmp_path / "a.parquet"]
+    assert main(["export", str(labels), *(f"-o{output}" for output in outputs)]) == 0
+    printed = capsys.readouterr().err
+    assert printed == (
+        "Note on a.csv, a.parquet: The movie is not at hand, so intensities were not measured.\n"
+    )
+    for table in (pd.read_csv(outputs[0]), pd.read_parquet(outputs[1])):
+        assert not [column for column in table if "intensity" in column]
+        assert table["index"].tolist() == [7, 7, 7, 300, 7, 300]
+        assert table["time_s"].max() == 450
+        assert table["area_um2"].tolist() == [5.0, 5.0, 5.0, 7.5, 5.0, 7.5]
+
+
+def test_what_only_the_labels_say_of_size_and_time_is_used(tmp_path: Path, capsys) -> None:
+    labels = _sized(tmp_path / "l.ome.tif", LABELS, 0.5, 150.0)
+    movie = tmp_path / "movie.npy"
+    np.save(movie, np.arange(4 * 16 * 20, dtype=np.uint16).reshape(4, 16, 20))
+    out = tmp_path / "a.csv"
+    assert main(["export", str(labels), "--input", str(movie), "-o", str(out)]) == 0
+    assert capsys.readouterr().err == ""
+    table = pd.read_csv(out)
+    assert table["time_s"].max() == 450
+    assert table["area_um2"].iloc[0] == 5
+    assert table["mean_intensity"].notna().all()
+
+
+def test_a_movie_that_contradicts_its_labels_is_believed_with_a_note(
+    tmp_path: Path, capsys
+) -> None:
+    labels = _sized(tmp_path / "l.ome.tif", LABELS, 0.5, 150.0)
+    movie = _sized(tmp_path / "movie.ome.tif", LABELS + 1, 0.25, 150.0)
+    out = tmp_path / "a.csv"
+    assert main(["export", str(labels), "--input", str(movie), "-o", str(out)]) == 0
+    assert capsys.readouterr().err == (
+        "Note: The labels say 0.5 × 0.5 as pixel size in µm, the movie 0.25 × 0.25, which is taken.\n"
+    )
+    assert pd.read_csv(out)["area_um2"].iloc[0] == 20 * 0.25**2
+
+
+@pytest.fixture
+def cropped(tmp_path: Path) -> tuple[Path, Path]:
+    """A movie, and labels of rows 4 to 11 and columns 2 to 15 of it."""
+    movie = _sized(tmp_path / "movie.ome.tif", LABELS + 1, 0.5, 2.0)
+    clip = open_clip(movie, box=(4, 2, 12, 16))
+    inside = LABELS[:, 4:12, 2:16]
+    labels = tmp_path / "crop.ome.tif"
+    write_result(labels, of_labels(clip, inside.__getitem__, names={7: "", 300: ""}))
+    return movie, labels
+
+
+def test_where_a_crop_lies_is_read_from_its_labels(
+    tmp_path: Path, capsys, cropped: tuple[Path, Path]
+) -> None:
+    movie, labels = cropped
+    coco, csv, yolo = (tmp_path / name for name in ("a.json", "a.csv", "a.parquet"))
+    assert main(["export", str(labels), *(f"-o{output}" for output in (coco, csv, yolo))]) == 0
+    assert json.loads(coco.read_text())["videos"][0]["box_in_source_px"] == [4, 2, 12, 16]
+    assert "Note on a.csv, a.parquet: The masks are of rows 4 to 11" in capsys.readouterr().err
+    again = ["export", str(labels), "--input", str(movie), "-o", str(csv), "--overwrite"]
+    assert main(again) == 0, "the region does not have to be typed again"
+    # Of object 7, rows 4 and 5 are in the crop: there the movie is one more than the labels.
+    assert pd.read_csv(csv)["mean_intensity"].tolist()[:2] == [8.0, 8.0]
+
+
+def test_a_region_that_is_asked_for_goes_before_that_of_the_labels(
+    tmp_path: Path, capsys, cropped: tuple[Path, Path]
+) -> None:
+    movie, labels = cropped
+    out = tmp_path / "a.json"
+    arguments = ["export", str(labels), "--input", str(movie), "--box", "0,0,8,14", "-o", str(out)]
+    assert main(arguments) == 0
+    assert json.loads(out.read_text())["videos"][0]["box_in_source_px"] == [0, 0, 8, 14]
+    assert "are taken to be of rows 0 to 7, columns 0 to 13" in capsys.readouterr().err
+
+
+def test_of_a_folder_of_results_the_file_of_labels_is_taken(
+    tmp_path: Path, cropped: tuple[Path, Path]
+) -> None:
+    movie, labels = cropped
+    folder = tmp_path / "results"
+    sheet = ["export", str(labels), "--input", str(movie), "-o", str(folder / "a.png")]
+    folder.mkdir()
+    assert main(sheet) == 0
+    labels.rename(folder / "a.ome.tif")
+    assert main(["export", str(folder), "-o", str(tmp_path / "b.json")]) == 0
+    said = json.loads((tmp_path / "b.json").read_text())
+    assert {track["id"] for track in said["tracks"]} == {7, 300}
+    assert said["videos"][0]["box_in_source_px"] == [4, 2, 12, 16]
 
 
 @pytest.mark.parametrize(

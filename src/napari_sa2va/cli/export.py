@@ -68,6 +68,10 @@ def export(
         )
     else:
         result = _of_labels(source, input_path, values)
+        for note in result.clip.notes:
+            click.echo(f"Note: {note}", err=True)
+    for output in wanted:
+        output.check_result(result)  # before the first is written: a repeat would find it there
     write_outputs(wanted, result, overwrite=overwrite)
     return DONE
 

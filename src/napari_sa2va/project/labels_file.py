@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_sa2va.core import pixels
-from napari_sa2va.core.errors import ClipError, ShapeMismatch
-from napari_sa2va.project.label_subjects import subjects_of
+from napari_sa2va.core.errors import ClipError, SeriesError, ShapeMismatch
+from napari_sa2va.project.label_subjects import box_of, subjects_of
+from napari_sa2va.project.labels_clip import as_labels_say
 from napari_sa2va.project.unseen_clip import unseen_clip
 from napari_sa2va.readers.open import read_recording
 from napari_sa2va.writers.result import Result, of_labels
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from napari_sa2va.core.clip import Clip
     from napari_sa2va.core.recording import Recording
+    from napari_sa2va.core.region_box import Box
 
 
 def result_of_labels(
@@ -35,9 +37,12 @@ def result_of_labels(
         Any file or folder that is read here and holds whole numbers: 0 for the background, a number
         for each object.
     clip : Clip, optional
-        What the labels are of; without it formats that show pixels raise `ClipError`.
+        The movie that the labels are of. What it does not say of sizes and times is taken from the
+        labels, and of a movie that is larger the part that they are of (see `as_labels_say`).
+        Without it formats that show pixels raise `OutputError`.
     series : int or str, optional
-        Which of several images of the file.
+        Which of several images of the file. Of a folder with one file of labels among pictures, it
+        is that one.
 
     Returns
     -------
@@ -54,11 +59,11 @@ def result_of_labels(
     ShapeMismatch
         If the labels do not have the size of the clip.
     """
-    recording = read_recording(path, series=series)
+    path, recording = _open(path, series)
     stack, num_planes, plays = _stack(recording)
     num_frames = len(stack) // num_planes
-    if clip is None:
-        clip = _clip_of(recording, num_frames, plays)
+    said = _clip_of(recording, num_frames, plays, box_of(path))
+    clip = said if clip is None else as_labels_say(clip, said)
     wanted = (clip.num_frames, clip.height, clip.width)
     if (num_frames, *stack.shape[1:]) != wanted:
         raise ShapeMismatch(
@@ -72,7 +77,7 @@ def result_of_labels(
 
     ids = ids_of(map(labels, range(len(stack))), str(path))
     result = of_labels(clip, labels, names=dict.fromkeys(ids, ""), num_planes=num_planes)
-    return replace(result, subjects=subjects_of(Path(path), ids))
+    return replace(result, subjects=subjects_of(path, ids))
 
 
 def ids_of(frames: Iterable[np.ndarray], source: str) -> set[int]:
@@ -101,6 +106,37 @@ def ids_of(frames: Iterable[np.ndarray], source: str) -> set[int]:
     return ids
 
 
+def _open(path: str | PathLike[str], series: int | str | None) -> tuple[Path, Recording]:
+    """A file of labels, also where a folder is given and it lies in there."""
+    place = Path(path)
+    try:
+        return _file_of(place, series), read_recording(path, series=series)
+    except SeriesError as error:
+        if series is not None or not place.is_dir():
+            raise
+        held = [choice for choice in error.choices if _holds_labels(place / str(choice[0]))]
+        if len(held) != 1:
+            raise SeriesError(error.message, error.hint, held or error.choices) from None
+        key = held[0][0]
+        return _file_of(place, key), read_recording(path, series=key)
+
+
+def _file_of(path: Path, series: int | str | None) -> Path:
+    file = path / str(series)
+    return file if path.is_dir() and series is not None and file.is_file() else path
+
+
+def _holds_labels(file: Path) -> bool:
+    """Whether a choice is a file of labels, or something that is no single file."""
+    if not file.is_file():
+        return True
+    try:
+        _stack(read_recording(file))
+    except ClipError:
+        return False
+    return True
+
+
 def _stack(recording: Recording) -> tuple[da.Array, int, str | None]:
     """Frames of all planes (F, Y, X), the number of planes, and the axis that plays."""
     data, axes, source = recording.data, recording.axes, recording.source
@@ -124,7 +160,7 @@ def _stack(recording: Recording) -> tuple[da.Array, int, str | None]:
     return data.reshape(-1, *data.shape[-2:]), planes, plays
 
 
-def _clip_of(recording: Recording, num_frames: int, plays: str | None) -> Clip:
+def _clip_of(recording: Recording, num_frames: int, plays: str | None, box: Box | None) -> Clip:
     """What the file of labels says of the movie."""
     height, width = recording.size("Y"), recording.size("X")
     return replace(
@@ -134,4 +170,5 @@ def _clip_of(recording: Recording, num_frames: int, plays: str | None) -> Clip:
         frame_interval_s=recording.frame_interval_s if plays == "T" else None,
         variable_rate=recording.variable_rate,
         time_axis=plays,
+        box=box if box is not None and (box.height, box.width) == (height, width) else None,
     )
