@@ -185,12 +185,32 @@ def test_an_image_and_its_labels_make_an_overlay_together(
     labels[:, 3:9, 4:12] = 1
     layer = viewer.add_labels(labels, name="mine")
     viewer.layers.selection = {layer}
-    with pytest.raises(ClipError, match="save its image together"):
+    with pytest.raises(OutputError, match="save its image together"):
         save(viewer, tmp_path / "a.png")
     assert list(tmp_path.iterdir()) == []
     assert viewer.layers.save(str(tmp_path / "a.png"), plugin=NAME) == [str(tmp_path / "a.png")]
     with Picture.open(tmp_path / "a.png") as sheet:
         assert sheet.size[0] > 100
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+def test_a_table_of_labels_alone_has_all_but_intensities(
+    make_napari_viewer_proxy, plugins, ending: str, tmp_path: Path
+) -> None:
+    viewer = make_napari_viewer_proxy()
+    labels = np.zeros((4, 16, 20), np.uint8)
+    labels[1:, 3:9, 4:12] = 7
+    layer = viewer.add_labels(
+        labels, name="mine", scale=(2, 0.5, 0.5), units=("s", "um", "um"),
+        features={"index": [7], "name": ["the large one"]},
+    )  # fmt: skip
+    out = tmp_path / f"mine{ending}"
+    assert layer.save(str(out), plugin=NAME) == [str(out)]
+    table = pd.read_csv(out) if ending == ".csv" else pd.read_parquet(out)
+    assert table[["index", "name", "frame", "time_s", "area_um2"]].values.tolist() == [
+        [7, "the large one", t, 2 * t, 12] for t in (1, 2, 3)
+    ]
+    assert not [name for name in table if "intensity" in name or name.startswith("mean_")]
 
 
 @pytest.fixture
