@@ -331,6 +331,16 @@ def test_a_movie_that_contradicts_its_labels_is_believed_with_a_note(
     assert pd.read_csv(out)["area_um2"].iloc[0] == 20 * 0.25**2
 
 
+def test_labels_over_time_of_a_movie_over_z_are_told_of(tmp_path: Path, capsys) -> None:
+    labels = _sized(tmp_path / "l.ome.tif", LABELS, 0.5, 150.0)
+    movie = tmp_path / "movie.ome.tif"
+    tifffile.imwrite(movie, LABELS + 1, photometric="minisblack", metadata={"axes": "ZYX"})
+    out = tmp_path / "a.csv"
+    assert main(["export", str(labels), "--input", str(movie), "-o", str(out)]) == 0
+    assert "the movie plays over z" in capsys.readouterr().err
+    assert "time_s" not in pd.read_csv(out)
+
+
 @pytest.fixture
 def cropped(tmp_path: Path) -> tuple[Path, Path]:
     """A movie, and labels of rows 4 to 11 and columns 2 to 15 of it."""

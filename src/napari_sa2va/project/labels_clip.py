@@ -35,6 +35,8 @@ def as_labels_say(clip: Clip, said: Clip) -> Clip:
     facts = {"pixel_size_um": "pixel size in µm", "z_step_um": "z step in µm"}
     if clip.time_axis == "T":
         facts["frame_interval_s"] = "frame interval in s"
+    elif clip.time_axis == "Z" and said.frame_interval_s is not None:
+        notes.append("The labels are over time, and the movie plays over z, which is taken.")
     for fact, words in facts.items():
         ours, theirs = getattr(clip, fact), getattr(said, fact)
         if theirs is None:
