@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydicom import dcmread
 from pydicom.data import get_testdata_file
 from pydicom.examples import get_path
 
 from napari_sa2va._tests.made_dicom import GREY, PATIENT, write_dicom, write_slices
+from napari_sa2va._tests.test_readers_dicom_hostile import Edit, edits
 from napari_sa2va.core import rle
 from napari_sa2va.core.errors import ClipError
 from napari_sa2va.plugin.reader import read_layers
@@ -187,4 +192,42 @@ def test_a_moment_beyond_all_bounds_is_refused(tmp_path: Path) -> None:
     content.TemporalPositionIndex = 2**32 - 1
     dataset.save_as(path)
     with pytest.raises(ClipError):
+        read(path)
+
+
+@cache
+def _stored() -> bytes:
+    with TemporaryDirectory() as folder:
+        movie = write_dicom(Path(folder) / "a.dcm", **PATIENT, **UIDS)
+        return _ours(Path(folder), movie).read_bytes()
+
+
+@settings(max_examples=80, deadline=None)
+@given(changes=st.lists(edits, min_size=1, max_size=3))
+def test_a_damaged_segmentation_is_read_or_refused(changes: list[Edit]) -> None:
+    stored = _stored()
+    for change in changes:
+        stored = change(stored) or b"\0"
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "a.dcm"
+        path.write_bytes(stored)
+        said = "a.dcm"
+        try:
+            recording = read(path)
+            recording.data[(0,) * (recording.data.ndim - 2)].compute(scheduler="synchronous")
+        except ClipError as error:
+            said = str(error)
+        assert "a.dcm" in said
+
+
+@pytest.mark.parametrize("position", [1e308, 1e300, 1e12])
+def test_a_place_beyond_all_bounds_is_refused(position: float, tmp_path: Path) -> None:
+    path = of_highdicom(tmp_path, LABELS, "BINARY", omit_empty_frames=False)
+    dataset = dcmread(path)
+    for group, z in zip(dataset.PerFrameFunctionalGroupsSequence, (0, position), strict=False):
+        group.PlanePositionSequence[0].ImagePositionPatient = [0, 0, z]
+    orientation = dataset.SharedFunctionalGroupsSequence[0].PlaneOrientationSequence[0]
+    orientation.ImageOrientationPatient = [2, 0, 0, 0, 2, 0]
+    dataset.save_as(path)
+    with pytest.raises(ClipError, match=r"a\.dcm"):
         read(path)

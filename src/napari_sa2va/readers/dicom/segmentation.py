@@ -94,8 +94,11 @@ def read_segmentation(file: DicomFile) -> Recording:
     groups = items(header, "PerFrameFunctionalGroupsSequence")
     if len(groups) != stored.num_frames or not segments or stored.coding.samples != 1:
         raise _refused(file.path, "does not describe its frames and segments")
-    planes = planes_of(header, stored.num_frames)
-    (num_times, num_depths), places = _places(file.path, header, groups, planes)
+    try:
+        planes = planes_of(header, stored.num_frames)
+        (num_times, num_depths), places = _places(file.path, header, groups, planes)
+    except (ValueError, OverflowError) as error:  # numbers beyond all bounds
+        raise _refused(file.path, "does not say where its frames lie") from error
     source = _source(file, stored, segments, groups, places)
     coding = stored.coding
     lead = [(a, n) for a, n in zip("TZ", (num_times, num_depths), strict=True) if n > 1]
@@ -211,6 +214,8 @@ def _levels(planes: list[Plane]) -> list[int]:
     if any(not plane.position_mm or plane.depth_mm is None for plane in planes):
         return [0] * len(planes)
     depths = np.array([plane.depth_mm for plane in planes], np.float64)
+    if not np.isfinite(depths).all():
+        raise ValueError("a place in the patient is beyond all numbers")
     above, step = depths - depths.min(), planes[0].z_step_mm
     if step:
         levels = np.rint(above / step)
