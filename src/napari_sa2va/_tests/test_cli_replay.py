@@ -240,12 +240,12 @@ def test_what_the_page_about_projects_says_runs(movie, model, monkeypatch, capsy
     assert space["mask"].shape == (16, 20)
     assert "napari-sa2va replay" in capsys.readouterr().out
     lines = re.findall(r"^napari-sa2va ([^#\n]+)", text, re.MULTILINE)
-    assert len(lines) == 3
+    assert len(lines) == 4
     for line in lines:
         line = line.replace("/data/movie.tif", str(movie))
         assert main(shlex.split(line)) == 0
     assert sorted(p.name for p in movie.parent.iterdir()) == [
-        "again.ome.tif", "again.sa2va", "cells.sa2va", "movie.tif",
+        "again.ome.tif", "again.sa2va", "cells.csv", "cells.ome.tif", "cells.sa2va", "movie.tif",
     ]  # fmt: skip
 
 
