@@ -9,6 +9,7 @@ keeps copies of all metadata (zarr's consolidated metadata) are these brought up
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from contextlib import suppress
@@ -34,7 +35,6 @@ from napari_sa2va.writers.ome_zarr_documents import (
 )
 from napari_sa2va.writers.ome_zarr_levels import write_levels
 from napari_sa2va.writers.ome_zarr_plan import LabelPlan, plan_alone, plan_inside
-from napari_sa2va.writers.paths import check_output
 
 if TYPE_CHECKING:
     from napari_sa2va.writers.result import Result
@@ -136,10 +136,16 @@ def check_place(path: Path, *, overwrite: bool) -> None:
         return
     store, name = inside
     labels = store / "labels"
-    if _is_store(labels / name) and not overwrite:
+    # What a process that ended left of them has attributes at most, and is no group.
+    is_group = any((labels / name / marker).is_file() for marker in ("zarr.json", ".zgroup"))
+    if is_group and not overwrite:
         raise _taken(labels, name)
-    # A file in the store can be made if labels can.
-    check_output(store / "labels.trial", overwrite=True)
+    # Not by trying, as elsewhere: the trial would stay in the image if the process ended just then.
+    if not os.access(store, os.W_OK):
+        raise OutputError(
+            f"{store} cannot be written to.",
+            "Choose a store you may write to, or a new one for the labels alone.",
+        )
 
 
 def _check_alone(path: Path, overwrite: bool) -> None:
