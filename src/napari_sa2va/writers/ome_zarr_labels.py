@@ -35,6 +35,7 @@ from napari_sa2va.writers.ome_zarr_documents import (
 )
 from napari_sa2va.writers.ome_zarr_levels import write_levels
 from napari_sa2va.writers.ome_zarr_plan import LabelPlan, plan_alone, plan_inside
+from napari_sa2va.writers.paths import check_new_folder
 
 if TYPE_CHECKING:
     from napari_sa2va.writers.result import Result
@@ -137,8 +138,7 @@ def check_place(path: Path, *, overwrite: bool) -> None:
     store, name = inside
     labels = store / "labels"
     # What a process that ended left of them has attributes at most, and is no group.
-    is_group = any((labels / name / marker).is_file() for marker in ("zarr.json", ".zgroup"))
-    if is_group and not overwrite:
+    if not overwrite and any(is_group(labels / name, version) for version in (2, 3)):
         raise _taken(labels, name)
     # Not by trying, as elsewhere: the trial would stay in the image if the process ended just then.
     if not os.access(store, os.W_OK):
@@ -149,11 +149,7 @@ def check_place(path: Path, *, overwrite: bool) -> None:
 
 
 def _check_alone(path: Path, overwrite: bool) -> None:
-    if path.is_dir() and any(path.iterdir()) and not overwrite:
-        raise OutputError(
-            f"The folder {path} is there already.",
-            "Choose another name, or allow it to be overwritten (--overwrite).",
-        )
+    check_new_folder(path, overwrite)
     if not path.parent.is_dir():
         raise OutputError(
             f"{path} cannot be written: there is no folder {path.parent}.",

@@ -51,6 +51,20 @@ def check_output(path: str | PathLike[str], overwrite: bool = False) -> None:
         ) from error
 
 
+def check_new_folder(folder: Path, overwrite: bool) -> None:
+    """Refuse a folder that has something in it, unless it may be replaced.
+
+    Raises
+    ------
+    OutputError
+    """
+    if folder.is_dir() and any(folder.iterdir()) and not overwrite:
+        raise OutputError(
+            f"The folder {folder} is there already.",
+            "Choose another name, or allow it to be overwritten (--overwrite).",
+        )
+
+
 def _check_place(path: Path, overwrite: bool) -> None:
     folder = path.parent
     if not folder.is_dir():

@@ -18,7 +18,7 @@ from napari_sa2va.core.extras import need
 from napari_sa2va.core.folder_swap import replacing_folder
 from napari_sa2va.writers import WRITERS
 from napari_sa2va.writers.format import WriteFormat
-from napari_sa2va.writers.paths import check_output, replacing
+from napari_sa2va.writers.paths import check_new_folder, check_output, replacing
 from napari_sa2va.writers.result import Result, Shown
 
 
@@ -140,11 +140,7 @@ def check_place(path: Path, about: WriteFormat, *, overwrite: bool) -> None:
             f"{path.resolve()} is the folder you are in, or one above it; it cannot be replaced.",
             "Name a folder in it.",
         )
-    if path.is_dir() and any(path.iterdir()) and not overwrite:
-        raise OutputError(
-            f"The folder {path} is there already.",
-            "Choose another name, or allow it to be overwritten (--overwrite).",
-        )
+    check_new_folder(path, overwrite)
     # A file in the same place can be made if a folder can.
     check_output(path.with_name(f"{path.name}.trial"), overwrite=True)
 
