@@ -29,7 +29,9 @@ _MOST_PLANES = 2**22
 class PlaneSource(Protocol):
     """What the graph of a file carries."""
 
-    path: str
+    @property
+    def path(self) -> str:
+        """The file or folder that was opened."""
 
     def read(self, index: int) -> np.ndarray:
         """Read plane `index`, counted along the leading axes in C order."""

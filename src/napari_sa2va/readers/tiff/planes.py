@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,10 +32,11 @@ _SMALL = 2**22
 _DAMAGED = "The file is damaged there."
 
 
+@dataclass(frozen=True, eq=False)
 class RawPlanes:
     """Planes that are stored as they are, each a run of bytes.
 
-    Parameters
+    Attributes
     ----------
     path : str
         The file that was opened, for messages.
@@ -50,23 +52,13 @@ class RawPlanes:
         What tells apart files that were changed in between; see `stamp_of`.
     """
 
-    def __init__(
-        self,
-        path: str,
-        files: tuple[str, ...],
-        places: np.ndarray,
-        dtype: np.dtype,
-        plane: tuple[int, ...],
-        meaning: PixelMeaning,
-        stamp: int,
-    ) -> None:
-        self.path = path
-        self.files = files
-        self.places = places
-        self.dtype = dtype
-        self.plane = plane
-        self.meaning = meaning
-        self.stamp = stamp
+    path: str
+    files: tuple[str, ...]
+    places: np.ndarray
+    dtype: np.dtype
+    plane: tuple[int, ...]
+    meaning: PixelMeaning
+    stamp: int
 
     def read(self, index: int) -> np.ndarray:
         """Read plane `index` into native byte order."""
@@ -83,10 +75,11 @@ class RawPlanes:
         return self.meaning.apply(native)
 
 
+@dataclass(frozen=True, eq=False)
 class PagePlanes:
     """Planes that are pages, or one sample of a page, decoded by tifffile.
 
-    Parameters
+    Attributes
     ----------
     path : str
         The file that was opened, for messages.
@@ -106,27 +99,15 @@ class PagePlanes:
         What tells apart files that were changed in between; see `stamp_of`.
     """
 
-    def __init__(
-        self,
-        path: str,
-        files: tuple[str, ...],
-        places: np.ndarray,
-        sample_axis: int | None,
-        plane: tuple[int, ...],
-        page: tuple[int, ...],
-        meaning: PixelMeaning,
-        is_lsm: bool,
-        stamp: int,
-    ) -> None:
-        self.path = path
-        self.files = files
-        self.places = places
-        self.sample_axis = sample_axis
-        self.plane = plane
-        self.page = page
-        self.meaning = meaning
-        self.is_lsm = is_lsm
-        self.stamp = stamp
+    path: str
+    files: tuple[str, ...]
+    places: np.ndarray
+    sample_axis: int | None
+    plane: tuple[int, ...]
+    page: tuple[int, ...]
+    meaning: PixelMeaning
+    is_lsm: bool
+    stamp: int
 
     def read(self, index: int) -> np.ndarray:
         """Read and decompress plane `index`; opens and closes the file."""
