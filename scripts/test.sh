@@ -25,4 +25,5 @@ unset QT_QPA_PLATFORM
 # Small tensors: several threads per process cost more than they bring, and two such processes on
 # two cores slow each other down a hundredfold.
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
-exec python -m pytest "$@"
+# By files, in their order: a file's tests share what is slow to make, and the long ones come early.
+exec python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder "$@"
