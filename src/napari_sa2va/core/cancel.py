@@ -19,6 +19,10 @@ class CancelToken:
         """Ask the run to stop after the frame in work."""
         self._event.set()
 
+    def wait(self, seconds: float) -> bool:
+        """Sleep, but not longer than until the run is asked to stop; says whether it was."""
+        return self._event.wait(seconds)
+
     @property
     def cancelled(self) -> bool:
         """Whether the run was asked to stop."""

@@ -17,6 +17,7 @@ from napari_sa2va.core.intensity import (
     check_limits,
     find_limits,
     is_fixed,
+    known_limits,
     to_uint8,
 )
 from napari_sa2va.core.privacy import NOBODY, Private
@@ -283,6 +284,7 @@ def make_clip(
     colors: ColorRequest | Sequence[ColorRequest] | None = None,
     box: Box | Sequence[int] | None = None,
     name: str | None = None,
+    look: bool = True,
 ) -> Clip:
     """Choose what plays of a recording and fix its limits; reads at most 16 frames.
 
@@ -304,6 +306,10 @@ def make_clip(
         they need no look at the pixels; then nothing outside is read.
     name : str, optional
         Instead of the recording's own name.
+    look : bool
+        Whether to read frames. Without it, limits must be given where the pixels do not keep their
+        values, and a movie in which there is nothing to see is not refused, nor one whose frames
+        are larger than the memory.
 
     Returns
     -------
@@ -315,7 +321,8 @@ def make_clip(
         If the request does not fit the recording, or there is nothing to see in it. Only a movie
         whose sample shows one single value is read further than 16 frames, to be sure: up to 1000.
     RequestError
-        If a colour is not known or there is not one per channel, or the box does not fit.
+        If a colour is not known or there is not one per channel, or the box does not fit; without a
+        look also if there are no limits.
     """
     if 0 in recording.data.shape:
         raise ClipError(
@@ -324,7 +331,7 @@ def make_clip(
         )
     arranged = arrange(recording, time=time, z=z, channels=channels, many=colors is not None)
     num_channels = arranged.frames.shape[3] if arranged.frames.ndim == 4 else 1
-    if box is None:
+    if box is None and look:
         _check_memory(arranged.frames, recording)
     if colors is not None and arranged.is_color:
         raise RequestError(
@@ -354,6 +361,15 @@ def make_clip(
         private=recording.private,
     )
     clip = whole if box is None else whole.crop(*as_box(box).to_json())
+    if not look:
+        known = known_limits(arranged.frames.dtype, num_channels, limits)
+        if known is None:
+            raise RequestError(
+                f"What is black and what is white in {whole.name} ({arranged.frames.dtype}) is not "
+                "known without a look at its pixels.",
+                "Give limits.",
+            )
+        return replace(clip, limits=known)
     seen = clip if limits is not None or is_fixed(arranged.frames.dtype) else whole
     found = find_limits(
         seen.frame,

@@ -118,6 +118,16 @@ class ProjectError(Sa2vaError):
     exit_code = 2
 
 
+class BatchError(Sa2vaError):
+    """A batch folder is damaged or none, or what is asked of it cannot be done."""
+
+    exit_code = 2
+
+
+class SafePointError(Sa2vaError):
+    """A file with a safe point of a run is damaged, or no such file."""
+
+
 class MemoryShortage(Sa2vaError):
     """The run needs more memory than the device has."""
 

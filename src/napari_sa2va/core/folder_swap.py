@@ -79,6 +79,20 @@ def settle(folder: Path, own: Own) -> None:
                 shutil.rmtree(left, ignore_errors=True)
 
 
+def clear_begun_folder(folder: Path) -> None:
+    """Delete what others have begun to write for this place, and have not put there.
+
+    A process that still wrote it will fail; so nobody else may have anything to write there.
+    """
+    folder = folder.resolve()
+    with suppress(OSError):
+        for begun in _left_beside(folder, "new"):
+            # All at once: it cannot be put in its place when half of it is deleted.
+            doomed = _beside(folder, "new")
+            begun.rename(doomed)
+            shutil.rmtree(doomed, ignore_errors=True)
+
+
 def _beside(folder: Path, role: str) -> Path:
     return folder.with_name(f".{folder.name}-{uuid4().hex[:8]}.{role}")
 

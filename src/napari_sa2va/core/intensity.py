@@ -92,11 +92,10 @@ def find_limits(
         everywhere, on 64-bit integers too large to be told apart, or on limits that are no
         interval.
     """
-    check_dtype(dtype)
-    fixed = check_limits(given, num_channels) if given is not None else _fixed(dtype, num_channels)
-    if fixed is not None:
+    known = known_limits(dtype, num_channels, given)
+    if known is not None:
         _check_contrast(read, num_frames)
-        return fixed
+        return known
     indices = sample_indices(num_frames)
     pixels = []
     low, high = np.inf, -np.inf
@@ -114,6 +113,20 @@ def find_limits(
             return ((0.0, 1.0),) * num_channels
         return (_percentiles(sample, low, high),) * num_channels
     return tuple(_percentiles(sample[:, c], low, high) for c in range(num_channels))
+
+
+def known_limits(
+    dtype: np.dtype, num_channels: int, given: Limits | Sequence[Limits] | None
+) -> tuple[Limits, ...] | None:
+    """Limits for which no pixel has to be read; None if there are none.
+
+    Raises
+    ------
+    PixelError
+        On limits that are no interval, or a dtype that cannot be shown.
+    """
+    check_dtype(dtype)
+    return check_limits(given, num_channels) if given is not None else _fixed(dtype, num_channels)
 
 
 def is_fixed(dtype: np.dtype) -> bool:

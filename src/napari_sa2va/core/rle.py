@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypedDict
 
 import numpy as np
@@ -81,14 +81,29 @@ def encode_labels(labels: np.ndarray) -> dict[int, Rle]:
     runs = shown[np.argsort(values[shown], kind="stable")]
     ids, first = np.unique(values[runs], return_index=True)
     codes: dict[int, Rle] = {}
+    height, width = labels.shape
     for object_id, own in zip(ids.tolist(), np.split(runs, first[1:]), strict=True):
-        bounds = np.empty(2 * len(own), np.int64)
-        bounds[::2], bounds[1::2] = starts[own], ends[own]
-        counts = np.diff(bounds, prepend=0)
-        if bounds[-1] < flat.size:
-            counts = np.append(counts, flat.size - bounds[-1])
-        codes[object_id] = {"size": list(labels.shape), "counts": counts.astype(np.uint32)}
+        codes[object_id] = of_runs(starts[own], ends[own], height, width)
     return codes
+
+
+def of_runs(starts: np.ndarray, ends: np.ndarray, height: int, width: int) -> Rle:
+    """The code of a mask whose runs of foreground are known.
+
+    Parameters
+    ----------
+    starts, ends : ndarray of int64, shape (n,)
+        First pixel of each run and the one behind it, counted down the columns; rising, with
+        background between two runs.
+    height, width : int
+    """
+    bounds = np.empty(2 * len(starts), np.int64)
+    bounds[::2], bounds[1::2] = starts, ends
+    counts = np.diff(bounds, prepend=0)
+    rest = height * width - (int(bounds[-1]) if len(bounds) else 0)
+    if rest:
+        counts = np.append(counts, rest)
+    return {"size": [height, width], "counts": counts.astype(np.uint32)}
 
 
 def decode(code: Rle) -> np.ndarray:
@@ -168,6 +183,32 @@ def overlap(a: Rle, b: Rle) -> int:
     ends = np.union1d(_ends(a), _ends(b))
     lengths = np.diff(ends, prepend=0)
     return int(lengths[_is_set(a, ends) & _is_set(b, ends)].sum())
+
+
+def are_apart(codes: Iterable[Rle]) -> bool:
+    """Whether no pixel is in two of the masks, which are of one size."""
+    bounds = [np.cumsum(code["counts"], dtype=np.int64) for code in codes]
+    if len(bounds) < 2:
+        return True
+    ends = np.concatenate([of[1::2] for of in bounds])
+    starts = np.concatenate([of[: len(of) // 2 * 2 : 2] for of in bounds])
+    runs = np.stack([starts, ends], axis=1)[starts < ends]
+    runs = runs[np.argsort(runs[:, 0])]
+    # If two runs overlap, then also two that follow each other in the order of their starts.
+    return bool(np.all(runs[1:, 0] >= runs[:-1, 1]))
+
+
+def iou(a: Rle, b: Rle) -> float:
+    """Intersection over union, in [0, 1]; 1 if both masks are empty.
+
+    Raises
+    ------
+    ShapeMismatch
+        If the masks differ in size.
+    """
+    shared = overlap(a, b)
+    covered = area(a) + area(b) - shared
+    return shared / covered if covered else 1.0
 
 
 def union(codes: Sequence[Rle]) -> Rle:

@@ -9,19 +9,19 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from time import monotonic, sleep, time
 from typing import Any
+
+from napari_sa2va.core.file_lock import locked
 
 FOLDER_VARIABLE = "NAPARI_SA2VA_CONFIG"
 """Environment variable that names another folder."""
 
 _NAME = "napari-sa2va"
-# A change takes some milliseconds. Who waits longer for its turn goes without; a lock that is older
-# was left behind by a process that ended.
-_WAIT_S, _STALE_S = 0.5, 10.0
+# A change takes some milliseconds. Who waits longer for its turn goes without.
+_WAIT_S = 0.5
 
 
 def folder() -> Path:
@@ -69,7 +69,7 @@ def change(name: str, changed: Callable[[Any], Any]) -> bool:
     new = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(path.with_name(f".{path.name}.lock")) as is_ours:
+        with locked(path, wait_s=_WAIT_S) as is_ours:
             if not is_ours:
                 return False
             text = json.dumps(changed(read(name)), ensure_ascii=False, indent=1)
@@ -85,30 +85,3 @@ def change(name: str, changed: Callable[[Any], Any]) -> bool:
 
 def _path(name: str) -> Path:
     return folder() / f"{name}.json"
-
-
-@contextmanager
-def _locked(lock: Path) -> Iterator[bool]:
-    """Hold a lock file, which only one process can make; says whether that was possible in time."""
-    until = monotonic() + _WAIT_S
-    while True:
-        try:
-            os.close(os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
-            break
-        except (FileExistsError, PermissionError) as error:
-            # Windows denies access to a file that another process is just deleting.
-            if not isinstance(error, FileExistsError) and sys.platform != "win32":
-                raise
-            with suppress(OSError):
-                if time() - lock.stat().st_mtime > _STALE_S:
-                    lock.unlink()
-                    continue
-            if monotonic() > until:
-                yield False
-                return
-            sleep(0.005)
-    try:
-        yield True
-    finally:
-        with suppress(OSError):
-            lock.unlink()
