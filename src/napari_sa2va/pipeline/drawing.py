@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     from napari_sa2va.models.sa2va.model import Sa2VA
     from napari_sa2va.models.sam2.features import FrameFeatures
     from napari_sa2va.models.sam2.tracker import MaskPrediction, Tracker
+    from napari_sa2va.pipeline.safe_point import SafePoint
 
     Drawn = dict[int, tuple[np.ndarray, float]]  # track id -> mask (Y, X), score
+    Coded = dict[int, tuple[rle.Rle, float]]  # the same, as codes
 
 
 @dataclass(frozen=True)
@@ -48,10 +50,16 @@ class Drawing:
 
     Attributes
     ----------
+    tracker, tracks
+        As given.
     prompt_frames : list of int
         Frames on which an object is prompted, in the order in which they are to be drawn: the
         nearest to the frame in view first. Memories of prompted frames depend on no other frame,
         so any order gives the same masks.
+    num_prompted : int
+        How many of them were drawn.
+    prompted : dict of int to dict
+        Final masks and scores of those that are still to be visited, by frame and track id.
     """
 
     def __init__(
@@ -60,8 +68,8 @@ class Drawing:
         self._clip = clip
         self._plan = plan
         self._model = model
-        self._tracker = tracker
-        self._tracks = tracks
+        self.tracker = tracker
+        self.tracks = tracks
         self._spoken = [track for track in tracks if track.embedding is not None]
         self._marks: dict[int, dict[int, Prompt]] = {}  # frame -> object id -> its mark there
         for mark in plan.marked:
@@ -70,22 +78,32 @@ class Drawing:
         # the frames that will be visited again, and so are the features of those on which an object
         # is still to be tracked.
         self._visited = plan.frames
-        self._prompted: dict[int, dict[int, tuple[rle.Rle, float]]] = {}
+        self.num_prompted = 0
+        self.prompted: dict[int, Coded] = {}
         self._waiting: dict[int, FrameFeatures] = {}
         spoken_on = plan.prompt_frames if self._spoken else ()
         frames = sorted({*spoken_on, *self._marks})
         self.prompt_frames = nearest_first(frames, plan.begin_near, lambda t: t)
+
+    def go_on(self, point: SafePoint) -> None:
+        """Take over what was drawn before a safe point, in another process perhaps.
+
+        Frames that waited there are encoded anew when they are visited, which gives the same.
+        """
+        self.num_prompted = point.num_prompted
+        self.prompted = dict(point.prompted)
+        self.tracker.restore(point.memories)
 
     def prompt(self, t: int) -> Drawn:
         """Make `t` a conditioning frame of all objects that are prompted on it, and draw those."""
         self._set_aside()
         spoken = self._spoken if t in self._plan.prompt_frames else []
         marks = self._marks.get(t, {})
-        marked = [track for track in self._tracks if track.object_id in marks]
+        marked = [track for track in self.tracks if track.object_id in marks]
         is_visited = t in self._visited
-        incomplete = is_visited and len(spoken) + len(marked) < len(self._tracks)
-        decoders = (self._model.tuned_decoder, self._tracker.decoder) if incomplete else None
-        features = self._tracker.encode(self._clip.rgb(t), decoders=decoders)
+        incomplete = is_visited and len(spoken) + len(marked) < len(self.tracks)
+        decoders = (self._model.tuned_decoder, self.tracker.decoder) if incomplete else None
+        features = self.tracker.encode(self._clip.rgb(t), decoders=decoders)
         drawn: Drawn = {}
         if spoken:
             drawn |= self._prompt_spoken(t, features, spoken)
@@ -96,14 +114,15 @@ class Drawing:
             if mark.points or mark.box is not None:
                 drawn |= self._prompt_clicks(t, features, track, mark)
         if incomplete:
-            self._waiting[t] = self._tracker.set_aside(features)
+            self._waiting[t] = self.tracker.set_aside(features)
         if is_visited:
-            self._prompted[t] = {i: (rle.encode(mask), score) for i, (mask, score) in drawn.items()}
+            self.prompted[t] = {i: (rle.encode(mask), score) for i, (mask, score) in drawn.items()}
+        self.num_prompted += 1
         return drawn
 
     def forget(self, t: int) -> None:
         """Undo what is left of a `prompt` that failed."""
-        self._tracker.forget(t)
+        self.tracker.forget(t)
 
     def track(self, t: int, *, reverse: bool, remember: bool = True) -> Drawn:
         """Track to `t` the objects that were not prompted on it; return all that are on it.
@@ -117,30 +136,30 @@ class Drawing:
             Whether frames that are tracked later may attend to this one.
         """
         self._set_aside()
-        drawn = {i: (rle.decode(code), s) for i, (code, s) in self._prompted.get(t, {}).items()}
-        rest = [track.track_id for track in self._tracks if track.track_id not in drawn]
+        drawn = {i: (rle.decode(code), s) for i, (code, s) in self.prompted.get(t, {}).items()}
+        rest = [track.track_id for track in self.tracks if track.track_id not in drawn]
         if rest:
             kept = self._waiting.get(t)
             features = (
-                self._tracker.encode(self._clip.rgb(t))
+                self.tracker.encode(self._clip.rgb(t))
                 if kept is None
-                else self._tracker.take_up(kept)
+                else self.tracker.take_up(kept)
             )
-            prediction = self._tracker.track(t, features, rest, reverse=reverse, remember=remember)
+            prediction = self.tracker.track(t, features, rest, reverse=reverse, remember=remember)
             drawn = drawn | self._by_track(prediction, prediction.confidence, rest)
         # Only now, when nothing can fail any more.
-        self._prompted.pop(t, None)
+        self.prompted.pop(t, None)
         self._waiting.pop(t, None)
         return drawn
 
     def _set_aside(self) -> None:
         """Let frames wait where they are to wait by now: the run may have begun to offload."""
-        self._waiting = {t: self._tracker.set_aside(f) for t, f in self._waiting.items()}
+        self._waiting = {t: self.tracker.set_aside(f) for t, f in self._waiting.items()}
 
     def _prompt_spoken(self, t: int, features: FrameFeatures, tracks: list[Track]) -> Drawn:
         ids = [track.track_id for track in tracks]
         embeddings = np.stack([k.embedding for k in tracks if k.embedding is not None])  # (N, D)
-        tracker, tuned = self._tracker, self._model.tuned_decoder
+        tracker, tuned = self.tracker, self._model.tuned_decoder
         if self._plan.settings.tracking.prompt_with == "language":
             prediction = tracker.prompt_language(t, features, ids, embeddings, decoder=tuned)
             return self._by_track(prediction, prediction.confidence, ids)
@@ -164,11 +183,11 @@ class Drawing:
         if not given:
             return {}
         ids = list(given)
-        prediction = self._tracker.prompt_masks(t, features, ids, np.stack([*given.values()]))
+        prediction = self.tracker.prompt_masks(t, features, ids, np.stack([*given.values()]))
         return self._by_track(prediction, prediction.confidence, ids)
 
     def _prompt_clicks(self, t: int, features: FrameFeatures, track: Track, mark: Prompt) -> Drawn:
-        prediction = click(self._tracker, t, features, track.track_id, mark)
+        prediction = click(self.tracker, t, features, track.track_id, mark)
         return self._by_track(prediction, prediction.confidence, [track.track_id])
 
     def _by_track(

@@ -50,6 +50,8 @@ class Estimate:
         None of a model that is not here and of which not even the size is known.
     is_measured : bool
         Whether that is known from runs on this machine, and not guessed.
+    load_s : float
+        Seconds of these until the network is there, which a second run does not wait for again.
     num_bytes : int
         The most memory held at any time; 0 if not known.
     device : str
@@ -65,6 +67,7 @@ class Estimate:
     is_measured: bool
     num_bytes: int
     device: str
+    load_s: float = 0.0
     has_to_fetch: bool = False
     download_bytes: int = 0
     shortage: str = ""
@@ -108,7 +111,28 @@ def about(seconds: float) -> str:
     return f"{5 * round(minutes / 5)} min" if minutes < 90 else f"{round(minutes / 60)} h"
 
 
-def estimate(settings: RunSettings, counts: Counts, *, height: int, width: int) -> Estimate:
+def duration(seconds: float) -> str:
+    """Seconds that were measured, in words; for those that are foretold see `about`.
+
+    Examples
+    --------
+    >>> duration(0.4), duration(8.2), duration(75), duration(4000)
+    ('under 1 s', '8 s', '1 min 15 s', '1 h 7 min')
+    """
+    if seconds < 1:
+        return "under 1 s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s" if whole % 60 else f"{whole // 60} min"
+    minutes = round(seconds / 60)
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def estimate(
+    settings: RunSettings, counts: Counts, *, height: int, width: int, is_new: bool = False
+) -> Estimate:
     """Say what a run will take. Loads torch but no network, and takes some milliseconds.
 
     Parameters
@@ -118,6 +142,8 @@ def estimate(settings: RunSettings, counts: Counts, *, height: int, width: int) 
         What it will do.
     height, width : int
         Of a frame, in px.
+    is_new : bool
+        Whether it is to run in a new process, which has no network even if this one has.
 
     Raises
     ------
@@ -143,7 +169,7 @@ def estimate(settings: RunSettings, counts: Counts, *, height: int, width: int) 
     if entry.folder is None and not entry.num_parameters:
         return Estimate(None, False, 0, str(device), has_to_fetch=True)
     footprint = footprint_of(entry, formats, ask)
-    is_here = is_loaded(settings.model)
+    is_here = not is_new and is_loaded(settings.model)
     shortage = hint = ""
     try:
         # What a network takes that is there already is not free any more.
@@ -155,14 +181,15 @@ def estimate(settings: RunSettings, counts: Counts, *, height: int, width: int) 
     known = _measured(rates, counts, is_here=is_here)
     if None in known:
         guessed = _guessed(entry, counts, ask, device, formats.language, is_here=is_here)
-        seconds = sum(g if k is None else k for k, g in zip(known, guessed, strict=True))
+        parts = [g if k is None else k for k, g in zip(known, guessed, strict=True)]
     else:
-        seconds = sum(k for k in known if k is not None)
+        parts = [k for k in known if k is not None]
     return Estimate(
-        seconds=seconds + rates.rest_s(counts),
+        seconds=sum(parts) + rates.rest_s(counts),
         is_measured=None not in known,
         num_bytes=footprint.peak,
         device=str(device),
+        load_s=parts[0],
         has_to_fetch=entry.folder is None,
         download_bytes=0 if entry.folder is not None else entry.download_bytes,
         shortage=shortage,
@@ -178,6 +205,7 @@ def foretell(
     width: int,
     num_sentences: int = 1,
     planes: int = 1,
+    is_new: bool = False,
 ) -> Estimate:
     """The same for sentences about a clip of which only the size is known.
 
@@ -189,6 +217,8 @@ def foretell(
     num_sentences : int
     planes : int
         How many planes are followed, each through all frames.
+    is_new : bool
+        See `estimate`.
 
     Raises
     ------
@@ -206,7 +236,7 @@ def foretell(
     frames = da.zeros((num_frames, height, width), dtype="uint8", chunks=-1)  # never computed
     prompts = PromptSet.from_texts(["it"] * num_sentences)
     counts = Counts.of(resolve(Clip(frames), prompts, settings), height, width, planes=planes)
-    return estimate(settings, counts, height=height, width=width)
+    return estimate(settings, counts, height=height, width=width, is_new=is_new)
 
 
 _Parts = tuple[float | None, float | None, float | None, float | None, float | None]

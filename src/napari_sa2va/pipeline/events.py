@@ -91,6 +91,11 @@ class Note:
 
 
 @dataclass(frozen=True)
+class Resumed(Note):
+    """The run goes on where an earlier one stopped, and its record with it."""
+
+
+@dataclass(frozen=True)
 class Finished:
     """The last event of every run that does not raise.
 

@@ -139,7 +139,9 @@ def _plane(
                 masks[ids.index(i)], scores[ids.index(i)] = mask, score
         record.frames_done += 1
         for row, i in enumerate(ids):
-            record.of(i).count_frame(z * clip.num_frames + t, masks[row], float(scores[row]))
+            record.of(i).count_frame(
+                z * clip.num_frames + t, bool(masks[row].any()), float(scores[row])
+            )
         return FrameMasks(z * clip.num_frames + t, ids, masks, scores)
 
     if not marks:

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from napari_sa2va.core import user_files
-from napari_sa2va.pipeline.events import Fetching, Finished, FrameMasks, KeyMasks, Planned
+from napari_sa2va.pipeline.events import Fetching, Finished, FrameMasks, KeyMasks, Planned, Resumed
 from napari_sa2va.pipeline.record import RunRecord
 from napari_sa2va.pipeline.resolve import Plan
 
@@ -73,7 +73,7 @@ class Counts:
             How many planes are followed, each through all frames of the plan.
         """
         drawn = {*plan.prompt_frames, *(prompt.frame for prompt in plan.marked)}
-        wanted = {t for sweep in plan.passes for t in sweep.frames}
+        wanted = plan.frames
         return cls(
             key_frames=len(plan.key_frames.frames),
             sentences=len(plan.spoken),
@@ -245,8 +245,8 @@ def rates_of(kind: str) -> Rates:
 def learning(events: Iterable[Told]) -> Iterator[Told]:
     """Hand on what a run says, and keep how fast it was when it has come to its end.
 
-    A run teaches nothing that stepped down for want of memory, that raised, or that is put together
-    of several.
+    A run teaches nothing that stepped down for want of memory, that raised, that went on where an
+    earlier one stopped, or that is put together of several.
 
     Parameters
     ----------
@@ -269,7 +269,7 @@ class _Listener:
 
     def __init__(self) -> None:
         self._plan: Plan | None = None
-        self._wanted: set[int] = set()
+        self._wanted: frozenset[int] = frozenset()
         self._drawn: set[int] = set()
         self._done: set[int] = set()
         self._objects = 0
@@ -279,9 +279,11 @@ class _Listener:
         match event:
             case Planned():
                 self._plan = event.plan
-                self._wanted = {t for sweep in event.plan.passes for t in sweep.frames}
+                self._wanted = event.plan.frames
             case Fetching():
                 self._fetched = True
+            case Resumed():
+                self._plan = None
             case FrameMasks():
                 (self._drawn if isinstance(event, KeyMasks) else self._done).add(event.frame)
                 self._objects = max(self._objects, len(event.object_ids))

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 from napari_sa2va.core import rle
@@ -51,12 +50,12 @@ class ObjectRecord(BaseModel):
         None, description="Mean over the done frames of how sure the model is that it is there."
     )
 
-    def count_frame(self, t: int, mask: np.ndarray, score: float) -> None:
-        """Note that frame `t` has its final mask, bool (Y, X)."""
+    def count_frame(self, t: int, is_present: bool, score: float) -> None:
+        """Note that frame `t` has its final mask, and whether that has a pixel."""
         self.frames_done += 1
         mean = self.mean_score or 0.0
         self.mean_score = mean + (score - mean) / self.frames_done
-        if mask.any():
+        if is_present:
             self.frames_present.append(t)
 
 
@@ -139,6 +138,17 @@ class RunRecord(BaseModel):
         """Return the entry of one object."""
         return next(o for o in self.objects if o.object_id == object_id)
 
+    def go_on_from(self, earlier: RunRecord) -> None:
+        """Take over what an earlier process wrote of this run; its times are the clock's to add.
+
+        What is of this process stays: device, number formats, versions.
+        """
+        self.started = earlier.started
+        self.objects = [entry.model_copy(deep=True) for entry in earlier.objects]
+        self.step_downs = [*earlier.step_downs, *self.step_downs]
+        self.notes = [*earlier.notes, *(n for n in self.notes if n not in earlier.notes)]
+        self.frames_done, self.frames_encoded = earlier.frames_done, earlier.frames_encoded
+
     def note(self, message: str, hint: str = "") -> Note:
         """Keep a note, and return it as an event to be yielded."""
         self.notes.append(self._private.redact(message))
@@ -203,6 +213,14 @@ class Clock:
             spent = perf_counter() - entered
             self._timings_s[step] = self._timings_s.get(step, 0.0) + spent
 
+    def go_on_from(self, timings_s: Mapping[str, float]) -> None:
+        """Add what the steps of the run, and its total, took in an earlier process."""
+        for step, seconds in timings_s.items():
+            if step == "total":
+                self._begin -= seconds
+            else:
+                self._timings_s[step] = self._timings_s.get(step, 0.0) + seconds
+
     def elapsed(self) -> float:
-        """Return the seconds since the run began."""
+        """Return the seconds since the run began, without those between two processes."""
         return perf_counter() - self._begin

@@ -54,7 +54,12 @@ class Plan:
     @property
     def frames(self) -> frozenset[int]:
         """The frames that will get masks."""
-        return frozenset(t for sweep in self.passes for t in sweep.frames)
+        return frozenset(self.order)
+
+    @property
+    def order(self) -> tuple[int, ...]:
+        """The frames that will get masks, in the order in which they do."""
+        return tuple(t for sweep in self.passes for t in sweep.frames)
 
     @property
     def draws_all(self) -> bool:
@@ -132,8 +137,7 @@ def resolve(
     else:
         key_frames = KeyFrames((), "no sentence")
     mode = mode_of(settings, clip, key_frames, asks=bool(spoken))
-    count = settings.tracking.num_prompt_frames or len(key_frames.frames)
-    prompt_frames = key_frames.frames[:count]
+    prompt_frames = prompting(settings, key_frames)
     prompted = sorted({*prompt_frames, *(p.frame for p in marked)})
     passes = tuple(settings.tracking.propagation(clip.num_frames, prompted))
     if all(sweep.alone for sweep in passes):
@@ -149,6 +153,12 @@ def resolve(
         num_frames=sum(len(p.frames) for p in passes),
         begin_near=begin_near,
     )
+
+
+def prompting(settings: RunSettings, key_frames: KeyFrames) -> tuple[int, ...]:
+    """The key frames that prompt the tracker with what was said."""
+    count = settings.tracking.num_prompt_frames or len(key_frames.frames)
+    return key_frames.frames[:count]
 
 
 def nearest_first(

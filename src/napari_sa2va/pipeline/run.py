@@ -5,30 +5,29 @@ every frame. Every preset is a setting of these four steps; none is a branch of 
 
 Each frame goes through SAM 2's image encoder once: a frame that prompts the tracker is drawn,
 remembered and dropped in one visit, and every other frame is visited when it is tracked.
+
+Between two frames the run can be left and gone on with, in another process too (`resuming`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
 from napari_sa2va.core.cancel import CancelToken
 from napari_sa2va.core.clip import Clip
 from napari_sa2va.core.prompt import PromptSet
-from napari_sa2va.pipeline.drawing import Drawing, Track, Union
-from napari_sa2va.pipeline.events import (
-    Answered,
-    Event,
-    Finished,
-    FrameMasks,
-    KeyMasks,
-    Planned,
-)
+from napari_sa2va.pipeline.asking import ask
+from napari_sa2va.pipeline.drawing import Drawing, Union
+from napari_sa2va.pipeline.events import Event, Finished, FrameMasks, KeyMasks, Planned
 from napari_sa2va.pipeline.footing import Footing
 from napari_sa2va.pipeline.loaded import fetching
 from napari_sa2va.pipeline.record import Clock, RunRecord
 from napari_sa2va.pipeline.resolve import Plan, resolve
+from napari_sa2va.pipeline.resuming import Resuming
+from napari_sa2va.pipeline.safe_point import Keeper
 from napari_sa2va.pipeline.turns import Stopped
 from napari_sa2va.settings import RunSettings
 
@@ -46,7 +45,8 @@ def run(
     cancel: CancelToken | None = None,
     after: Footing | None = None,
     begin_near: int | None = None,
-) -> Iterator[Event]:
+    keeper: Keeper | None = None,
+) -> Generator[Event, None, None]:
     """Segment the prompted objects through the clip.
 
     Parameters
@@ -68,13 +68,18 @@ def run(
         The frame that somebody looks at. Key frames are drawn, and frames that are tracked on their
         own visited, in the order of their distance to it; sweeps stay as they are. The masks do not
         depend on it.
+    keeper : Keeper, optional
+        Keeps safe points of this run. If it has one, the run goes on there, with the masks that it
+        would have had; one of another run is not used, and a `Note` says so.
 
     Yields
     ------
     Event
         `Planned`, `Fetching` while a model is downloaded, one `Answered` per sentence, one
         `KeyMasks` per drawn key frame, one `FrameMasks` per frame of the plan, `Note` where there
-        is something to know, and as the last one `Finished`.
+        is something to know, and as the last one `Finished`. A run that goes on says `Resumed`, from
+        which on its record is as it was; then the `Answered` come again, and no masks that are done.
+        The number of a frame in the plan's order is `record.frames_done`.
 
     Raises
     ------
@@ -97,7 +102,7 @@ def run(
     try:
         footing = _footing(plan, model, record, clock, cancel, after)
         if footing.is_loaded or (yield from fetching(plan.settings.model.name, cancel)):
-            yield from _work(clip, plan, footing, record, cancel)
+            yield from _work(clip, plan, footing, record, clock, cancel, keeper)
     except Stopped:
         pass  # it waited for its turn, and was cancelled
     except BaseException as error:
@@ -133,9 +138,15 @@ def _footing(
 
 
 def _work(
-    clip: Clip, plan: Plan, footing: Footing, record: RunRecord, cancel: CancelToken
+    clip: Clip,
+    plan: Plan,
+    footing: Footing,
+    record: RunRecord,
+    clock: Clock,
+    cancel: CancelToken,
+    keeper: Keeper | None,
 ) -> Iterator[Event]:
-    """Load what is not there yet, ground, draw."""
+    """Load what is not there yet, ground, draw; or go on with what was done of it."""
     from napari_sa2va.models.device import memory_errors
 
     yield from footing.load()
@@ -152,80 +163,21 @@ def _work(
         turning_frame=_turning_frame(plan),
         max_conditioning=tracking.max_conditioning,
     )
+    resuming = None if keeper is None else Resuming(keeper, clip, plan, record, clock)
     with memory_errors(model.device):
-        tracks: list[Track] = []
-        if plan.spoken:
-            yield from _ground(clip, plan, footing, tracks, record, cancel)
-        if not cancel.cancelled:
-            tracks += _tracks_of_phrases(plan, len(tracks))
-        tracks += _tracks_of_marks(plan, len(tracks))
-        if tracks and not cancel.cancelled:
-            yield from _draw(clip, plan, footing, tracks, record, cancel)
-
-
-def _ground(
-    clip: Clip,
-    plan: Plan,
-    footing: Footing,
-    tracks: list[Track],
-    record: RunRecord,
-    cancel: CancelToken,
-) -> Iterator[Event]:
-    """Ask every sentence of the same key frames, which the vision tower sees once.
-
-    What is to be drawn is added to `tracks`.
-    """
-    from napari_sa2va.models.sa2va.wording import question_for
-
-    model, frames = footing.model, plan.key_frames.frames
-    seen = yield from footing.look(
-        lambda: model.look([clip.rgb(t) for t in frames], plan.mode),
-        mode=plan.mode,
-        num_frames=len(frames),
-    )
-    for prompt, answer in zip(plan.spoken, plan.answers, strict=True):
-        if cancel.cancelled:
+        point = None if resuming is None else (yield from resuming.go_on())
+        if point is None:
+            tracks = yield from ask(clip, plan, footing, record, cancel)
+        else:
+            tracks = [*point.tracks]
+        if not tracks or cancel.cancelled:
             return
-        ask = partial(
-            model.ground_seen,
-            seen,
-            question_for(prompt.text, plan.mode),
-            answer=answer,
-            should_stop=lambda: cancel.cancelled,
-        )
-        grounding = yield from footing.attempt("ground", ask)
-        if cancel.cancelled:
-            return
-        entry = record.of(prompt.object_id)
-        entry.answer, entry.raw_answer = grounding.display, grounding.answer
-        entry.found, entry.answer_given = grounding.found, answer is not None
-        yield Answered(prompt.object_id, prompt.text, entry.answer, entry.found)
-        if not grounding.found:
-            who = "The model said" if answer is None else "The answer that was given is"
-            yield record.note(f"{prompt.text!r} was not found. {who}: {entry.answer}")
-            continue
-        embeddings = grounding.embeddings
-        only_first = len(embeddings) > 1 and not plan.draws_all
-        tracks += [
-            Track(len(tracks) + i, prompt.object_id, vector)
-            for i, vector in enumerate(embeddings[:1] if only_first else embeddings, start=1)
-        ]
-        if only_first:
-            yield record.note(
-                f"The answer to {prompt.text!r} holds {len(embeddings)} masks; the first is drawn.",
-                "Set the output's several masks to union to draw all of them as one object.",
-            )
-
-
-def _tracks_of_phrases(plan: Plan, before: int) -> list[Track]:
-    return [
-        Track(before + i, p.object_id, p.embedding) for i, p in enumerate(plan.phrases, start=1)
-    ]
-
-
-def _tracks_of_marks(plan: Plan, before: int) -> list[Track]:
-    marked = dict.fromkeys(p.object_id for p in plan.marked)
-    return [Track(before + i, object_id) for i, object_id in enumerate(marked, start=1)]
+        footing.begin_drawing()
+        drawing = Drawing(clip, plan, model, footing.tracker, tracks)
+        if point is not None:
+            yield from footing.attempt("tracking", partial(drawing.go_on, point))
+            del point  # or it would hold what the tracker forgets
+        yield from _draw(clip, plan, footing, drawing, record, cancel, resuming)
 
 
 def _turning_frame(plan: Plan) -> int | None:
@@ -237,40 +189,52 @@ def _draw(
     clip: Clip,
     plan: Plan,
     footing: Footing,
-    tracks: list[Track],
+    drawing: Drawing,
     record: RunRecord,
     cancel: CancelToken,
+    resuming: Resuming | None,
 ) -> Iterator[Event]:
     """Prompt the tracker on the key frames, then sweep."""
-    footing.begin_drawing()
-    drawing = Drawing(clip, plan, footing.model, footing.tracker, tracks)
-    union = Union(tracks, clip, plan.prompts.object_ids)
-    for t in drawing.prompt_frames:
-        if cancel.cancelled:
+    together = len(drawing.tracks)
+    union = Union(drawing.tracks, clip, plan.prompts.object_ids)
+    encoded_before = record.frames_encoded
+
+    def stops_here() -> bool:
+        """Offer the run as it is, and say whether it was cancelled."""
+        # Asked first: a keeper that was told of the cancel before it came is then offered the last.
+        stops = cancel.cancelled
+        if resuming is not None:
+            resuming.offer(drawing)
+        return stops
+
+    for t in drawing.prompt_frames[drawing.num_prompted :]:
+        if stops_here():
             return
         drawn = yield from footing.attempt(
             "key_frames",
             partial(drawing.prompt, t),
-            together=len(tracks),
+            together=together,
             undo=partial(drawing.forget, t),
         )
+        record.frames_encoded = encoded_before + footing.tracker.num_encoded
         yield KeyMasks(t, *union(drawn))
 
-    for sweep in plan.passes:
-        for t in sweep.frames:
-            if cancel.cancelled:
-                return
-            drawn = yield from footing.attempt(
-                "tracking",
-                partial(drawing.track, t, reverse=sweep.reverse, remember=not sweep.alone),
-                together=len(tracks),
-            )
-            object_ids, masks, scores = union(drawn)
-            record.frames_done += 1
-            record.frames_encoded = footing.tracker.num_encoded
-            for object_id, mask, score in zip(object_ids, masks, scores, strict=True):
-                record.of(object_id).count_frame(t, mask, float(score))
-            yield FrameMasks(t, object_ids, masks, scores)
+    visits = ((sweep, t) for sweep in plan.passes for t in sweep.frames)
+    for sweep, t in islice(visits, record.frames_done, None):
+        if stops_here():
+            return
+        drawn = yield from footing.attempt(
+            "tracking",
+            partial(drawing.track, t, reverse=sweep.reverse, remember=not sweep.alone),
+            together=together,
+        )
+        object_ids, masks, scores = union(drawn)
+        record.frames_done += 1
+        record.frames_encoded = encoded_before + footing.tracker.num_encoded
+        for object_id, mask, score in zip(object_ids, masks, scores, strict=True):
+            record.of(object_id).count_frame(t, bool(mask.any()), float(score))
+        yield FrameMasks(t, object_ids, masks, scores)
+    stops_here()
     for entry in record.objects:
         if entry.found and entry.frames_done and not entry.frames_present:
             where = "any frame" if plan.num_frames == clip.num_frames else "the frames asked for"

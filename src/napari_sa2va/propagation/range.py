@@ -17,7 +17,8 @@ class Range(Propagation):
 
     Objects may be prompted outside of the range too: those frames are remembered, and get no masks
     of the run. If all prompted frames lie after the range, it is tracked from its end back; if none
-    lies in it, and not all after it, from its start on.
+    lies in it, and not all after it, from its start on. A frame to begin at goes before all that:
+    so a range can be tracked the way in which a longer run comes through it.
     """
 
     kind: Literal["range"] = "range"
@@ -34,6 +35,13 @@ class Range(Propagation):
         "it to its end. backward: from the last prompted frame in it to its start. With no "
         "prompted frame in it, the whole range is tracked that way.",
     )
+    start_frame: int = Field(
+        -1,
+        ge=-1,
+        title="Begin at",
+        description="Frame of the range at which tracking begins; -1 is a prompted one, as the way "
+        "says.",
+    )
 
     def __call__(self, num_frames: int, prompted: Sequence[int]) -> list[Pass]:
         first = self.first_frame
@@ -44,7 +52,14 @@ class Range(Propagation):
                 f"0 to {num_frames - 1}.",
                 "Choose a first frame that is not after the last, both inside the clip.",
             )
-        inside = [t for t in prompted if first <= t <= last]
+        if self.start_frame != -1 and not first <= self.start_frame <= last:
+            raise RequestError(
+                f"Tracking was to begin at frame {self.start_frame}, outside of the range from "
+                f"frame {first} to {last}.",
+                "Choose a frame of the range.",
+            )
+        begins = prompted if self.start_frame == -1 else [self.start_frame]
+        inside = [t for t in begins if first <= t <= last]
         direction = self.direction
         if direction == "both" and not inside:
             direction = "backward" if prompted[0] > last else "forward"

@@ -44,6 +44,10 @@ class Drafts:
         """The sentences of training, each with the text that ends an answer."""
         return cls(tokenizer.encode(answer + stop) for answer in TRAINED_ANSWERS)
 
+    def copy(self) -> Drafts:
+        """The same, to which others may be added."""
+        return Drafts(self._answers)
+
     def add(self, answer: Sequence[int]) -> None:
         """Remember an answer that was given; it is tried first from now on."""
         key = tuple(int(token) for token in answer)

@@ -9,6 +9,7 @@ import copy
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -122,6 +123,9 @@ class Sa2VA(nn.Module):
             self.mllm, tokenizer, config, preprocessor=preprocessor or {}, reading=reading
         )
         self._drafts = Drafts.trained(tokenizer, self._reader.stop)
+        # Answers are drafts for later questions about the same pictures only: a draft changes how an
+        # embedding is rounded, and what comes of a run must not depend on the runs before it.
+        self._learnt: WeakKeyDictionary[Seen, Drafts] = WeakKeyDictionary()
         self.eval()
 
     @classmethod
@@ -451,6 +455,7 @@ class Sa2VA(nn.Module):
         if answer is not None and not answer:
             raise RequestError("The given answer is empty.", "Leave it out to let the model speak.")
         prompt = self._reader.prompt_ids(text, seen, history)
+        drafts = self._learnt.setdefault(seen, self._drafts.copy())
         with devices.memory_errors(self.device):
             self.fetch_language()
             seen = seen.to(self.device, self.dtype)
@@ -461,12 +466,12 @@ class Sa2VA(nn.Module):
                     prompt,
                     seen,
                     self._seg_id,
-                    drafts=self._drafts if use_drafts else None,
+                    drafts=drafts if use_drafts else None,
                     max_new_tokens=max_new_tokens,
                     should_stop=should_stop,
                 )
                 if use_drafts:
-                    self._drafts.add(said.ids)
+                    drafts.add(said.ids)
             else:
                 ids = self.tokenizer.encode(answer)
                 said = generation.take(self._reader, prompt, ids, seen, self._seg_id)

@@ -19,11 +19,12 @@ from napari_sa2va.models.sam2.attend import attend, memory_maps
 from napari_sa2va.models.sam2.clicks import clicks_on_input
 from napari_sa2va.models.sam2.features import FrameFeatures, encode_frame
 from napari_sa2va.models.sam2.memory import ConditioningFrame, Memories
+from napari_sa2va.models.sam2.memory_tensors import add_from_tensors, to_tensors
 from napari_sa2va.models.sam2.prediction import MaskPrediction
 from napari_sa2va.models.sam2.supported import check_supported
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from sam2.modeling.sam.mask_decoder import MaskDecoder
@@ -148,6 +149,34 @@ class Tracker:
         To be called after the network was moved, or `offload` was changed.
         """
         self._memories.to(self.device, self._store)
+
+    def memories(self) -> dict[str, Tensor]:
+        """All that is remembered, by name, so that another tracker can go on; see `restore`.
+
+        The tensors are never written to, so they stay as they are when this tracker goes on.
+        """
+        return to_tensors(self._memories)
+
+    def restore(self, memories: Mapping[str, Tensor]) -> None:
+        """Remember what another tracker did, on any device, and go on as it would have.
+
+        Parameters
+        ----------
+        memories : mapping of str to Tensor
+            From `memories` of a tracker of the same network, which may be in another process.
+
+        Notes
+        -----
+        Number formats are kept. Only a tracker that computes in float32 takes all of them in
+        float32, which is exact: the other one may have gone to a smaller format for want of memory.
+        """
+        if self.precision == torch.float32:
+            memories = {
+                name: tensor.float() if tensor.is_floating_point() else tensor
+                for name, tensor in memories.items()
+            }
+        add_from_tensors(memories, self._memories)
+        self.follow()
 
     @torch.inference_mode()
     def encode(
