@@ -9,7 +9,9 @@ A reader is a module with
 
 One whose files can be read while they are written has `read_growing(path, *, series)`, which leaves
 out what is not complete. One that also reads addresses has `accepts_url(url: str) -> bool` and
-`read_url(url, *, series)`.
+`read_url(url, *, series)`. One of which folders may hold several movies has
+`is_one_movie(folder: Path) -> bool`. One whose files say that they were written to their end has
+`is_complete(path: Path) -> bool`, which is False wherever that is not sure.
 
 To add one, write the module and put it on this list. The first reader whose `FORMAT.magic` a file
 begins with reads it, or else the first that accepts the path.

@@ -37,6 +37,7 @@ def open_clip(
     series: int | str | None = None,
     growing: bool = False,
     name: str | None = None,
+    look: bool = True,
 ) -> Clip:
     """Open a movie, a stack or an array as a clip, lazily.
 
@@ -74,6 +75,8 @@ def open_clip(
         left out, and a note says how many there are, instead of being refused as truncated.
     name : str, optional
         Name of the clip; by default the file's stem.
+    look : bool
+        Whether frames may be read now; see `napari_sa2va.core.clip.make_clip`.
 
     Returns
     -------
@@ -110,7 +113,7 @@ def open_clip(
         recording = relabel(recording, None, rgb)
     clip = make_clip(
         recording, time=time, z=z, channels=channels, limits=limits, colors=colors, box=box,
-        name=name,
+        name=name, look=look,
     )  # fmt: skip
     asked = {
         "axes": axes, "time": time, "z": z, "channels": channels, "limits": limits, "rgb": rgb,

@@ -33,6 +33,28 @@ def person_at(path: str | Path) -> Private:
     return _person_at(path, stat.st_mtime_ns, stat.st_size)
 
 
+def stem_of(path: str | Path, person: Private | None = None) -> str:
+    """The name of a movie without its ending, to begin the name of a new file with.
+
+    Parameters
+    ----------
+    path : str or Path
+        A text with "://" is an address.
+    person : Private, optional
+        Who may be named in it; by default the file is asked. A name of a patient in a path must not
+        come back as the name of a new file.
+
+    Examples
+    --------
+    >>> stem_of("/data/cells.ome.tif"), stem_of("https://server/plate.zarr/")
+    ('cells', 'plate')
+    """
+    name = Path(str(path).rstrip("/").rpartition("/")[2]) if "://" in str(path) else Path(path)
+    person = person_at(path) if person is None else person
+    stem = person.redact(name.stem).removesuffix(".zarr")  # of an archive
+    return stem.removesuffix(".ome") or "clip"
+
+
 @lru_cache(maxsize=64)
 def _person_at(path: Path, changed_ns: int, num_bytes: int) -> Private:
     try:

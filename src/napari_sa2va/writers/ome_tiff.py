@@ -27,6 +27,9 @@ FORMAT = WriteFormat(
     parents=True,
     place=True,
 )
+_SOFTWARE = "napari-sa2va"
+MARK = f"{_SOFTWARE}\0".encode()
+"""Stands among the tags of the first page, so that a label image can be told from a movie."""
 NAMESPACE = "napari-sa2va"
 """Annotations are in the namespaces napari-sa2va/objects (names by id), /sentences and /parents (by
 id, where there are any), and /result (`overlap`: which object keeps a pixel, "last" or "first" by id;
@@ -59,7 +62,7 @@ def write(path: Path, result: Result) -> None:
             dtype=dtype,
             photometric="minisblack",
             compression="zlib",
-            software="napari-sa2va",
+            software=_SOFTWARE,
             metadata={"axes": f"{axes}YX"} | _sizes(clip, axes) | _annotations(result),
             **_resolution(clip),
         )

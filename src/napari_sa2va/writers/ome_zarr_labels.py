@@ -4,7 +4,8 @@ Inside an image they are in its labels group, on its full canvas, so that viewer
 nothing is renamed. The arrays are written first, under names that nobody knows yet; then one file, the
 metadata of the label image, is replaced; then the list of labels. So whenever the process ends, there is
 the old label image or the new one, and the image itself is never touched. Only where a group above
-keeps copies of all metadata (zarr's consolidated metadata) are these brought up to date, at last.
+keeps copies of all metadata (zarr's consolidated metadata) are these brought up to date, at last. The
+metadata that others change, too, the list and the copies, are changed by one process at a time.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from napari_sa2va.core.errors import ClipError, OutputError, SeriesError
+from napari_sa2va.core.file_lock import alone
 from napari_sa2va.core.folder_swap import replacing_folder
 from napari_sa2va.core.ngff import multiscale_of
 from napari_sa2va.core.ngff_layout import chosen, layout_of
@@ -35,7 +37,7 @@ from napari_sa2va.writers.ome_zarr_documents import (
 )
 from napari_sa2va.writers.ome_zarr_levels import write_levels
 from napari_sa2va.writers.ome_zarr_plan import LabelPlan, plan_alone, plan_inside
-from napari_sa2va.writers.paths import check_new_folder
+from napari_sa2va.writers.paths import Ready, at_once, check_new_folder
 
 if TYPE_CHECKING:
     from napari_sa2va.writers.result import Result
@@ -59,7 +61,7 @@ DEFAULT_NAME = "napari-sa2va"
 _LEVEL = re.compile(r"\d+(-[0-9a-f]{6})?")
 
 
-def write(path: Path, result: Result, *, overwrite: bool = False) -> None:
+def write(path: Path, result: Result, *, overwrite: bool = False, ready: Ready = at_once) -> None:
     """Write labels into an image, or to a store of their own.
 
     Parameters
@@ -71,6 +73,8 @@ def write(path: Path, result: Result, *, overwrite: bool = False) -> None:
     result : Result
     overwrite : bool
         Whether a label image of this name, or a store in this place, may be replaced.
+    ready : callable, optional
+        See `Ready`.
 
     Raises
     ------
@@ -80,9 +84,9 @@ def write(path: Path, result: Result, *, overwrite: bool = False) -> None:
     try:
         inside = _image_and_name(path)
         if inside is None:
-            _write_alone(path, result, overwrite)
+            _write_alone(path, result, overwrite, ready)
         else:
-            _write_inside(*inside, result, overwrite)
+            _write_inside(*inside, result, overwrite, ready)
     except SeriesError as error:
         first, _ = error.choices[0]
         raise OutputError(error.message, f"Name one image: {path / str(first)}") from error
@@ -112,6 +116,11 @@ def _image_and_name(path: Path) -> tuple[Path, str] | None:
         return None
     with ZarrTree(ZarrPlace(str(path), "folder")) as tree:
         return None if "image-label" in tree.attributes() else (path, DEFAULT_NAME)
+
+
+def is_alone(path: Path) -> bool:
+    """Whether labels written there are a store of their own, and not within an image; see `write`."""
+    return _image_and_name(path) is None
 
 
 def _is_store(folder: Path) -> bool:
@@ -164,7 +173,7 @@ def _taken(labels: Path, name: str) -> OutputError:
     )
 
 
-def _write_alone(path: Path, result: Result, overwrite: bool) -> None:
+def _write_alone(path: Path, result: Result, overwrite: bool, ready: Ready) -> None:
     _check_alone(path, overwrite)
     plan = plan_alone(result)
     paths = tuple(str(level) for level in range(len(plan.shapes)))
@@ -174,9 +183,10 @@ def _write_alone(path: Path, result: Result, overwrite: bool) -> None:
         name = path.name.removesuffix(".zarr").removesuffix(".ome")
         set_attributes(folder, plan.zarr_format, label_attributes(name, paths, plan, result))
         _check_alone(path, overwrite)  # somebody else may have made it meanwhile
+        ready()
 
 
-def _write_inside(store: Path, name: str, result: Result, overwrite: bool) -> None:
+def _write_inside(store: Path, name: str, result: Result, overwrite: bool, ready: Ready) -> None:
     clip, store = result.clip, store.resolve()
     is_source = clip.source is not None and Path(clip.source).resolve() == store
     with ZarrTree(ZarrPlace(str(store), "folder")) as tree:
@@ -191,43 +201,62 @@ def _write_inside(store: Path, name: str, result: Result, overwrite: bool) -> No
         plan = plan_inside(tree, image, result)
     labels = store / tree.path(image) / "labels"
     top = next(f for f in (store, *store.parents) if not _is_store(f.parent))
-    _add(top, labels, name, plan, result, overwrite)
+    _add(top, labels, name, plan, result, overwrite, ready)
 
 
 def _add(
-    store: Path, labels: Path, name: str, plan: LabelPlan, result: Result, overwrite: bool
+    store: Path,
+    labels: Path,
+    name: str,
+    plan: LabelPlan,
+    result: Result,
+    overwrite: bool,
+    ready: Ready,
 ) -> None:
     """Write a label image into a labels group, or replace the one of this name."""
-    listed = _listed(labels, plan)
+    _listed(labels, plan)  # a damaged list is told before anything is written
     folder = labels / name
     old = _levels_of(folder, plan.zarr_format)
     if old is not None and not overwrite:
         raise _taken(labels, name)
     made_folders = [f for f in (labels, folder) if not f.exists()]
     folder.mkdir(parents=True, exist_ok=True)
-    for cleared in (labels, folder):
-        clear_left(cleared)
+    clear_left(folder)
     _clear_levels(folder, keep=old or ())
     paths = _free_names(folder, len(plan.shapes))
     try:
         write_levels(folder, paths, plan, result)
-        set_attributes(folder, plan.zarr_format, label_attributes(name, paths, plan, result))
+        with alone(_shared(store), OutputError):
+            ready()
+            set_attributes(folder, plan.zarr_format, label_attributes(name, paths, plan, result))
+            _enlist(labels, name, plan)
+            tell_consolidated(store, folder, paths, plan.zarr_format)
     except BaseException:
         _clear_levels(folder, keep=_levels_of(folder, plan.zarr_format) or ())
         for made in reversed(made_folders):
             with suppress(OSError):  # somebody else has put something there
                 made.rmdir()
         raise
-    if name not in listed or not is_group(labels, plan.zarr_format):
-        attributes = attributes_of(labels, plan.zarr_format)
-        content = dict(ngff(attributes)) | {"labels": list(dict.fromkeys([*listed, name]))}
-        content.pop("version", None)
-        set_attributes(
-            labels, plan.zarr_format, attributes | ngff_attributes(content, plan.version)
-        )
-    tell_consolidated(store, folder, paths, plan.zarr_format)
     for path in set(old or ()) - set(paths):
         shutil.rmtree(folder / path, ignore_errors=True)
+
+
+def _shared(store: Path) -> Path:
+    """What stands for the metadata of a store that several processes change, see `alone`."""
+    # Beside the store, for zarr warns of what it does not know in one; unless nothing can be made there.
+    return store if os.access(store.parent, os.W_OK) else store / DEFAULT_NAME
+
+
+def _enlist(labels: Path, name: str, plan: LabelPlan) -> None:
+    """Add a name to the list of a labels group, or make the group."""
+    clear_left(labels)
+    listed = _listed(labels, plan)
+    if name in listed and is_group(labels, plan.zarr_format):
+        return
+    attributes = attributes_of(labels, plan.zarr_format)
+    content = dict(ngff(attributes)) | {"labels": list(dict.fromkeys([*listed, name]))}
+    content.pop("version", None)
+    set_attributes(labels, plan.zarr_format, attributes | ngff_attributes(content, plan.version))
 
 
 def _listed(labels: Path, plan: LabelPlan) -> list[str]:

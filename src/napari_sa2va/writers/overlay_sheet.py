@@ -96,6 +96,12 @@ def draw_sheet(result: Result) -> Image:
     return sheet
 
 
+def num_tile_pixels(num_frames: int, height: int, width: int) -> int:
+    """How many pixels of a sheet show frames, of a movie of a size in px."""
+    tile_height, tile_width = scaled_size(height, width, _TILE_PX)
+    return min(num_frames, _MOST_FRAMES) * tile_height * tile_width
+
+
 def _presence(result: Result, subjects: Sequence[Subject]) -> np.ndarray:
     """On which frames objects are, bool (N, T)."""
     row_of = {subject.object_id: row for row, subject in enumerate(subjects)}

@@ -8,16 +8,22 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from os import PathLike
 from pathlib import Path
 from time import time
 from uuid import uuid4
+from zlib import crc32
 
 from napari_sa2va.core.errors import OutputError
 
+Ready = Callable[[], None]
+"""Called when all is written, right before it is put in its place. If it raises, what was there stays."""
+
 _DIGITS = 8
+# A name may have 255 bytes, and a letter four.
+_MOST_LETTERS = 40
 # Nobody writes one file for so long without a pause. What is older was left by a process that ended.
 _STALE_S = 86_400.0
 
@@ -82,8 +88,14 @@ def _check_place(path: Path, overwrite: bool) -> None:
         )
 
 
+def at_once() -> None:
+    """Be ready for anything."""
+
+
 @contextmanager
-def replacing(path: str | PathLike[str], overwrite: bool = False) -> Iterator[Path]:
+def replacing(
+    path: str | PathLike[str], overwrite: bool = False, *, ready: Ready = at_once
+) -> Iterator[Path]:
     """Give a temporary name to write to, and rename it to `path` if all went well.
 
     Parameters
@@ -92,6 +104,8 @@ def replacing(path: str | PathLike[str], overwrite: bool = False) -> Iterator[Pa
         Final name.
     overwrite : bool
         Whether a file of that name may be replaced.
+    ready : callable, optional
+        See `Ready`.
 
     Yields
     ------
@@ -106,12 +120,16 @@ def replacing(path: str | PathLike[str], overwrite: bool = False) -> Iterator[Pa
     """
     path = Path(path)
     check_output(path, overwrite)
-    _clear_left(path)
+    with suppress(OSError):
+        for left in _begun(path):
+            if time() - left.stat().st_mtime > _STALE_S:
+                left.unlink()
     temporary = _temporary(path)
     try:
         yield temporary
         _flush(temporary)
         _check_place(path, overwrite)  # somebody else may have written it meanwhile
+        ready()
         os.replace(temporary, path)
     except OSError as error:
         raise OutputError(
@@ -127,21 +145,31 @@ def _flush(path: Path) -> None:
         os.fsync(file.fileno())
 
 
+def clear_begun(path: Path) -> None:
+    """Delete what others have begun to write to this file, and have not put in its place.
+
+    A process that still wrote it will fail; so nobody else may have anything to write there.
+    """
+    with suppress(OSError):
+        for begun in _begun(path):
+            begun.unlink(missing_ok=True)
+
+
 def _temporary(path: Path) -> Path:
     return path.with_name(f"{_start(path)}{uuid4().hex[:_DIGITS]}{path.suffix}")
 
 
 def _start(path: Path) -> str:
-    """How temporary names begin: short, because a name may have 255 bytes, and a letter four."""
-    return f".{path.stem[:40]}-"
+    """How temporary names begin: short, and for this file alone."""
+    stem = path.stem
+    if len(stem) > _MOST_LETTERS:
+        stem = f"{stem[: _MOST_LETTERS - 9]}-{crc32(os.fsencode(stem)):08x}"
+    return f".{stem}-"
 
 
-def _clear_left(path: Path) -> None:
-    """Delete what a process left that was killed while it wrote this file."""
+def _begun(path: Path) -> list[Path]:
+    """The temporary names there are for a file."""
     name = re.compile(
         f"{re.escape(_start(path))}[0-9a-f]{{{_DIGITS}}}{re.escape(path.suffix)}", re.DOTALL
     )
-    with suppress(OSError):
-        for other in path.parent.iterdir():
-            if name.fullmatch(other.name) and time() - other.stat().st_mtime > _STALE_S:
-                other.unlink()
+    return [other for other in path.parent.iterdir() if name.fullmatch(other.name)]

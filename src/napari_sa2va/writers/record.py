@@ -7,11 +7,15 @@ import math
 from collections.abc import Mapping
 from os import PathLike
 
-from napari_sa2va.writers.paths import replacing
+from napari_sa2va.writers.paths import Ready, at_once, replacing
 
 
 def write_record(
-    path: str | PathLike[str], record: Mapping[str, object], overwrite: bool = False
+    path: str | PathLike[str],
+    record: Mapping[str, object],
+    overwrite: bool = False,
+    *,
+    ready: Ready = at_once,
 ) -> None:
     """Write a record as indented JSON in UTF-8.
 
@@ -22,6 +26,8 @@ def write_record(
         JSON types only. NaN and infinite numbers become null, because JSON has none.
     overwrite : bool
         Whether a file of that name may be replaced.
+    ready : callable, optional
+        See `Ready`.
 
     Raises
     ------
@@ -29,7 +35,7 @@ def write_record(
         If the path cannot be written.
     """
     text = json.dumps(_without_nan(record), indent=2, ensure_ascii=False, allow_nan=False)
-    with replacing(path, overwrite) as temporary:
+    with replacing(path, overwrite, ready=ready) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
 
 

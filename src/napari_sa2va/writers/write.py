@@ -10,15 +10,20 @@ from os import PathLike
 from pathlib import Path
 from types import ModuleType
 
-import numpy as np
-
 from napari_sa2va.core import rle
 from napari_sa2va.core.errors import OutputError, RequestError
 from napari_sa2va.core.extras import need
-from napari_sa2va.core.folder_swap import replacing_folder
+from napari_sa2va.core.folder_swap import clear_begun_folder, replacing_folder
 from napari_sa2va.writers import WRITERS
 from napari_sa2va.writers.format import WriteFormat
-from napari_sa2va.writers.paths import check_new_folder, check_output, replacing
+from napari_sa2va.writers.paths import (
+    Ready,
+    at_once,
+    check_new_folder,
+    check_output,
+    clear_begun,
+    replacing,
+)
 from napari_sa2va.writers.result import Result, Shown
 
 
@@ -39,7 +44,12 @@ class Written:
 
 
 def write_result(
-    path: str | PathLike[str], result: Result, kind: str | None = None, *, overwrite: bool = False
+    path: str | PathLike[str],
+    result: Result,
+    kind: str | None = None,
+    *,
+    overwrite: bool = False,
+    ready: Ready = at_once,
 ) -> Written:
     """Write masks as a file or folder; it is whole, or as it was before.
 
@@ -51,6 +61,8 @@ def write_result(
         Name of the format, such as "coco"; by default the ending of the path says it.
     overwrite : bool
         Whether what is there may be replaced.
+    ready : callable, optional
+        See `Ready`.
 
     Returns
     -------
@@ -76,11 +88,28 @@ def write_result(
     overlaps = _Overlaps(result)
     watched = result if about.overlaps else replace(result, frame=overlaps.frame)
     if about.in_place:
-        lost = writer.write(path, watched, overwrite=overwrite)
+        lost = writer.write(path, watched, overwrite=overwrite, ready=ready)
     else:
-        with _replacing(path, about, overwrite) as temporary:
+        with _replacing(path, about, overwrite, ready) as temporary:
             lost = writer.write(temporary, watched)
     return Written(path, (*losses(about, result), *overlaps.said(), *(lost or ())))
+
+
+def clear_begun_result(path: Path, kind: str) -> None:
+    """Delete what others have begun to write there, and have not put in its place.
+
+    See `paths.clear_begun`. What was begun within a store that stays is deleted by who next writes it.
+
+    Raises
+    ------
+    RequestError
+        If there is no such format.
+    """
+    if writer_of(path, kind).FORMAT.is_folder:
+        clear_begun_folder(path)
+        clear_begun(_trial(path))
+    else:
+        clear_begun(path)
 
 
 def writer_of(path: Path, kind: str | None = None) -> ModuleType:
@@ -142,7 +171,11 @@ def check_place(path: Path, about: WriteFormat, *, overwrite: bool) -> None:
         )
     check_new_folder(path, overwrite)
     # A file in the same place can be made if a folder can.
-    check_output(path.with_name(f"{path.name}.trial"), overwrite=True)
+    check_output(_trial(path), overwrite=True)
+
+
+def _trial(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.trial")
 
 
 def _is_around_us(folder: Path) -> bool:
@@ -237,10 +270,8 @@ class _Overlaps:
     def frame(self, f: int) -> Shown:
         """What `Result.frame` gives."""
         shown = self._result.frame(f)
-        if self._result.may_overlap and len(shown.codes) > 1:
-            painted = int(np.count_nonzero(self._result.paint(shown.codes)))
-            if sum(map(rle.area, shown.codes.values())) > painted:
-                self._frames.add(f % self._result.clip.num_frames)
+        if self._result.may_overlap and not rle.are_apart(shown.codes.values()):
+            self._frames.add(f % self._result.clip.num_frames)
         return shown
 
     def said(self) -> tuple[str, ...]:
@@ -255,12 +286,13 @@ class _Overlaps:
 
 
 @contextmanager
-def _replacing(path: Path, about: WriteFormat, overwrite: bool) -> Iterator[Path]:
+def _replacing(path: Path, about: WriteFormat, overwrite: bool, ready: Ready) -> Iterator[Path]:
     if not about.is_folder:
-        with replacing(path, overwrite) as temporary:
+        with replacing(path, overwrite, ready=ready) as temporary:
             yield temporary
         return
     pattern = re.compile(about.files)
     with replacing_folder(path, lambda _, name: bool(pattern.fullmatch(name))) as folder:
         yield folder
         check_place(path, about, overwrite=overwrite)  # somebody else may have made it meanwhile
+        ready()

@@ -23,6 +23,7 @@ from napari_sa2va.readers.dicom.folder import (
     EXTENSIONS,
     files_below,
     files_of_directory,
+    first_ones,
     is_dicom,
     is_dicom_folder,
     is_directory,
@@ -35,7 +36,7 @@ from napari_sa2va.readers.dicom.segmentation import (
     segments_of,
 )
 from napari_sa2va.readers.dicom.series import Stack, stacks_of
-from napari_sa2va.readers.dicom.tags import first_item
+from napari_sa2va.readers.dicom.tags import first_item, number
 from napari_sa2va.readers.dicom.values import rule_of
 from napari_sa2va.readers.format import ReadFormat
 from napari_sa2va.readers.lazy import lazy_planes
@@ -63,6 +64,25 @@ def accepts(path: Path) -> bool:
     if path.is_dir():
         return is_dicom_folder(path)
     return path.is_file() and is_dicom(path)
+
+
+def is_one_movie(folder: Path) -> bool:
+    """Whether the DICOM files of a folder are planes; else each of them is a movie.
+
+    Most of the first ones then have several frames. One that is damaged says nothing.
+    """
+    single = several = 0
+    for path in first_ones(folder):
+        try:
+            header = read_file(path).header
+        except ClipError:
+            continue
+        if is_directory(header):
+            return True
+        if not is_segmentation(header):
+            is_long = (number(header, "NumberOfFrames") or 1) > 1
+            several, single = several + is_long, single + (not is_long)
+    return single >= several
 
 
 def read(path: Path, *, series: int | str | None = None) -> Recording:

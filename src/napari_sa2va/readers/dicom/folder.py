@@ -83,6 +83,12 @@ def first_below(folder: Path) -> Path | None:
     return next(filter(is_dicom, islice(_walk(folder, 0), _LOOKED_AT)), None)
 
 
+def first_ones(folder: Path) -> list[Path]:
+    """The first DICOM files that lie in a folder, by name."""
+    files = (Path(e.path) for e in sorted(os.scandir(folder), key=lambda e: e.name) if e.is_file())
+    return [f for f in islice(files, _LOOKED_AT) if not f.name.startswith(".") and is_dicom(f)]
+
+
 def _walk(folder: Path, depth: int) -> Iterator[Path]:
     entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     yield from (Path(e.path) for e in entries if e.is_file() and not e.name.startswith("."))

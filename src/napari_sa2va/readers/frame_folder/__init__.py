@@ -27,7 +27,7 @@ from napari_sa2va.readers.frame_folder.layouts import (
     videos_below,
 )
 from napari_sa2va.readers.frame_folder.names import gaps, natural, series_of
-from napari_sa2va.readers.frame_folder.stacks import StackFiles, first_of
+from napari_sa2va.readers.frame_folder.stacks import StackFiles, first_of, is_movie
 from napari_sa2va.readers.lazy import lazy_planes
 from napari_sa2va.readers.series import choose
 from napari_sa2va.readers.tiff.layout import stamp_of
@@ -42,6 +42,7 @@ FORMAT = ReadFormat(
     tested_with="DAVIS, vocal folds, yeast; the other layouts as their documents describe them",
     folders=True,
 )
+_LOOKED_AT = 3
 
 
 def accepts(path: Path) -> bool:
@@ -53,6 +54,26 @@ def accepts(path: Path) -> bool:
     if path.is_file():
         return path.suffix.lower() in EXTENSIONS
     return bool(_matching(path))
+
+
+def is_one_movie(folder: Path) -> bool:
+    """Whether the images in a folder play in a row; else each of them is a movie, or there is none.
+
+    The first and the last ones are looked at. One that is damaged says nothing.
+    """
+    files = images_in(folder)
+    if not files:
+        return False
+    if _description(folder, files):
+        return True
+    return not any(_is_movie(file, files) for file in {*files[:_LOOKED_AT], *files[-_LOOKED_AT:]})
+
+
+def _is_movie(file: Path, files: list[Path]) -> bool:
+    try:
+        return look(file).pages > 1 and is_movie(file, pages_are_z=is_ctc(files))
+    except ClipError:
+        return False
 
 
 def read(path: Path, *, series: int | str | None = None) -> Recording:

@@ -50,7 +50,23 @@ def videos_below(folder: Path) -> Iterator[Path]:
             most = _MOST_FOLDERS
             yield here
         elif depth < _DEEPEST and not is_zarr(here):
-            ahead += [(sub, depth + 1) for sub in reversed(_subfolders(here))]
+            ahead += [(sub, depth + 1) for sub in reversed(subfolders(here))]
+
+
+def subfolders(folder: Path) -> list[Path]:
+    """Folders in a folder that may hold movies, in natural order; none if it may not be read."""
+    try:
+        with os.scandir(folder) as entries:
+            found = [
+                Path(e.path)
+                for e in entries
+                if e.is_dir(follow_symlinks=False)
+                and not e.name.startswith(".")
+                and not _NO_MOVIE.fullmatch(e.name)
+            ]
+    except OSError:
+        return []
+    return sorted(found, key=natural)
 
 
 def keys_of(root: Path, videos: list[Path]) -> list[str]:
@@ -87,18 +103,3 @@ def _has_images(folder: Path) -> bool:
             return not is_zarr(folder) and any(_is_image(e) for e in entries)
     except OSError:  # a folder that may not be read is no video
         return False
-
-
-def _subfolders(folder: Path) -> list[Path]:
-    try:
-        with os.scandir(folder) as entries:
-            found = [
-                Path(e.path)
-                for e in entries
-                if e.is_dir(follow_symlinks=False)
-                and not e.name.startswith(".")
-                and not _NO_MOVIE.fullmatch(e.name)
-            ]
-    except OSError:
-        return []
-    return sorted(found, key=natural)

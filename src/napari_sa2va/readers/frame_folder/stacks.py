@@ -57,10 +57,8 @@ def first_of(files: list[Path], pages_are_z: bool) -> Recording:
         If they differ.
     """
     first = tiff.read(files[0])
-    axes = first.axes
-    if pages_are_z and "Z" not in axes:
-        axes = axes.replace("T", "Z")
-    if "T" in axes or not set(axes) <= set(KNOWN_AXES):
+    axes = _axes(first, pages_are_z)
+    if _are_frames(axes):
         raise SeriesError(
             f"{files[0]} has {first.data.shape[0]} pages, which are frames as far as it says.",
             "Images in a folder have one page each, or say that their pages are z planes or "
@@ -77,3 +75,26 @@ def first_of(files: list[Path], pages_are_z: bool) -> Recording:
             )
 
     return replace(first, axes=axes)
+
+
+def is_movie(file: Path, pages_are_z: bool) -> bool:
+    """Whether a stack is a movie by itself, and no frame of one: as `first_of` decides.
+
+    Raises
+    ------
+    ClipError
+        If it cannot be read.
+    """
+    try:
+        return _are_frames(_axes(tiff.read(file), pages_are_z))
+    except SeriesError:  # several movies
+        return True
+
+
+def _axes(stack: Recording, pages_are_z: bool) -> str:
+    said = stack.axes
+    return said.replace("T", "Z") if pages_are_z and "Z" not in said else said
+
+
+def _are_frames(axes: str) -> bool:
+    return "T" in axes or not set(axes) <= set(KNOWN_AXES)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -35,6 +37,8 @@ FORMAT = ReadFormat(
     tested_with="images, plates and labels of ome-zarr-py; arrays of zarr (formats 2 and 3, sharded)",
     folders=True,
 )
+# Counting the files of so many chunks takes some seconds.
+_MOST_COUNTED = 50_000
 _ENDINGS = (".zarr", ".ozx", ".zarr.zip")
 
 
@@ -89,10 +93,7 @@ def read(path: Path, *, series: int | str | None = None) -> Recording:
     PixelError
         If the pixels are no numbers that can be shown.
     """
-    if path.is_file():
-        place, root = ZarrPlace(str(path), "zip"), archive_root(path)
-    else:
-        place, root = ZarrPlace(str(path), "folder"), ""
+    place, root = _place(path)
     name = path.name.removesuffix(".zip").removesuffix(path.suffix)
     with ZarrTree(place, root) as tree:
         return _read(tree, name.removesuffix(".zarr").removesuffix(".ome"), series)
@@ -111,8 +112,81 @@ def read_url(url: str, *, series: int | str | None = None) -> Recording:
     name = PurePosixPath(urlsplit(url).path).name or "zarr"
     for ending in (".zip", ".ozx", ".zarr", ".ome"):
         name = name.removesuffix(ending)
-    with ZarrTree(ZarrPlace(url.rstrip("/"), "address")) as tree:
+    with ZarrTree(*_place(url)) as tree:
         return _read(tree, name, series)
+
+
+def is_complete(path: Path) -> bool:
+    """Whether all planes of an image are there: an archive, or a folder with a file for each of them.
+
+    Nobody can say that of planes that share a file, which may be written again, and of chunks that
+    were left out because they have one value.
+    """
+    try:
+        place, root = _place(path)
+        if place.kind == "zip":  # its directory is written last
+            return True
+        with ZarrTree(place, root) as tree:
+            attributes = tree.attributes()
+            if "multiscales" not in attributes:
+                return False
+            image = multiscale_of(attributes)
+            return all(_has_all_planes(tree.array(p), image.axes) for p in image.paths)
+    except ClipError:
+        return False
+
+
+def _has_all_planes(array: zarr.Array, axes: str) -> bool:
+    lead = [n for axis, n in zip(axes, array.chunks, strict=True) if axis not in "YX"]
+    if array.shards or any(n > 1 for n in lead) or array.nchunks > _MOST_COUNTED:
+        return False
+    return int(array.nchunks_initialized) == array.nchunks
+
+
+def fields_of(path: str | Path) -> tuple[str, ...]:
+    """The fields of view of a plate or a well, by their paths in it; none of any other store.
+
+    Parameters
+    ----------
+    path : str or Path
+        A folder, an archive, or an address.
+
+    Returns
+    -------
+    tuple of str
+        Such as "A/1/0" of a plate, or "0" of a well. Each is an image that can be opened by itself
+        where the store is a folder or an address.
+
+    Raises
+    ------
+    ClipError
+        If a plate or a well is damaged.
+    """
+    place, root = _place(path)
+    # Of a thousand images, their small documents are read faster than zarr opens them.
+    if place.kind == "folder" and not any(
+        word in document for document in _documents(Path(path)) for word in (b"plate", b"well")
+    ):
+        return ()
+    with ZarrTree(place, root) as tree:
+        if not {"plate", "well"} & set(tree.attributes()):
+            return ()
+        return layout_of(tree).paths
+
+
+def _documents(folder: Path) -> Iterator[bytes]:
+    for name in METADATA:
+        with suppress(OSError):
+            yield (folder / name).read_bytes()
+
+
+def _place(path: str | Path) -> tuple[ZarrPlace, str]:
+    """Where a store is, and the group or array in it that is meant."""
+    if isinstance(path, str) and "://" in path:
+        return ZarrPlace(path.rstrip("/"), "address"), ""
+    if Path(path).is_file():
+        return ZarrPlace(str(path), "zip"), archive_root(Path(path))
+    return ZarrPlace(str(path), "folder"), ""
 
 
 def _read(tree: ZarrTree, name: str, series: int | str | None) -> Recording:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_sa2va.core.errors import ClipError
+from napari_sa2va.core.errors import ClipError, SeriesError
 from napari_sa2va.core.recording import Recording
 from napari_sa2va.readers.format import ReadFormat
 from napari_sa2va.readers.tiff import ome_xml
@@ -29,6 +29,7 @@ from napari_sa2va.readers.tiff.planes import RAISED_BY_TIFFFILE
 from napari_sa2va.readers.tiff.stack import no_frame_yet, recording_of, truncated
 
 if TYPE_CHECKING:
+    import numpy as np
     from tifffile import TiffFile
 
 EXTENSIONS = (".tif", ".tiff", ".btf", ".tf8", ".tf2", ".lsm", ".stk", COMPANION)
@@ -99,6 +100,37 @@ def read_growing(path: Path, *, series: int | str | None = None) -> Recording:
         As `read`, but only if no frame is complete.
     """
     return _read(path, series, growing=True)
+
+
+def is_complete(path: Path) -> bool:
+    """Whether a file says how many planes it will have, and all are there: OME-TIFF and ImageJ.
+
+    A last plane of zeros is not believed: some programs make room for all planes before the first.
+    """
+    try:
+        if not path.name.lower().endswith(COMPANION) and not _promises(path):
+            return False
+        try:
+            images = [read(path)]
+        except SeriesError as error:
+            images = [read(path, series=key) for key, _ in error.choices]
+        return all(_last_plane(image).any() for image in images)
+    except (ClipError, OSError, *RAISED_BY_TIFFFILE):
+        return False
+
+
+def _last_plane(image: Recording) -> np.ndarray:
+    last = tuple(slice(None) if axis in "YXS" else -1 for axis in image.axes)
+    plane: np.ndarray = image.data[last].compute(scheduler="synchronous")
+    return plane
+
+
+def _promises(path: Path) -> bool:
+    """Whether a file says how many planes it has, and does not have less, as far as its pages go."""
+    with _opened(path, _check(path, growing=False)) as tif:
+        if tif.is_imagej:
+            return len(tif.pages) >= (tif.imagej_metadata or {}).get("images", 1)
+        return bool(tif.is_ome) and not tif.is_mmstack
 
 
 def files_of_set(path: Path) -> set[str]:

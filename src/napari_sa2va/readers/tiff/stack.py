@@ -74,7 +74,7 @@ def truncated(path: Path, needed: int) -> ClipError:
     return ClipError(
         f"{path} is truncated: it has {path.stat().st_size} bytes, its pages reach to byte "
         f"{needed}.",
-        f"Copy the file again; if it is still being written, open it with {_GROWING}.",
+        f"Copy the file again ({_GROWING} opens one that is still being written).",
     )
 
 
@@ -114,8 +114,8 @@ def _incomplete(path: Path, layout: Layout, planes: np.ndarray) -> ClipError:
     absent = np.flatnonzero(~layout.present[planes].ravel())
     return ClipError(
         f"{path}: {len(absent)} of {planes.size} planes are missing, the first is {absent[0]}.",
-        "The file is truncated, or a part of a set of files is not there; if it is still being "
-        f"written, open it with {_GROWING}.",
+        "The file is truncated, or a part of a set of files is not there "
+        f"({_GROWING} opens one that is still being written).",
     )
 
 

@@ -12,6 +12,7 @@ from napari_sa2va.core.errors import ClipError
 from napari_sa2va.core.recording import Recording
 from napari_sa2va.readers.format import ReadFormat
 from napari_sa2va.readers.lazy import lazy_planes
+from napari_sa2va.readers.video.boxes import is_whole
 from napari_sa2va.readers.video.container import choose_stream, open_container
 from napari_sa2va.readers.video.index import indexes
 from napari_sa2va.readers.video.pixels import layout_of
@@ -44,6 +45,14 @@ _HDR = (16, 18)  # numbers of PQ (SMPTE 2084) and HLG (ARIB STD-B67) in ITU-T H.
 def accepts(path: Path) -> bool:
     """Whether the name or the first bytes say that this is a movie."""
     return FORMAT.fits(path)
+
+
+def is_complete(path: Path) -> bool:
+    """Whether a file says that no frame will be added: MP4 and QuickTime with an index of all frames."""
+    try:
+        return is_whole(path)
+    except OSError:
+        return False
 
 
 def read(path: Path, *, series: int | str | None = None) -> Recording:
