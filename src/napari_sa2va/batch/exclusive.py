@@ -1,0 +1,49 @@
+"""Making a file that only one of many programs can make, on whatever drive."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from uuid import uuid4
+
+
+def create_exclusively(path: Path, text: str) -> bool:
+    """Write a file that must not be there yet, all at once.
+
+    Parameters
+    ----------
+    path : Path
+    text : str
+
+    Returns
+    -------
+    bool
+        False if it is there: of several who try, one gets True.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
+    new = path.with_name(f".{path.name}-{uuid4().hex[:8]}")
+    try:
+        with new.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(new, path)
+        except FileExistsError:
+            # A network drive may have done it, lost its own answer, and been asked again.
+            return new.stat().st_nlink == 2
+        except OSError:  # a file system that knows no second name of a file
+            try:
+                with path.open("x", encoding="utf-8") as file:
+                    file.write(text)
+            except FileExistsError:
+                return False
+        return True
+    finally:
+        with suppress(OSError):
+            new.unlink(missing_ok=True)
