@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from napari_sa2va.core.errors import RequestError
+from napari_sa2va.readers.opening import OpenArguments, number_or_name
 
 if TYPE_CHECKING:
     from napari_sa2va.core.clip import Clip
-    from napari_sa2va.core.intensity import Limits
 
 
 class _Input(click.ParamType):
@@ -75,53 +74,24 @@ def open_input(path: Path | str, values: dict[str, Any]) -> Clip:
     """Open a command's input as its flags say."""
     from napari_sa2va.readers.open import open_clip
 
-    channels, limits, box = values["channels"], values["limits"], values["box"]
-    return open_clip(
-        path,
-        axes=values["axes"],
-        time=values["time_axis"],
-        z=None if values["z"] is None else _number(values["z"]),
-        channels=None if channels is None else [_number(c) for c in channels.split(",")],
-        limits=None if limits is None else _limits(limits),
-        colors=None if values["colors"] is None else _colors(values["colors"]),
-        box=None if box is None else _box(box),
-        series=series_of(values["series"]),
-        growing=values["growing"],
-    )
+    return open_clip(path, **arguments_of(values).as_keywords())
+
+
+def arguments_of(values: dict[str, Any]) -> OpenArguments:
+    """What the flags say of how a file is opened.
+
+    Raises
+    ------
+    RequestError
+        If one of them makes no sense.
+    """
+    flags = ("axes", "z", "channels", "limits", "colors", "box", "series")
+    texts = {flag: values[flag] for flag in flags} | {"time": values["time_axis"]}
+    given = {flag: text for flag, text in texts.items() if text is not None}
+    arguments = OpenArguments.from_texts(given, said="--{}")
+    return arguments.model_copy(update={"growing": values["growing"] or None})
 
 
 def series_of(text: str | None) -> int | str | None:
     """What --series names: a number where it is one."""
-    return None if text is None else _number(text)
-
-
-def _limits(text: str) -> Limits | list[Limits]:
-    try:
-        pairs = [tuple(float(part) for part in pair.split(",")) for pair in text.split(";")]
-        limits = [(low, high) for low, high in pairs]
-    except ValueError:
-        raise RequestError(
-            f"--limits {text!r} is not two numbers, or two for each channel.",
-            "Write them as low,high, such as 100,4000, or as low,high;low,high.",
-        ) from None
-    return limits[0] if len(limits) == 1 else limits
-
-
-def _colors(text: str) -> str | list[str]:
-    colors = [part.strip() for part in text.split(",")]
-    return colors[0] if len(colors) == 1 else colors
-
-
-def _box(text: str) -> tuple[int, ...]:
-    try:
-        y0, x0, y1, x1 = (int(part) for part in text.split(","))
-    except ValueError:
-        raise RequestError(
-            f"--box {text!r} is not four whole numbers.",
-            "Write rows and columns as y0,x0,y1,x1; the last ones are not included.",
-        ) from None
-    return y0, x0, y1, x1
-
-
-def _number(text: str) -> int | str:
-    return int(text) if text.strip().isdecimal() else text.strip()
+    return None if text is None else number_or_name(text)

@@ -1,4 +1,4 @@
-"""What Ctrl-C does while a command works."""
+"""What Ctrl-C does while a command works, and what the end of a batch job does."""
 
 from __future__ import annotations
 
@@ -19,12 +19,17 @@ class Stop:
 
     token: CancelToken
     politely: bool = False
+    said: str = "Stopping after this frame; press Ctrl-C again to stop at once."
 
     def on_signal(self, number: int, frame: Any) -> None:
         """Take a Ctrl-C: the first may be polite, another one interrupts at once."""
         if self.token.cancelled or not self.politely:
             raise KeyboardInterrupt
-        click.echo("Stopping after this frame; press Ctrl-C again to stop at once.", err=True)
+        click.echo(self.said, err=True)
+        self.token.cancel()
+
+    def on_end(self, number: int, frame: Any) -> None:
+        """Take a SIGTERM, with which a batch system says that the time of a job is up."""
         self.token.cancel()
 
 
@@ -37,3 +42,21 @@ def ctrl_c_cancels() -> Iterator[Stop]:
         yield stop
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def signals_cancel(said: str = Stop.said) -> Iterator[CancelToken]:
+    """Take Ctrl-C and SIGTERM over; both are polite from the beginning, since all work is kept.
+
+    Parameters
+    ----------
+    said : str
+        What a person is told at the first Ctrl-C.
+    """
+    with ctrl_c_cancels() as stop:
+        stop.politely, stop.said = True, said
+        before = signal.signal(signal.SIGTERM, stop.on_end)
+        try:
+            yield stop.token
+        finally:
+            signal.signal(signal.SIGTERM, before)

@@ -20,6 +20,7 @@ COMMANDS = {
     "ask": "napari_sa2va.cli.ask",
     "caption": "napari_sa2va.cli.caption",
     "describe": "napari_sa2va.cli.describe",
+    "batch": "napari_sa2va.cli.batch.command",
     "replay": "napari_sa2va.cli.replay",
     "project": "napari_sa2va.cli.project",
     "export": "napari_sa2va.cli.export",

@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from napari_sa2va.writers.format import WriteFormat
     from napari_sa2va.writers.result import Result
 
-USUAL = "ome-tiff"
-"""The format of a name without an ending."""
-
 FORMAT_HELP = (
     "Format of each -o whose ending does not say it, such as davis or ctc; `napari-sa2va formats` "
     "lists them."
@@ -104,10 +101,10 @@ def outputs_of(paths: Sequence[Path], kind: str | None) -> tuple[Output, ...]:
     RequestError
         If the format of one of them is not known, or two are the same.
     """
-    from napari_sa2va.writers.naming import with_ending
+    from napari_sa2va.writers.destination import destination, kind_of_ending
     from napari_sa2va.writers.write import writer_of
 
-    by_ending = {path: _kind_of_ending(path) for path in paths}
+    by_ending = {path: kind_of_ending(path) for path in paths}
     if len(by_ending) < len(paths):
         raise RequestError("Two outputs have the same name.", "Give each its own.")
     if kind is not None and kind not in by_ending.values() and all(by_ending.values()):
@@ -116,12 +113,7 @@ def outputs_of(paths: Sequence[Path], kind: str | None) -> tuple[Output, ...]:
             f"--format {kind} was given, but the endings say {', '.join(by_ending.values())}.",
             "Give an output without an ending, or leave --format out.",
         )
-    made = []
-    for path, said in by_ending.items():
-        usual = None if path.suffix else USUAL
-        about = writer_of(path, said or kind or usual).FORMAT
-        made.append(Output(with_ending(path, about), about))
-    return tuple(made)
+    return tuple(Output(*destination(path, kind)) for path in by_ending)
 
 
 def _overlay(path: Path) -> Output:
@@ -132,21 +124,6 @@ def _overlay(path: Path) -> Output:
             return Output(path, writer.FORMAT)
     endings = ", ".join((*overlay_sheet.FORMAT.suffixes, *overlay_movie.FORMAT.suffixes))
     raise OutputError(f"The overlay {path} has no known ending.", f"Use one of {endings}.")
-
-
-def _kind_of_ending(path: Path) -> str:
-    """The format that an ending says; empty where it says none."""
-    from napari_sa2va.writers import WRITERS
-    from napari_sa2va.writers.naming import has_ending
-    from napari_sa2va.writers.write import writer_of
-
-    for writer in WRITERS:
-        if writer.FORMAT.in_place and has_ending(path, writer.FORMAT):
-            return str(writer.FORMAT.kind)
-    try:
-        return str(writer_of(path).FORMAT.kind)
-    except RequestError:
-        return ""
 
 
 def write_outputs(outputs: Sequence[Output], result: Result, *, overwrite: bool) -> None:
@@ -212,7 +189,9 @@ class RunOutputs:
         RequestError, OutputError, MissingPackage
             If one of them cannot.
         """
-        paths = outputs or [Path(f"{_stem_of_input(input_path)}_labels")]
+        from napari_sa2va.readers.person import stem_of
+
+        paths = outputs or [Path(f"{stem_of(input_path)}_labels")]
         places = outputs_of(paths, kind)
         if overlay is not None:
             places = (*places, _overlay(overlay))
@@ -293,13 +272,3 @@ def _record_beside(output: Output, ending: str) -> Path:
         store = stores[-1]
         return store.with_name(f"{without_ending(store, about)}.{path.name}{ending}")
     return path.with_name(f"{without_ending(path, about)}{ending}")
-
-
-def _stem_of_input(path: Path | str) -> str:
-    """The name of an input without its ending, taking .ome.tif as one."""
-    from napari_sa2va.readers.person import person_at
-
-    name = Path(str(path).rstrip("/").rpartition("/")[2]) if isinstance(path, str) else path
-    # A name of a patient in a path must not come back as the name of a new file.
-    stem = person_at(path).redact(name.stem)
-    return stem.removesuffix(".ome") or "clip"

@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
-from napari_sa2va.cli.flags import flags_of, validated
+from napari_sa2va.cli.flags import flags_of
 from napari_sa2va.cli.main import DONE
+from napari_sa2va.settings_fields import validated
 from napari_sa2va.training.nano import STAGES, train_nano
 from napari_sa2va.training.settings import NanoSettings
 

@@ -10,27 +10,9 @@ from pydantic import ConfigDict, Field
 from napari_sa2va.core.clip import Clip
 from napari_sa2va.core.params import Params
 from napari_sa2va.core.region_box import Box
+from napari_sa2va.readers.opening import OpenArguments
 
 _Pair = tuple[float, float]
-
-
-class OpenArguments(Params):
-    """Arguments of `open_clip`; those that are None are left out."""
-
-    axes: str | None = None
-    time: str | None = None
-    z: int | str | None = None
-    channels: tuple[int | str, ...] | None = None
-    limits: tuple[_Pair, ...] | None = None
-    colors: tuple[str, ...] | None = None
-    box: tuple[int, int, int, int] | None = None
-    rgb: bool | None = None
-    series: int | str | None = None
-    name: str | None = None
-
-    def as_keywords(self) -> dict[str, Any]:
-        """The arguments that were given."""
-        return self.model_dump(exclude_none=True)
 
 
 class ClipFacts(Params):

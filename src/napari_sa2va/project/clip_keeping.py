@@ -12,10 +12,11 @@ from napari_sa2va.core.errors import ClipError, ProjectError
 from napari_sa2va.core.fingerprint import fingerprint
 from napari_sa2va.core.privacy import NOBODY
 from napari_sa2va.project import embedding
-from napari_sa2va.project.clip_entry import ClipEntry, ClipFacts, OpenArguments
+from napari_sa2va.project.clip_entry import ClipEntry, ClipFacts
 from napari_sa2va.project.folder_reading import read_manifest
 from napari_sa2va.project.footage import Footage
 from napari_sa2va.project.reopening import arguments_of, arguments_of_copy
+from napari_sa2va.readers.opening import OpenArguments
 
 
 @dataclass(frozen=True)

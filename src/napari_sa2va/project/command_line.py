@@ -5,23 +5,20 @@ from __future__ import annotations
 import re
 import shlex
 import sys
-from collections.abc import Iterator
 from os import PathLike
 from pathlib import Path
-from typing import Any
-
-from pydantic import BaseModel
 
 from napari_sa2va.core.clip import Clip
 from napari_sa2va.core.errors import RequestError
 from napari_sa2va.core.flag_names import flag_name
 from napari_sa2va.presets import DEFAULT_PRESET, PRESETS
-from napari_sa2va.project.clip_entry import OpenArguments
 from napari_sa2va.project.clip_keeping import place_of
 from napari_sa2va.project.footage import Footage
 from napari_sa2va.project.project import Project
 from napari_sa2va.project.steps.run import Run
+from napari_sa2va.readers.opening import OpenArguments
 from napari_sa2va.settings import RunSettings
+from napari_sa2va.settings_fields import differences
 
 
 def as_command(
@@ -120,7 +117,7 @@ def _settings_options(settings: RunSettings) -> list[list[str]]:
     """The preset, and the flags of what differs from it."""
     name = settings.preset if settings.preset in PRESETS else DEFAULT_PRESET
     options = [] if name == DEFAULT_PRESET else [_option("preset", name)]
-    for path, value in _differences("", PRESETS[name], settings):
+    for path, value in differences(PRESETS[name], settings).items():
         flag = flag_name(path)
         if isinstance(value, bool):
             options.append([f"--{flag}" if value else f"--no-{flag}"])
@@ -129,37 +126,6 @@ def _settings_options(settings: RunSettings) -> list[list[str]]:
         else:
             options.append(_option(flag, str(value)))
     return options
-
-
-def _differences(path: str, usual: BaseModel, chosen: BaseModel) -> Iterator[tuple[str, Any]]:
-    """Fields of settings that differ, by their paths; of rules as the command line knows them."""
-    for name in type(chosen).model_fields:
-        if name in ("preset", "kind"):
-            continue
-        here = f"{path}.{name}" if path else name
-        a, b = getattr(usual, name, None), getattr(chosen, name)
-        if isinstance(a, BaseModel) and isinstance(b, BaseModel):
-            if type(a) is type(b):
-                yield from _differences(here, a, b)
-            else:
-                yield here, b.model_dump()["kind"]
-                yield from _of_rule(here, a, b)
-        elif a != b:
-            yield here, b
-
-
-def _of_rule(path: str, usual: BaseModel, rule: BaseModel) -> Iterator[tuple[str, Any]]:
-    """The parameters of a rule that was chosen instead of the usual one."""
-    kind = rule.model_dump()["kind"]
-    for name, field in type(rule).model_fields.items():
-        if name == "kind":
-            continue
-        default = field.default
-        # Whoever names another rule for key frames keeps their number.
-        if name == "num_key_frames" and kind != "manual":
-            default = getattr(usual, name, None) or default
-        if getattr(rule, name) != default:
-            yield f"{path}.{name}", getattr(rule, name)
 
 
 def _clip_options(arguments: OpenArguments) -> list[list[str]]:
@@ -184,9 +150,9 @@ def _clip_options(arguments: OpenArguments) -> list[list[str]]:
         if any("," in str(channel) for channel in arguments.channels):
             raise RequestError("A channel's name has a comma.", _SAVE)
         options.append(_option("channels", ",".join(str(c) for c in arguments.channels)))
-    if arguments.limits is not None:
-        alike = len(set(arguments.limits)) == 1
-        pairs = (",".join(map(repr, pair)) for pair in arguments.limits[: 1 if alike else None])
+    if limits := arguments.limit_pairs:
+        alike = len(set(limits)) == 1
+        pairs = (",".join(map(repr, pair)) for pair in limits[: 1 if alike else None])
         options.append(_option("limits", ";".join(pairs)))
     if colors:
         options.append(_option("colors", ",".join(colors)))

@@ -16,11 +16,12 @@ from napari_sa2va.core.axes import relabel
 from napari_sa2va.core.clip import Clip, make_clip
 from napari_sa2va.core.errors import ClipError, Sa2vaError
 from napari_sa2va.core.privacy import as_glob
-from napari_sa2va.project.clip_entry import ClipEntry, OpenArguments
+from napari_sa2va.project.clip_entry import ClipEntry
 from napari_sa2va.project.clip_keeping import fingerprints_of, know
 from napari_sa2va.project.folder_reading import Manifest, read_manifest
 from napari_sa2va.project.footage import Footage
 from napari_sa2va.readers.open import read_recording
+from napari_sa2va.readers.opening import OpenArguments
 
 if TYPE_CHECKING:
     from napari_sa2va.core.recording import Recording

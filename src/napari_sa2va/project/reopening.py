@@ -20,9 +20,9 @@ from napari_sa2va.core.axes import PROJECTIONS, arrange, relabel
 from napari_sa2va.core.clip import Clip
 from napari_sa2va.core.errors import Sa2vaError, SeriesError
 from napari_sa2va.core.intensity import is_fixed, sample_indices
-from napari_sa2va.project.clip_entry import OpenArguments
 from napari_sa2va.project.footage import Footage
 from napari_sa2va.readers.open import read_recording
+from napari_sa2va.readers.opening import OpenArguments
 
 if TYPE_CHECKING:
     import dask.array as da

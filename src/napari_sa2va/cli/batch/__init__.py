@@ -1,0 +1,1 @@
+"""`napari-sa2va batch` and its commands."""
