@@ -8,6 +8,7 @@ from time import perf_counter
 from typing import Protocol
 
 from napari_sa2va.gui.request import Failed, JobRequest, Message, Opened
+from napari_sa2va.pipeline.estimate import duration
 from napari_sa2va.pipeline.events import (
     Answered,
     Fetching,
@@ -254,22 +255,3 @@ def outcome_of(finished: Finished, planned: int) -> str:
     what = "It was found" if total == 1 else f"{found} of {total} objects were found"
     frames = "1 frame" if planned == 1 else f"{planned} frames"
     return f"Done: {frames} in {seconds}. {what}."
-
-
-def duration(seconds: float) -> str:
-    """Seconds in words.
-
-    Examples
-    --------
-    >>> duration(0.4), duration(8.2), duration(75), duration(4000)
-    ('under 1 s', '8 s', '1 min 15 s', '1 h 7 min')
-    """
-    if seconds < 1:
-        return "under 1 s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s" if whole % 60 else f"{whole // 60} min"
-    minutes = round(seconds / 60)
-    return f"{minutes // 60} h {minutes % 60} min"

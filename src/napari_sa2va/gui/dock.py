@@ -15,6 +15,7 @@ from napari_sa2va.gui.bench import Bench
 from napari_sa2va.gui.buttons import text_button
 from napari_sa2va.gui.controller import Controller
 from napari_sa2va.gui.correct_panel import CorrectPanel
+from napari_sa2va.gui.docks_together import keep_together
 from napari_sa2va.gui.find_panel import FindPanel
 from napari_sa2va.gui.keep_panel import KeepPanel
 from napari_sa2va.gui.measure_panel import MeasurePanel
@@ -221,6 +222,7 @@ class SentenceDock(QWidget):
 
     def event(self, event: QEvent) -> bool:
         """Stop when the dock is closed: napari then takes this widget out of its window."""
+        keep_together(self, event)
         if event.type() == QEvent.Type.ParentChange:
             if self.parent() is None:
                 self.controller.stop()

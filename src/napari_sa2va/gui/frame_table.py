@@ -10,11 +10,11 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from napari_sa2va.analysis.measure import INTENSITY
+from napari_sa2va.analysis.value_axis import number_text
 from napari_sa2va.gui.forms import heading
 from napari_sa2va.gui.measured import PLANE, measured_of, title
 from napari_sa2va.gui.number_tree import Column, NumberTree, Row
 from napari_sa2va.gui.staying_menu import StayingMenu
-from napari_sa2va.gui.timeline_curves import number_text
 
 if TYPE_CHECKING:
     from napari_sa2va.analysis.measure import Measurements

@@ -16,6 +16,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_sa2va.core.flag_names import without_flags
+
 
 class MessageBox(QFrame):
     """Hidden until there is something to say."""
@@ -55,6 +57,7 @@ class MessageBox(QFrame):
 
     def show_note(self, message: str, hint: str) -> None:
         """Show something worth knowing, below what is on show."""
+        message, hint = without_flags(message), without_flags(hint)
         earlier = self.text()
         if earlier:
             self._text = f"{earlier}\n{message} {hint}".strip()
@@ -67,6 +70,7 @@ class MessageBox(QFrame):
         return "" if self.isHidden() else self._text
 
     def _show(self, icon: QStyle.StandardPixmap, message: str, hint: str, details: str) -> None:
+        message, hint = without_flags(message), without_flags(hint)
         self._details = details
         self._text = f"{message} {hint}".strip()
         size = self.fontMetrics().height() + 4

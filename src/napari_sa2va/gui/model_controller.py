@@ -8,7 +8,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Protocol
 
-from napari_sa2va.gui.controller import Handle, duration
+from napari_sa2va.gui.controller import Handle
 from napari_sa2va.gui.model_tasks import (
     Damaged,
     Listed,
@@ -22,6 +22,7 @@ from napari_sa2va.gui.model_tasks import (
 from napari_sa2va.gui.request import Failed
 from napari_sa2va.models.jobs import Progress
 from napari_sa2va.models.sa2va.footprint import Ask
+from napari_sa2va.pipeline.estimate import duration
 from napari_sa2va.settings import RunSettings
 
 

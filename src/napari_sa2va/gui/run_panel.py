@@ -14,12 +14,12 @@ from qtpy.QtWidgets import (
 )
 
 from napari_sa2va.gui.answers import AnswerList
-from napari_sa2va.gui.controller import duration
 from napari_sa2va.gui.fitting_scroll import FittingScroll
 from napari_sa2va.gui.message_box import MessageBox
 from napari_sa2va.gui.preferences import preferences
 from napari_sa2va.gui.request import JobRequest
 from napari_sa2va.gui.room import leave_room
+from napari_sa2va.pipeline.estimate import duration
 
 _HIGHEST_PX = 280
 _LARGEST_SHARE = 0.35  # of the dock's height, for messages and answers

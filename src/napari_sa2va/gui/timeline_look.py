@@ -10,12 +10,13 @@ import numpy as np
 from qtpy.QtCore import QPointF, QRectF, Qt
 from qtpy.QtGui import QColor, QImage, QPainter, QPainterPath, QPalette, QPen, QPixmap
 
-Rgb = tuple[int, int, int]
+from napari_sa2va.core.palette import Color, mix, standing_out
+
+Rgb = Color
 """Red, green and blue, 0 to 255."""
 
 # None of the objects is red (`core.palette`), so a doubt is never taken for an object.
 _WARNING_HUE = 354
-_LEAST_CONTRAST = 2.0  # more would make orange brown
 MARK_PX = 11  # width and height of the square that every mark is drawn in
 
 
@@ -63,24 +64,9 @@ def look_of(palette: QPalette) -> Look:
     )
 
 
-def mix(one: Rgb, other: Rgb, share: float) -> Rgb:
-    """Mix two colours: 0 is all of the first one, 1 all of the other."""
-    red, green, blue = (round((1 - share) * a + share * b) for a, b in zip(one, other, strict=True))
-    return red, green, blue
-
-
 def readable(color: Rgb, look: Look) -> Rgb:
-    """A colour moved towards that of the text as far as a thin line of it needs to stand out."""
-    share = 0.0
-    while contrast(mix(color, look.ink, share), look.track) < _LEAST_CONTRAST and share < 1:
-        share += 0.1
-    return mix(color, look.ink, share)
-
-
-def contrast(one: Rgb, other: Rgb) -> float:
-    """Contrast of two colours as the WCAG defines it: from 1, alike, to 21, black on white."""
-    dark, light = sorted((_luminance(one), _luminance(other)))
-    return (light + 0.05) / (dark + 0.05)
+    """A colour as a thin line of it needs to be to stand out."""
+    return standing_out(color, ink=look.ink, ground=look.track)
 
 
 def qcolor(rgb: Rgb, alpha: float = 1.0) -> QColor:
@@ -142,14 +128,6 @@ def draw_mark(
 
 def _rgb(color: QColor) -> Rgb:
     return color.red(), color.green(), color.blue()
-
-
-def _luminance(rgb: Rgb) -> float:
-    linear = [
-        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4
-        for part in (channel / 255 for channel in rgb)
-    ]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
 def _polygon(*points: tuple[float, float]) -> QPainterPath:

@@ -9,17 +9,15 @@ from qtpy.QtCore import QPoint, QPointF, QRectF, QSize, Qt
 from qtpy.QtGui import QFont, QFontMetrics, QImage, QPainter, QPen
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
-from napari_sa2va.gui.timeline_canvas import Sight, TimelineCanvas
-from napari_sa2va.gui.timeline_curves import (
-    SCORE,
+from napari_sa2va.analysis.value_axis import (
     ValueAxis,
-    curves_of,
-    line_cover,
     number_text,
     tick_text,
     unit_of,
     value_axis,
 )
+from napari_sa2va.gui.timeline_canvas import Sight, TimelineCanvas
+from napari_sa2va.gui.timeline_curves import SCORE, curves_of, line_cover
 from napari_sa2va.gui.timeline_lane import mark_places
 from napari_sa2va.gui.timeline_lanes import image_of
 from napari_sa2va.gui.timeline_look import MARK_PX, Rgb, draw_mark, qcolor, readable

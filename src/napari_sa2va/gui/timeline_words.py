@@ -6,7 +6,7 @@ import html
 import math
 from typing import TYPE_CHECKING
 
-from napari_sa2va.gui.timeline_curves import number_text
+from napari_sa2va.analysis.value_axis import number_text
 
 if TYPE_CHECKING:
     from napari_sa2va.analysis.timeline import Lane
