@@ -14,6 +14,7 @@ import pytest
 from napari_sa2va._tests import made_dicom
 from napari_sa2va._tests.read_back import READ_BACK
 from napari_sa2va.writers import WRITERS
+from napari_sa2va.writers.paths import Ready, at_once
 from napari_sa2va.writers.result import Result, Shown
 from napari_sa2va.writers.write import Written, write_result
 
@@ -39,11 +40,20 @@ def place(writer: ModuleType, folder: Path) -> Path:
     return folder / f"a{(writer.FORMAT.suffixes or ('',))[0]}"
 
 
-def write(writer: ModuleType, folder: Path, result: Result, *, overwrite: bool = False) -> Written:
+def write(
+    writer: ModuleType,
+    folder: Path,
+    result: Result,
+    *,
+    overwrite: bool = False,
+    ready: Ready = at_once,
+) -> Written:
     """Write a result into a folder, in which it is alone then."""
     if kind_of(writer) in SOURCES:
         result = SOURCES[kind_of(writer)](Path(mkdtemp(dir=_sources.name)), result)
-    return write_result(place(writer, folder), result, kind_of(writer), overwrite=overwrite)
+    return write_result(
+        place(writer, folder), result, kind_of(writer), overwrite=overwrite, ready=ready
+    )
 
 
 def content(folder: Path) -> dict[str, bytes]:

@@ -100,6 +100,12 @@ class FakeTracker:
     def follow(self) -> None:
         self.calls.append(("follow",))
 
+    def memories(self) -> dict[str, torch.Tensor]:
+        return {str(i): torch.tensor(channel) for i, channel in self.channels.items()}
+
+    def restore(self, memories) -> None:
+        self.channels |= {int(i): int(channel) for i, channel in memories.items()}
+
     def _segment(self, frame: np.ndarray, channels: list[int], score: float) -> FakePrediction:
         masks = np.stack([frame[..., c] > 100 for c in channels])
         return FakePrediction(masks, np.full(len(channels), score, dtype=np.float32))

@@ -97,6 +97,36 @@ def write_by_hand(
     return path
 
 
+def write_hollow(path: Path, shape: Sequence[int], chunks: Sequence[int]) -> Path:
+    """A movie (T, Y, X) of uint8 of any size, of whose pixels nothing is on the disk."""
+    group = zarr.open_group(str(path), mode="w", zarr_format=2)
+    group.attrs.update(metadata(version="0.4", units={}))
+    group.create_array("0", shape=tuple(shape), chunks=tuple(chunks), dtype="u1")
+    return path
+
+
+def write_plate(
+    path: Path, wells: Mapping[str, Sequence[np.ndarray]], version: str = "0.5"
+) -> Path:
+    """A plate with the fields of view (T, Y, X) of wells such as "A/1", by hand."""
+    zarr_format = 3 if version == "0.5" else 2
+
+    def group(at: Path, what: str, content: Mapping[str, Any]) -> None:
+        made = zarr.open_group(str(at), mode="a", zarr_format=zarr_format)
+        newer = {"ome": {"version": "0.5", what: content}}
+        made.attrs.update(newer if version == "0.5" else {what: {"version": version, **content}})
+
+    group(path, "plate", {"wells": [{"path": well} for well in wells]})
+    for well, fields in wells.items():
+        zarr.open_group(str((path / well).parent), mode="a", zarr_format=zarr_format)
+        images = [{"path": str(number)} for number in range(len(fields))]
+        group(path / well, "well", {"images": images})
+        for number, pixels in enumerate(fields):
+            attributes = metadata(version=version)
+            write_by_hand(path / well / str(number), pixels, attributes, zarr_format=zarr_format)
+    return path
+
+
 def zipped(store: Path, path: Path, prefix: str = "") -> Path:
     """A folder as a ZIP archive, not compressed."""
     with zipfile.ZipFile(path, "w") as archive:

@@ -20,6 +20,18 @@ def test_every_command_shows_its_help(capsys):
         assert "Usage:" in capsys.readouterr().out
 
 
+def test_the_help_of_a_batch_is_there_whoever_asked_for_it_before(capsys, monkeypatch):
+    from napari_sa2va.cli.batch.command import batch
+
+    # click makes the option once, with the names of whoever asks first: nobody has so far.
+    monkeypatch.setattr(batch, "_help_option", None)
+    batch.main(["--help"], standalone_mode=False)
+    for asked in (["--help"], ["-h"], ["movies", "-h"]):
+        capsys.readouterr()
+        assert main(["batch", *asked]) == 0
+        assert "INPUTS..." in capsys.readouterr().out
+
+
 def test_an_unknown_command_is_a_bad_request(capsys):
     assert main(["dance"]) == 2
     assert "dance" in capsys.readouterr().err

@@ -227,3 +227,29 @@ def test_a_coloured_part_can_be_pickled() -> None:
     again = pickle.loads(pickle.dumps(clip))
     np.testing.assert_array_equal(again.rgb(1), clip.rgb(1))
     assert again.box == clip.box
+
+
+def test_without_a_look_no_pixel_is_read() -> None:
+    def unread(block_id: tuple[int, ...]) -> np.ndarray:
+        raise AssertionError(f"frame {block_id[0]} was read")
+
+    def lazy(dtype: str) -> da.Array:
+        meta = np.empty((0, 0, 0), dtype)
+        return da.map_blocks(unread, chunks=((1, 1), (8,), (8,)), dtype=dtype, meta=meta)
+
+    assert open_clip(lazy("uint8"), axes="TYX", look=False).limits == ((0.0, 255.0),)
+    clip = open_clip(lazy("uint16"), axes="TYX", limits=(100, 900), look=False)
+    assert clip.limits == ((100.0, 900.0),)
+    with pytest.raises(RequestError, match=r"uint16.* without a look"):
+        open_clip(lazy("uint16"), axes="TYX", look=False)
+    with pytest.raises(PixelError, match="complex"):
+        open_clip(lazy("complex64"), axes="TYX", look=False)
+
+
+def test_frames_that_no_memory_holds_are_opened_without_a_look() -> None:
+    vast = da.zeros((2, 2_000_000, 2_000_000), dtype="uint8", chunks=(1, 1024, 1024))
+    with pytest.raises(ClipError, match=r"4000\.0 GB"):
+        open_clip(vast, axes="TYX")
+    clip = open_clip(vast, axes="TYX", look=False)
+    assert (clip.height, clip.width) == (2_000_000, 2_000_000)
+    assert clip.crop(1_999_000, 0, 2_000_000, 900).frame(1).shape == (1000, 900)

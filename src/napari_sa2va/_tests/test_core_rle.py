@@ -12,6 +12,7 @@ from napari_sa2va.core import rle
 from napari_sa2va.core.errors import ShapeMismatch
 
 masks = arrays(bool, array_shapes(min_dims=2, max_dims=2, max_side=12))
+MASK_OF_3_BY_4 = arrays(bool, (3, 4))
 
 
 def test_runs_go_down_the_columns_and_start_with_background():
@@ -132,3 +133,9 @@ def test_labels_without_an_object_have_no_code():
     assert rle.encode_labels(np.zeros((0, 3), np.uint16)) == {}
     with pytest.raises(ShapeMismatch):
         rle.encode_labels(np.zeros(3, np.uint16))
+
+
+@given(st.lists(MASK_OF_3_BY_4, max_size=4))
+def test_masks_are_apart_if_no_pixel_is_in_two(masks):
+    apart = not masks or bool((np.sum(masks, axis=0, dtype=int) < 2).all())
+    assert rle.are_apart([rle.encode(mask) for mask in masks]) == apart

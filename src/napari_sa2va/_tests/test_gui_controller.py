@@ -8,7 +8,7 @@ import pytest
 from napari_sa2va._tests.fakes import FakeModel, colour_clip
 from napari_sa2va.core.cancel import CancelToken
 from napari_sa2va.core.errors import MemoryShortage, OutputError
-from napari_sa2va.gui.controller import Controller, Sink, View, duration
+from napari_sa2va.gui.controller import Controller, Sink, View
 from napari_sa2va.gui.request import Failed, JobRequest, messages_of, prompts_in
 from napari_sa2va.pipeline.events import Finished, KeyMasks, Note
 from napari_sa2va.presets import preset
@@ -233,11 +233,3 @@ def test_a_sink_that_cannot_even_end_leaves_nothing_running(parts) -> None:
 def test_sentences_are_the_lines_that_are_not_empty() -> None:
     prompts = prompts_in("  the  red cell \n\n\t\nthe green cell\n")
     assert [(p.object_id, p.name) for p in prompts] == [(1, "the red cell"), (2, "the green cell")]
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [(0.2, "under 1 s"), (59.4, "59 s"), (59.6, "1 min"), (75, "1 min 15 s"), (4000, "1 h 7 min")],
-)
-def test_durations_are_put_into_words(seconds: float, words: str) -> None:
-    assert duration(seconds) == words

@@ -41,7 +41,7 @@ def test_an_answer_with_drafts_is_the_answer_without(model, seed):
         # A draft that is right up to some place, then wrong, or right to its end.
         wrong = [int(t) for t in rng.integers(0, 256, 6)]
         model._drafts = Drafts([said[:length] + wrong, said if length == len(said) else wrong])
-        drafted = model.ground_seen(seen, TEXT, max_new_tokens=24)
+        drafted = model.ground_seen(model.look(FRAMES), TEXT, max_new_tokens=24)
         assert drafted.generated_ids.tolist() == said
         np.testing.assert_allclose(drafted.hidden, plain.hidden, atol=1e-4)
         np.testing.assert_allclose(drafted.embeddings, plain.embeddings, atol=1e-4)
@@ -58,6 +58,18 @@ def test_a_seg_token_inside_a_draft_keeps_its_own_state(model, monkeypatch):
     assert drafted.answer == answer
     assert drafted.passes == 2
     np.testing.assert_allclose(drafted.hidden, given.hidden, atol=1e-5)
+
+
+def test_answers_are_drafts_for_the_same_pictures_and_for_no_others(model):
+    shake(model, 0)
+    model._drafts = Drafts()
+    seen = model.look(FRAMES)
+    first = model.ground_seen(seen, TEXT, max_new_tokens=8)
+    again = model.ground_seen(seen, TEXT, max_new_tokens=8)
+    assert again.passes < first.passes
+    other = model.ground_seen(model.look(FRAMES), TEXT, max_new_tokens=8)
+    assert other.passes == first.passes
+    np.testing.assert_array_equal(other.embeddings, first.embeddings)  # to the last bit
 
 
 def test_the_answers_of_training_are_known_drafts(model):

@@ -373,6 +373,55 @@ def test_bfloat16_stays_near_float32_and_halves_the_memory_maps(predictor, frame
     assert 0 < difference.mean() < 0.1 * runs[torch.float32].std()
 
 
+def both_ways() -> list[tuple[int, bool]]:
+    """Frames from the sixth on, then back from it, and whether they are tracked against time."""
+    return [(t, False) for t in range(7, 12)] + [(t, True) for t in range(5, 0, -1)]
+
+
+def track_both_ways(tracker, frames, order) -> list[torch.Tensor]:
+    return [tracker.track(t, tracker.encode(frames[t]), [4, 2], back).logits for t, back in order]
+
+
+def prompted_at_six(predictor, frames, **options) -> Tracker:
+    """Two objects, the later id first, prompted on frames 6 and 9; one of them on frame 6 only."""
+    tracker = Tracker(predictor, turning_frame=6, **options)
+    masks = np.stack([SQUARE, LATER])
+    tracker.prompt_masks(6, tracker.encode(frames[6]), [4, 2], masks)
+    tracker.prompt_masks(9, tracker.encode(frames[9]), [4], SQUARE[None])
+    return tracker
+
+
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+def test_another_tracker_goes_on_from_what_one_remembers(predictor, frames, precision):
+    order = both_ways()
+    undisturbed = prompted_at_six(predictor, frames, precision=precision)
+    left = [undisturbed.memories()]
+    logits = []
+    for step in order:
+        logits += track_both_ways(undisturbed, frames, [step])
+        left.append(undisturbed.memories())
+    assert any(tensor.dtype == precision for tensor in left[0].values())
+    # Only now: what was handed out has not changed when the tracker went on.
+    for done, memories in enumerate(left):
+        other = Tracker(predictor, precision=precision, turning_frame=6, offload=done % 2 == 1)
+        other.restore(memories)
+        assert other.object_ids == undisturbed.object_ids == (4, 2)
+        found = track_both_ways(other, frames, order[done:])
+        assert all(torch.equal(a, b) for a, b in zip(found, logits[done:], strict=True))
+
+
+def test_a_tracker_in_float32_goes_on_from_memories_in_bfloat16(predictor, frames):
+    half = prompted_at_six(predictor, frames, precision=torch.bfloat16)
+    full = Tracker(predictor, turning_frame=6)
+    full.restore(half.memories())
+    memories = full.memories()
+    assert {m.dtype for name, m in memories.items() if name != "object_ids"} == {torch.float32}
+    # On frame 3 all that is known lies ahead, so there is no pointer, which would be in float32.
+    for t in (3, 7):
+        mine, theirs = (k.track(t, k.encode(frames[t]), [4, 2]).logits for k in (full, half))
+        assert ((mine > 0) == (theirs > 0)).float().mean() > 0.95
+
+
 def test_the_network_is_left_as_it_was(predictor, frames):
     before = {k: v.clone() for k, v in predictor.state_dict().items()}
     attributes = set(vars(predictor))

@@ -11,7 +11,7 @@ from napari_sa2va.models import device as devices
 from napari_sa2va.models.zoo import find, memory_needed
 from napari_sa2va.pipeline import estimate as estimating
 from napari_sa2va.pipeline import loaded
-from napari_sa2va.pipeline.estimate import Estimate, about, estimate, foretell
+from napari_sa2va.pipeline.estimate import Estimate, about, duration, estimate, foretell
 from napari_sa2va.pipeline.need import ask_of
 from napari_sa2va.pipeline.rates import Counts, learning
 from napari_sa2va.pipeline.resolve import resolve
@@ -168,3 +168,11 @@ def test_the_arithmetic_is_measured_once(monkeypatch) -> None:
 )  # fmt: skip
 def test_an_estimate_is_no_finer_than_it_can_be(seconds, words) -> None:
     assert about(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.2, "under 1 s"), (59.4, "59 s"), (59.6, "1 min"), (75, "1 min 15 s"), (4000, "1 h 7 min")],
+)
+def test_durations_are_put_into_words(seconds: float, words: str) -> None:
+    assert duration(seconds) == words

@@ -10,7 +10,8 @@ from napari_sa2va._tests.fakes import FakeModel, colour_clip
 from napari_sa2va.core import user_files
 from napari_sa2va.core.cancel import CancelToken
 from napari_sa2va.core.prompt import PromptSet
-from napari_sa2va.pipeline.events import FrameMasks
+from napari_sa2va.pipeline.events import FrameMasks, KeyMasks, Resumed
+from napari_sa2va.pipeline.file_keeper import FileKeeper
 from napari_sa2va.pipeline.rates import (
     Counts,
     Pace,
@@ -113,6 +114,27 @@ def test_a_run_put_together_of_several_teaches_nothing() -> None:
             yield replace(event, frame=event.frame + 6) if type(event) is FrameMasks else event
 
     learn(change=plane_after_plane)
+    assert user_files.read("rates") is None
+
+
+def test_a_run_that_went_on_where_an_earlier_one_stopped_teaches_nothing(tmp_path) -> None:
+    clip, prompts = colour_clip(), PromptSet.from_texts(SENTENCES)
+
+    def first_events(stop_at: type, file: str) -> None:
+        cancel = CancelToken()
+        keeper = FileKeeper(tmp_path / file)
+        for event in run(clip, prompts, SETTINGS, model=FakeModel(), cancel=cancel, keeper=keeper):
+            if type(event) is stop_at:
+                keeper.keep_now()
+                cancel.cancel()
+
+    # After a key frame no frame is done, so that all of them are seen here.
+    for stop_at in (KeyMasks, FrameMasks):
+        first_events(stop_at, stop_at.__name__)
+        keeper = FileKeeper(tmp_path / stop_at.__name__)
+        events = list(learning(run(clip, prompts, SETTINGS, model=FakeModel(), keeper=keeper)))
+        assert any(isinstance(event, Resumed) for event in events)
+        assert events[-1].record.finished == "done"
     assert user_files.read("rates") is None
 
 

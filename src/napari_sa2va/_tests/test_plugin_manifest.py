@@ -32,13 +32,14 @@ def test_the_dock_and_the_samples_are_in_the_menus(manifest) -> None:
     names = [widget.display_name for widget in contributions.widgets]
     assert names == [
         "Segment by sentence", "Ask about it", "Timeline of objects", "Measure objects over time",
+        "Batch over many movies",
     ]  # fmt: skip
     items = {
         menu.removeprefix("napari/layers/"): [item.command.removeprefix(f"{NAME}.") for item in of]
         for menu, of in contributions.menus.items()
     }
     assert items == {
-        "segment": ["segment_by_sentence", "ask_about_it"],
+        "segment": ["segment_by_sentence", "ask_about_it", "batch_over_many_movies"],
         "measure": ["measure_objects"],
         "track": ["timeline_of_objects"],
     }

@@ -98,6 +98,28 @@ def test_a_range_visits_its_frames_and_no_other_whatever_is_prompted(case, ends)
             assert sweep.reverse == (sweep.frames.step < 0)
 
 
+@pytest.mark.parametrize(
+    ("start", "direction", "frames"),
+    [
+        (3, "both", [3, 4, 5, 6, 7]),
+        (5, "both", [5, 6, 7, 4, 3]),
+        (4, "forward", [4, 5, 6, 7]),
+        (6, "backward", [6, 5, 4, 3]),
+        (7, "backward", [7, 6, 5, 4, 3]),
+    ],
+)
+@pytest.mark.parametrize("prompted", [[0], [5], [4, 6], [9]])
+def test_a_range_begins_where_it_is_told_whatever_is_prompted(start, direction, frames, prompted):
+    rule = Range(first_frame=3, last_frame=7, direction=direction, start_frame=start)
+    assert visited(rule(10, prompted)) == frames
+
+
+@pytest.mark.parametrize("start", [2, 8])
+def test_a_range_does_not_begin_outside_of_itself(start):
+    with pytest.raises(RequestError, match=rf"at frame {start}, outside .* from frame 3 to 7"):
+        Range(first_frame=3, last_frame=7, start_frame=start)(10, [5])
+
+
 @pytest.mark.parametrize(("first", "last"), [(4, 3), (0, 6), (6, -1)])
 def test_a_range_that_does_not_fit_the_clip_is_refused(first, last):
     shown = 5 if last == -1 else last

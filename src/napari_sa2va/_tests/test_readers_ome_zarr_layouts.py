@@ -10,9 +10,16 @@ import zarr
 from ome_zarr.format import format_from_version
 from ome_zarr.writer import write_plate_metadata, write_well_metadata
 
-from napari_sa2va._tests.ngff_stores import metadata, write_by_hand, write_ngff
+from napari_sa2va._tests.ngff_stores import (
+    metadata,
+    served,
+    write_by_hand,
+    write_ngff,
+    write_plate,
+    zipped,
+)
 from napari_sa2va.core.errors import AxesError, ClipError, SeriesError
-from napari_sa2va.readers.ome_zarr import accepts, read
+from napari_sa2va.readers.ome_zarr import accepts, fields_of, read
 from napari_sa2va.readers.open import open_clip
 
 RNG = np.random.default_rng(6)
@@ -190,3 +197,22 @@ def test_an_empty_folder_with_the_name_of_a_store_says_what_it_lacks(tmp_path: P
 def test_an_image_within_an_image_store_is_found_by_its_path(tmp_path: Path) -> None:
     path = write_by_hand(tmp_path / "a.zarr", A, metadata())
     np.testing.assert_array_equal(read(path / "0").data.compute(), A)
+
+
+def test_the_fields_of_a_plate_and_of_a_well_are_listed_and_those_of_an_image_are_none(
+    plate: Path, tmp_path: Path
+) -> None:
+    assert fields_of(plate) == ("A/1/0", "B/3/0", "B/3/1")
+    assert fields_of(plate / "B" / "3") == ("0", "1")
+    assert fields_of(plate / "A" / "1" / "0") == ()
+    assert fields_of(zipped(plate, tmp_path / "plate.zip")) == ("A/1/0", "B/3/0", "B/3/1")
+    with served(tmp_path) as address:
+        assert fields_of(f"{address}/plate.zarr") == ("A/1/0", "B/3/0", "B/3/1")
+        np.testing.assert_array_equal(open_clip(f"{address}/plate.zarr/B/3/1").frame(1), A[1])
+
+
+@versions
+def test_the_fields_of_a_plate_made_by_hand_are_listed(version: str, tmp_path: Path) -> None:
+    path = write_plate(tmp_path / "plate.zarr", {"C/04": [A, B]}, version)
+    assert fields_of(path) == ("C/04/0", "C/04/1")
+    np.testing.assert_array_equal(open_clip(path / "C" / "04" / "1").frame(1), B[1])

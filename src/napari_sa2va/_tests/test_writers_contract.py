@@ -115,6 +115,25 @@ def test_a_writer_that_fails_halfway_leaves_what_was_there(
 
 
 @each_writer
+@pytest.mark.parametrize("is_there", [False, True])
+def test_what_is_not_to_be_put_in_its_place_leaves_what_was_there(
+    writer: ModuleType, is_there: bool, tmp_path: Path
+) -> None:
+    if is_there:
+        write(writer, tmp_path, of_images(OTHER))
+    old = content(tmp_path)
+
+    def not_ready() -> None:
+        assert content(tmp_path) != old, "asked when all is written"
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        write(writer, tmp_path, of_images(SMALL), overwrite=True, ready=not_ready)
+    assert content(tmp_path) == old
+    assert len(list(tmp_path.iterdir())) == is_there
+
+
+@each_writer
 def test_frames_are_asked_for_in_turn_and_not_kept(writer: ModuleType, tmp_path: Path) -> None:
     labels = np.concatenate([SMALL] * 4)
     result = of_images(labels)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from napari_sa2va.core.errors import OutputError
-from napari_sa2va.writers.paths import check_output, replacing
+from napari_sa2va.writers.paths import check_output, clear_begun, replacing
 from napari_sa2va.writers.record import write_record
 
 
@@ -85,6 +85,45 @@ def test_a_name_as_long_as_the_disk_takes_can_be_written(tmp_path: Path) -> None
     with replacing(path) as temporary:
         temporary.write_text("text")
     assert path.read_text() == "text"
+
+
+def test_what_is_not_to_be_put_in_its_place_leaves_the_old_file_alone(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    seen = []
+
+    def not_ready() -> None:
+        seen.extend(p.read_text() for p in tmp_path.iterdir() if p != path)
+        raise KeyboardInterrupt
+
+    def write() -> None:
+        with replacing(path, overwrite=True, ready=not_ready) as temporary:
+            temporary.write_text("whole")
+
+    with pytest.raises(KeyboardInterrupt):
+        write()
+    assert seen == ["whole"]
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_others_began_to_write_to_a_file_is_deleted_and_nothing_else(tmp_path: Path) -> None:
+    # Names whose first 50 letters are the same, as of the movies of one study.
+    first, other = (tmp_path / f"{'day 1, slide 7, a long description of it all, ' * 2}{n}.csv"
+                    for n in (1, 2))  # fmt: skip
+    seen = []
+
+    def write_while_others_clear() -> None:
+        with replacing(first) as mine, replacing(other) as theirs:
+            mine.write_text("1")
+            theirs.write_text("2")
+            clear_begun(first)
+            seen.extend(p.exists() for p in (mine, theirs))
+
+    with pytest.raises(OutputError, match="could not be written"):
+        write_while_others_clear()
+    assert seen == [False, True]
+    assert [p.name for p in tmp_path.iterdir()] == [other.name]
 
 
 def test_a_full_disk_is_an_output_error(tmp_path: Path) -> None:
