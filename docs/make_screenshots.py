@@ -1,6 +1,6 @@
 """Make the pictures in docs/images: real viewers, real runs of nano, and the tutorial done for real.
 
-    python docs/make_screenshots.py [PART ...]   # all parts, or some: reference, tutorial, how_to
+    python docs/make_screenshots.py [PART ...]   # all parts, or some: reference, tutorial, how_to, batch
 
 On a machine without a screen:
 
@@ -19,7 +19,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-PARTS = ("reference", "tutorial", "how_to")
+PARTS = ("reference", "tutorial", "how_to", "batch")
 
 
 def main() -> None:

@@ -13,9 +13,9 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from napari_sa2va.cli.outputs import USUAL
 from napari_sa2va.readers import READERS
 from napari_sa2va.writers import WRITERS
+from napari_sa2va.writers.destination import USUAL
 from napari_sa2va.writers.format import WriteFormat
 
 ROOT = Path(__file__).resolve().parent.parent

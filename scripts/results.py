@@ -43,6 +43,8 @@ COMMANDS = {
     "frame-access": "python benchmarks/frame_access.py",
     "opening": "python benchmarks/opening.py",
     "scrubbing": "python benchmarks/scrubbing.py",
+    "batch-engine": "python benchmarks/batch_engine.py",
+    "splitting": "python benchmarks/splitting.py",
     "event-loop": "xvfb-run -a -s '-screen 0 1920x1080x24' python benchmarks/event_loop.py",
 }
 
