@@ -143,15 +143,14 @@ class Runs:
         """
         had_unit = False
         for unit_id, history in self.scan().items():
-            n = history.generation
-            # Who looks on the same machine has seen it already.
-            claim = history.claims.get(n) or history.lost.get(n)
-            if claim is None or claim.worker != worker:
-                continue
-            had_unit = True
-            ended = datetime.now(UTC).isoformat(timespec="seconds")
-            outcome = lost(unit_id, n, claim, state=state, cause=cause, hint=hint, ended=ended)
-            create_exclusively(self._folder / f"{unit_id}.{n}.json", outcome.model_dump_json())
+            # Who looks on the same machine has seen it already, and may even have taken the unit up.
+            for n, claim in (history.claims | history.lost).items():
+                if claim.worker != worker:
+                    continue
+                had_unit = True
+                ended = datetime.now(UTC).isoformat(timespec="seconds")
+                outcome = lost(unit_id, n, claim, state=state, cause=cause, hint=hint, ended=ended)
+                create_exclusively(self._folder / f"{unit_id}.{n}.json", outcome.model_dump_json())
         return had_unit
 
     def _take_in(self, name: str) -> None:

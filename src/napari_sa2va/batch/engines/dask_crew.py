@@ -112,12 +112,14 @@ class DaskCrew:
             return
         until = monotonic() + _POLITE_S
         with suppress(OSError):
-            while self.size and client.status == "running" and monotonic() < until:
+            while client.status == "running":
+                self._note_lost(_workers_of(client))  # for these nobody has to wait
+                self._look()
+                if not self.size or monotonic() > until:
+                    break
                 # Again and again: who was about to begin has not heard it.
                 client.run(stop_here, self._folder.head.batch_id, on_error="ignore")
                 sleep(_LOOK_S)
-                self._note_lost(_workers_of(client))  # for these nobody has to wait
-                self._look()
         client.close(timeout=_CLOSE_S)
 
     def _reached(self) -> Client | None:
