@@ -57,7 +57,7 @@ def system(tmp_path: Path, commands: Path, monkeypatch: pytest.MonkeyPatch) -> I
         "touch $number; echo Submitted batch job $number",
     )  # fmt: skip
     stand_in(commands, "scancel", f"cd {folder} && rm -f -- $@")
-    stand_in(commands, "squeue", f"ls {folder}")
+    stand_in(commands, "squeue", f'for n in $(ls {folder}); do echo " $n PENDING Resources"; done')
     with closing(Slurm(gpus=0).cluster(tmp_path)) as cluster:
         yield System(Jobs(cluster, Slurm.listing, tmp_path / "logs"), folder)
 
@@ -116,6 +116,21 @@ def test_a_queue_that_does_not_answer_is_no_end_of_its_jobs(system: System, comm
     until(lambda: looked_at(system, set()) == 1)
     system.keep(1)
     assert system.queue == {"100"}
+
+
+def test_a_job_that_waits_for_long_is_told_once_with_the_words_of_the_batch_system(
+    system: System, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system.keep(2)
+    with caplog.at_level(logging.WARNING):
+        until(lambda: looked_at(system, {"napari-sa2va-0"}) == 2)
+        system.jobs.look({"napari-sa2va-0"})
+        assert not caplog.messages
+        monkeypatch.setattr(jobs, "_WAITED_S", 0.0)
+        system.jobs.look({"napari-sa2va-0"})
+        system.jobs.look({"napari-sa2va-0"})
+    (said,) = caplog.messages
+    assert said.endswith("Of job 101 the batch system says: PENDING Resources")
 
 
 def test_a_refusal_is_an_error_only_if_no_job_was_ever_taken(

@@ -12,7 +12,7 @@ import logging
 import re
 import shlex
 import subprocess
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from getpass import getuser
@@ -35,6 +35,8 @@ JOB_NAME = "napari-sa2va"
 _ASK_S, _ANSWER_S = 15.0, 30.0
 # Jobs that are submitted at the same time.
 _AT_ONCE = 8
+# A job that waits is spoken of after this time, and again later, in s: it may never begin.
+_WAITED_S, _STILL_S = 300.0, 3600.0
 # So many jobs from which no worker came, and none ever did, and it is given up.
 _STILLBORN = 3
 
@@ -69,7 +71,7 @@ class Jobs:
         Has the scheduler to which workers go, and says what a job is to have. Its own jobs stay none.
     listing : str
         The command that lists a user's jobs that have not ended, a line each that begins with the
-        number; `{user}` stands for the user.
+        number and goes on with what people want to know; `{user}` stands for the user.
     logs : Path
         Where jobs write what they say.
     """
@@ -83,7 +85,7 @@ class Jobs:
         self._numbers = count()
         self._was_taken = self._has_come = False
         self._refusals = self._stillborn = 0
-        self._not_before = self._ask_at = 0.0
+        self._not_before = self._ask_at = self._tell_at = 0.0
 
     def look(self, present: Collection[str]) -> None:
         """Find out which jobs there still are.
@@ -118,10 +120,13 @@ class Jobs:
         if unseen and now >= self._ask_at:
             there = self._listed()
             self._ask_at = monotonic() + _ASK_S
+            if there is None:
+                return
             for job in unseen:
-                if there is not None and _number(job) not in there:
+                if _number(job) not in there:
                     self._jobs.remove(job)
                     self._note_end(job)
+            self._tell_of_waiting(there)
 
     def keep(self, wanted: int, busy: Collection[str]) -> None:
         """Submit jobs, or give some back that nobody needs: first those that still wait in the queue.
@@ -197,6 +202,24 @@ class Jobs:
         _log.warning("Job %s ended before a worker came of it.%s", job.job.job_id, words)
         self._not_before = monotonic() + pause_s(self._stillborn)
 
+    def _tell_of_waiting(self, there: Mapping[str, str]) -> None:
+        """Say that jobs wait, and what the batch system says of that: some can never begin."""
+        now = monotonic()
+        waiting = [job for job in self._jobs if not job.has_come and _number(job) in there]
+        waited_s = max((now - job.since for job in waiting), default=0.0)
+        if waited_s < _WAITED_S or now < self._tell_at:
+            return
+        self._tell_at = now + _STILL_S
+        first = _number(waiting[0])
+        _log.warning(
+            "%d jobs wait in the queue, the first of them for %.0f min. Of job %s the batch system "
+            "says: %s",
+            len(waiting),
+            waited_s / 60,
+            first,
+            there[first] or "nothing",
+        )
+
     def _last_words(self, number: str) -> str:
         """The last line that a job wrote into a log, of which each system has its own names."""
         its_own = re.compile(rf"(.*\D)?{number}(\D.*)?(?<!\.txt)(?<!\.jsonl)")  # those are workers'
@@ -206,10 +229,14 @@ class Jobs:
                 return said[-1]
         return ""
 
-    def _listed(self) -> set[str] | None:
-        """The numbers of the user's jobs that have not ended; None if there is no answer."""
+    def _listed(self) -> dict[str, str] | None:
+        """The user's jobs that have not ended by number, with what is said of each; None if there is no
+        answer."""
         said = self._run(self._listing)
-        return None if said is None else set(re.findall(r"^\s*(\d+)", said, re.MULTILINE))
+        if said is None:
+            return None
+        lines = re.findall(r"^\s*(\d+)(.*)$", said, re.MULTILINE)
+        return {number: " ".join(words.split()) for number, words in lines}
 
     def _run(self, command: list[str]) -> str | None:
         try:

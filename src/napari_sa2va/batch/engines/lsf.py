@@ -19,7 +19,7 @@ class Lsf(Cluster):
     submit = "bsub <"
     variables = ("LSB_JOBID", "LSB_JOBINDEX")
     gives_notice = True
-    listing = "bjobs -noheader -o jobid"
+    listing = "bjobs -noheader -o 'jobid stat'"
 
     def jobqueue_options(self) -> dict[str, Any]:
         return {"project": self.account or None, "walltime": self.walltime}

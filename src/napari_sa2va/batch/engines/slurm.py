@@ -19,7 +19,7 @@ class Slurm(Cluster):
     submit = "sbatch"
     variables = ("SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID")
     gives_notice = True
-    listing = "squeue --noheader --user={user} --format=%A"
+    listing = "squeue --noheader --user={user} --format='%A %T %r'"
 
     def jobqueue_options(self) -> dict[str, Any]:
         return {"account": self.account or None}
