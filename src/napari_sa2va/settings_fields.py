@@ -31,6 +31,7 @@ from napari_sa2va.settings import (
 P = TypeVar("P", bound=Params)
 Value = str | int | float | bool | tuple[int, ...]
 """What a field that is no rule can be; of a rule, its kind."""
+_ANSWERS = "Write one of true, false, yes, no, 1, 0."
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,10 @@ class SettingsField:
             given = frame_numbers(text) if self.is_frame_list else text
             value: Value = self._adapter.validate_python(given)
         except ValidationError as error:
-            raise RequestError(f"{text!r}: {error.errors()[0]['msg']}.", self.text) from None
+            wrong = error.errors()[0]
+            if wrong["type"] == "bool_parsing":
+                raise RequestError(f"{text!r} is no {self.name}.", _ANSWERS) from None
+            raise RequestError(f"{text!r}: {wrong['msg']}.", self.text) from None
         return value
 
 

@@ -109,6 +109,29 @@ def test_a_report_that_cannot_be_written_is_no_failure_of_a_worker(
     assert "report.html is a folder" in caplog.text
 
 
+def test_settings_that_are_gone_are_told_and_the_rest_is_written(
+    finished: BatchFolder, caplog: pytest.LogCaptureFixture
+) -> None:
+    for file in (finished.path / "settings").iterdir():
+        file.write_bytes(b"\xff{}")
+    again = BatchFolder.open(finished.path)
+    assert write_accounts(again).table.damaged == ()
+    told = "The settings of 0001-a are damaged or gone."
+    assert told in caplog.text
+    assert told in (again.path / "report.html").read_text()
+    assert are_up_to_date(again, again.standings())
+
+
+def test_a_table_that_is_damaged_is_told_of_in_the_log_of_the_worker_that_leaves(
+    finished: BatchFolder, caplog: pytest.LogCaptureFixture
+) -> None:
+    (finished.work_of("0001-a") / "objects.csv").write_bytes(bytes(99))
+    (finished.path / ".accounts").write_bytes(b"\xff")
+    assert write_at_the_end(finished)
+    assert "The tables of 0001-a are damaged" in caplog.text
+    assert "It is empty." in (finished.path / "report.html").read_text()
+
+
 def test_status_says_how_to_get_a_report_that_nobody_wrote(
     finished: BatchFolder, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -91,6 +91,20 @@ def test_a_model_that_is_not_here_is_named_with_the_command_that_fetches_it(
     assert "napari-sa2va models pull nobody/nothing" in caught.value.hint
 
 
+def test_a_decoder_that_is_borrowed_is_that_of_the_batch(tmp_path: Path) -> None:
+    decoder = tmp_path / "sam2.safetensors"
+    decoder.write_bytes(b"as it was")
+    weights = {"nano": weight_hashes(NANO), str(decoder): weight_hashes(decoder)}
+    folder = batch(tmp_path, weights=weights)
+    check_worker(folder, "box-1")
+    decoder.write_bytes(b"another")
+    with pytest.raises(WorkerRefused, match=r"are not those .*: sam2\.safetensors"):
+        check_worker(folder, "box-1")
+    decoder.unlink()
+    with pytest.raises(WorkerRefused, match="a mask decoder is borrowed, is not on"):
+        check_worker(folder, "box-1")
+
+
 def test_a_machine_that_sees_another_batch_or_none_at_that_path_is_refused(tmp_path: Path) -> None:
     folder = batch(tmp_path)
     check_batch(str(folder.path), folder.head.batch_id)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from napari_sa2va._tests.light_units import KEY, numbered, unit
 from napari_sa2va._tests.made_units import made_folder
 from napari_sa2va.batch.folder import BatchFolder
-from napari_sa2va.batch.head import BatchHead
+from napari_sa2va.batch.head import BatchHead, write_head
 from napari_sa2va.batch.held import claim_here
 from napari_sa2va.batch.kept_settings import digest_of
 from napari_sa2va.batch.order import longest_first
@@ -39,12 +41,47 @@ def test_a_folder_is_opened_as_it_was_made(tmp_path: Path) -> None:
         BatchFolder.create(tmp_path / "night", BatchHead())
 
 
+def test_of_several_who_make_a_folder_at_once_one_does_and_all_get_the_same(tmp_path: Path) -> None:
+    place = tmp_path / "night"
+    with ThreadPoolExecutor(8) as pool:
+        heads = [BatchHead() for _ in range(8)]
+        made = list(pool.map(BatchFolder.open_or_create, [place] * 8, heads))
+    (batch_id,) = {folder.head.batch_id for folder in made}
+    assert BatchFolder.open(place).head.batch_id == batch_id
+    with pytest.raises(BatchError, match="a batch folder already"):
+        BatchFolder.create(place, BatchHead())
+
+
+def test_a_folder_that_is_being_made_one_of_a_batch_is_told_from_others(
+    tmp_path: Path, monkeypatch
+) -> None:
+    place = tmp_path / "night"
+    assert BatchFolder.may_be_one(place)
+    seen = []
+
+    def write(folder: Path, head: BatchHead) -> None:
+        seen.append((BatchFolder.is_one(place), BatchFolder.may_be_one(place)))
+        write_head(folder, head)
+
+    monkeypatch.setattr("napari_sa2va.batch.folder.write_head", write)
+    BatchFolder.create(place, BatchHead()).add([unit("a")], {})
+    assert seen == [(False, True)]
+    assert BatchFolder.may_be_one(place)
+    for name in ("a.tif", "results/mine.csv"):
+        other = tmp_path / name[0] / name
+        other.parent.mkdir(parents=True)
+        assert BatchFolder.may_be_one(tmp_path / name[0])
+        other.touch()
+        assert not BatchFolder.may_be_one(tmp_path / name[0])
+
+
 def test_what_is_no_batch_folder_is_refused_with_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(BatchError, match="is no batch folder"):
         BatchFolder.open(tmp_path)
-    (tmp_path / "batch.json").write_text("{")
-    with pytest.raises(BatchError, match="is damaged"):
-        BatchFolder.open(tmp_path)
+    for damaged in (b"{", b"\xff\xfe\x80", bytes(99), b'{"version": []}', b'{"version": "x"}'):
+        (tmp_path / "batch.json").write_bytes(damaged)
+        with pytest.raises(BatchError, match="is damaged"):
+            BatchFolder.open(tmp_path)
     (tmp_path / "batch.json").write_text('{"version": 99}')
     with pytest.raises(BatchError, match="newer version"):
         BatchFolder.open(tmp_path)
@@ -241,6 +278,45 @@ def test_parts_of_a_movie_that_is_split_otherwise_now_are_not_done(tmp_path: Pat
     _end(folder, "whole", 1, "failed", certain=True)
     assert folder.retry(["whole"]) == ["whole", "whole-1"]
     assert {s.state for s in folder.standings().values()} == {"waiting"}
+
+
+@pytest.mark.parametrize("asked", [["whole"], ["whole-1"], ["whole", "whole-1"]])
+def test_parts_are_asked_for_again_before_what_merges_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: list[str]
+) -> None:
+    part = {"first_frame": 0, "last_frame": 9}
+    whole = unit("whole", parts=("whole-1",))
+    folder = made_folder(tmp_path / "b", unit("whole-1", part=part), whole)
+    _end(folder, "whole-1", 1, "failed", certain=True)
+    _end(folder, "whole", 1, "failed", certain=True)
+    marked = []
+    forgive = folder.runs.forgive
+
+    def note(unit_id: str, generation: int) -> None:
+        forgive(unit_id, generation)
+        standings = folder.standings()
+        is_free = standings["whole"].state == "waiting" and standings["whole-1"].is_at_end
+        marked.append((unit_id, is_free))
+
+    monkeypatch.setattr(folder.runs, "forgive", note)
+    assert sorted(folder.retry(asked)) == ["whole", "whole-1"]
+    assert marked == [("whole-1", False), ("whole", False)], "a worker would merge what failed"
+
+
+def test_what_another_process_has_changed_in_the_head_stays(tmp_path: Path) -> None:
+    first = made_folder(tmp_path / "b")
+    second = BatchFolder.open(first.path)
+    second.change_head(attempts=7, overwrite=True, weights={"x": {"a": "1"}})
+    first.change_head(weights={"y": {"b": "2"}})
+    for head in (first.head, BatchFolder.open(first.path).head):
+        assert (head.attempts, head.overwrite) == (7, True)
+        assert head.weights == {"x": {"a": "1"}, "y": {"b": "2"}}
+    with pytest.raises(ValidationError):
+        first.change_head(attempts=0)
+    assert BatchFolder.open(first.path).head == first.head
+    (first.path / "batch.json").unlink()
+    with pytest.raises(BatchError, match="cannot be read"):
+        first.change_head(attempts=3)
 
 
 def test_a_folder_that_was_moved_has_its_outputs_where_it_is_now(tmp_path: Path) -> None:

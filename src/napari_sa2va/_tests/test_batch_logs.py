@@ -169,6 +169,20 @@ def test_what_a_killed_process_wrote_half_is_no_entry_of_the_merged_json(tmp_pat
     assert (tmp_path / "log.jsonl").read_text() == whole
 
 
+def test_lines_that_are_no_entries_and_logs_that_cannot_be_read_stop_no_other(tmp_path):
+    log = WorkerLog(tmp_path, "box-1")
+    log.add(a_unit(), an_outcome())
+    whole = log.json.read_text()
+    odd = '12\nnull\n"x"\n[1]\n{"a": 1}\n{"time": 5}\n' + "[" * 100_000 + "\n"
+    log.json.write_text(odd + whole)
+    for ending in ("txt", "jsonl"):
+        (tmp_path / "logs" / f"folder.{ending}").mkdir()
+        (tmp_path / "logs" / f"bytes.{ending}").write_bytes(b"\xff\xfe\0" * 99)
+    merge(tmp_path)
+    assert (tmp_path / "log.jsonl").read_text() == whole
+    assert len(lines(tmp_path / "log.txt")) == 1
+
+
 def test_logs_of_processes_at_work_at_the_same_time_hold_every_line_whole(tmp_path):
     script = (
         "import sys; from pathlib import Path\n"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import tracemalloc
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -79,7 +81,9 @@ class Parts:
         self.folder = made_folder(path / "night")
         self.folder.add([*self.parts, self.whole], {digest_of(settings): settings})
 
-    def fill(self, part: Unit, masks: np.ndarray | None = None, **more: object) -> None:
+    def fill(
+        self, part: Unit, masks: np.ndarray | None = None, *, generation: int = 1, **more: object
+    ) -> None:
         """Do a part, as if a network had drawn these masks of the whole movie."""
         masks = self.masks if masks is None else masks
         clip, place = open_part(part), part.part
@@ -97,7 +101,7 @@ class Parts:
         course = course_of(self.settings, clip.num_frames)
         assert course is not None
         course = course.between(place.first_frame, place.last_frame)
-        with Journal(self.folder.work_of(part.unit_id), 1, about) as journal:
+        with Journal(self.folder.work_of(part.unit_id), generation, about) as journal:
             frames = range(course.first, course.last + 1)
             for t in frames:
                 inside = masks[t, :, y0:y1, x0:x1]
@@ -389,6 +393,60 @@ def test_workers_merge_when_all_parts_are_at_their_end_and_again_after_a_retry(t
     Worker(batch.folder, "w2", do=do, fits=anywhere, idle_s=0).run()
     assert done[-2:] == ["u1-part-07", "u1"]
     batch.assert_as_the_whole()
+
+
+def test_what_was_merged_and_not_written_is_merged_again_when_a_part_is_asked_for_again(tmp_path):
+    table = tmp_path / "out.csv"
+    batch = Parts(tmp_path, MOVING, WINDOWS, outputs=[{"path": str(table), "kind": "table"}])
+    *_, last = batch.parts
+    drawn, stop_at = MOVING.copy(), "writing"
+
+    def do(task: Task) -> Outcome:
+        def tell(stage: str, done: int, planned: int) -> None:
+            if stage == stop_at:
+                task.cancel.cancel()
+
+        if task.unit.parts:
+            return work(replace(task, tell=tell))
+        batch.fill(task.unit, drawn, generation=task.generation)
+        about = {"unit_id": task.unit.unit_id, "generation": task.generation, "key": task.unit.key}
+        return Outcome.model_validate({**about, "state": "done"})
+
+    worker = Worker(batch.folder, "w", do=do, fits=anywhere, idle_s=0)
+    for _ in range(4):
+        assert worker.step()
+    assert batch.merged.is_complete
+    assert batch.folder.standings()["u1"].was_stopped
+    assert batch.folder.retry([last.unit_id]) == [last.unit_id]
+    drawn[8:], stop_at = False, ""
+    worker.run()
+    assert {s.state for s in batch.folder.standings().values()} == {"done"}
+    with table.open(newline="") as file:
+        areas = {int(row["frame"]): row["area_px"] for row in csv.DictReader(file)}
+    assert (areas[7] != "0", areas.get(11, "0")) == (True, "0")
+
+
+def test_masks_of_a_part_that_was_asked_for_again_and_failed_are_not_merged(tmp_path):
+    batch = Parts(tmp_path, MOVING, WINDOWS)
+    part = batch.parts[1]
+
+    def do(task: Task) -> Outcome:
+        if task.unit.parts:
+            return work(task)
+        about = {"unit_id": task.unit.unit_id, "generation": task.generation, "key": task.unit.key}
+        if task.generation > 1:
+            return Outcome.model_validate(
+                {**about, "state": "failed", "certain": True, "cause": "It burnt."}
+            )
+        batch.fill(task.unit)
+        return Outcome.model_validate({**about, "state": "done"})
+
+    Worker(batch.folder, "w", do=do, fits=anywhere, idle_s=0).run()
+    assert batch.folder.retry([part.unit_id]) == [part.unit_id, "u1"]
+    Worker(batch.folder, "w2", do=do, fits=anywhere, idle_s=0).run()
+    whole = batch.folder.standings()["u1"]
+    assert whole.state == "failed"
+    assert "(part 2 of 3) is not done. It burnt." in whole.cause
 
 
 @pytest.mark.parametrize("frames", [0, 1, 7])

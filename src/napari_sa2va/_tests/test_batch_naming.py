@@ -30,7 +30,7 @@ def named(
     naming = Naming.of([pattern] if pattern else [], how.get("kind"), Path("/night/results"))
     (label,) = labels_of([asked])
     values = values_of(asked, label, [sentence], set_number=set_number, preset="sa2va-i", number=7)
-    return [output.path for output in naming.outputs(values, asked.output)]
+    return [output.path for output in naming.outputs(values, asked.outputs, asked.kind)]
 
 
 # What movies are called
@@ -70,6 +70,8 @@ def test_who_was_called_something_keeps_it_as_long_as_it_fits() -> None:
     rows = [row("/day2/a.tif"), row("/day1/a.tif"), row("/day1/b.tif"), row("/c.tif", name="C")]
     assert labels_of(rows, ["", "a", "x-a", "c"]) == ["day2-a", "a", "b", "C"]
     assert labels_of(rows[:1], [""], taken=["A", "day2-a", "a-tif"]) == ["day2-a-2"]
+    assert labels_of(rows[:2], ["a", "a"]) == ["a", "day1-a"]
+    assert labels_of(rows[:1], ["a"], taken=["A"]) == ["day2-a"]
 
 
 def test_names_of_files_are_allowed_on_every_system() -> None:
@@ -129,10 +131,11 @@ def test_series_wells_and_sets_stand_in_names() -> None:
     ]
 
 
-def test_a_row_may_have_a_pattern_for_itself() -> None:
-    assert named("{name}.csv", row(output="first of {name}")) == [
-        "/night/results/first of a.ome.tif"
-    ]
+def test_a_row_may_have_patterns_and_a_format_for_itself() -> None:
+    own = row(outputs=("first of {name}", "~nobody-is-called-so.csv"), kind="davis")
+    assert named("{name}.csv", own) == [
+        "/night/results/first of a", "/night/results/~nobody-is-called-so.csv",
+    ]  # fmt: skip
 
 
 def test_a_format_is_taken_by_names_whose_endings_do_not_say_it() -> None:
@@ -140,6 +143,21 @@ def test_a_format_is_taken_by_names_whose_endings_do_not_say_it() -> None:
     assert named(None, row(), kind="coco")[0].endswith("a_labels.json")
     naming = Naming.of(["{name}.csv", "{name}"], "ctc", Path("/r"))
     assert [o.kind for o in naming.outputs(dict.fromkeys(FIELDS, "x"))] == ["table", "ctc"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "movie", "written"),
+    [
+        (None, "dose 1.5 uM.ome.tif", "dose 1.5 uM_labels.ome.tif"),
+        (None, "2026.11.22.mp4", "2026.11.22_labels.ome.tif"),
+        ("{name}", "plate.csv.ome.tif", "plate.csv.ome.tif"),
+        ("{name}.csv", "dose 1.5.mp4", "dose 1.5.csv"),
+    ],
+)
+def test_a_dot_in_what_a_movie_is_called_begins_no_ending(
+    pattern: str | None, movie: str, written: str
+) -> None:
+    assert named(pattern, row(f"/data/{movie}")) == [f"/night/results/{written}"]
 
 
 @pytest.mark.parametrize(

@@ -161,6 +161,43 @@ def test_a_table_that_is_gone_or_cut_off_is_named_and_stops_nothing(tmp_path) ->
     assert [r["unit"] for r in rows_of(joined.path)] == ["0002-cut", "0003-whole"]
 
 
+@pytest.mark.parametrize("table_format", ["csv", "parquet"])
+@pytest.mark.parametrize(
+    ("damaged", "rows"),
+    [
+        (b"\xff\xfe\x80\x00" * 50, 0),
+        (bytes(4096), 0),
+        (b'"' + b"x" * 200_000, 0),
+        (b"object,frame\n1,0\n", 0),
+        (f"{HEADER}\n1,n,s,0,,5,1,2,0.5,1\n1,n,s,1,,5".encode() + bytes(99), 1),
+        (f"{HEADER}\n1,n,s,0,,5,1,2,0.5,1\n1,n,s,1,,5x,1,2,0.5,1\n".encode(), 1),
+        (f"{HEADER}\n1,n,s,0,,5,1,2,0.5,1\n1,n,s,1,,5,1,2,0.5.5,1\n".encode(), 1),
+        (f"{HEADER}\n1,n,s,0,,5,1,2,0.5,1\n1,n,s,{9 * 10**18}9,,5,1,2,0.5,1\n".encode(), 1),
+    ],
+)
+def test_a_table_that_is_damaged_is_named_and_the_others_are_joined(
+    tmp_path, table_format, damaged, rows
+) -> None:
+    if table_format == "parquet":
+        pytest.importorskip("pyarrow")
+    folder = made_batch(tmp_path / "night", table_format=table_format)
+    end(folder, add_unit(folder, "0001-damaged"), table="")
+    end(folder, add_unit(folder, "0002-whole"), table=f"{HEADER}\n1,n,s,0,,5,1,2,0.5,1\n")
+    (folder.work_of("0001-damaged") / "objects.csv").write_bytes(damaged)
+    joined = join_objects(folder)
+    assert (joined.damaged, joined.rows) == (("0001-damaged",), rows + 1)
+
+
+def test_numbers_are_joined_as_they_were_written(tmp_path) -> None:
+    folder = made_batch(tmp_path / "night")
+    numbers = ["1e-05", "1.5e+300", "-0.0", "nan", "inf", "-inf", ""]
+    lines = "".join(f"1,n,s,{t},,5,{n},2,0.5,1\n" for t, n in enumerate(numbers))
+    end(folder, add_unit(folder, "0001-a"), table=f"{HEADER}\n{lines}")
+    joined = join_objects(folder)
+    assert joined.damaged == ()
+    assert [row["centroid_y_px"] for row in rows_of(joined.path)] == numbers
+
+
 def test_the_table_is_replaced_as_a_whole_and_leaves_nothing_beside_it(tmp_path) -> None:
     folder = made_batch(tmp_path / "night")
     (folder.path / "objects.csv").write_text("old")

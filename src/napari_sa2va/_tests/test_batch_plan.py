@@ -13,12 +13,12 @@ from napari_sa2va.batch.folder import BatchFolder
 from napari_sa2va.batch.head import BatchHead
 from napari_sa2va.batch.held import claim_here
 from napari_sa2va.batch.outcome import Outcome
-from napari_sa2va.batch.planning.changes import Changes, bring_up_to_date
+from napari_sa2va.batch.planning.changes import Changes, OutdatedPlan, bring_up_to_date
 from napari_sa2va.batch.planning.naming import Naming, clashes
 from napari_sa2va.batch.planning.plan import Planned, plan
 from napari_sa2va.batch.planning.row import Row
 from napari_sa2va.batch.split import SplitSettings, split
-from napari_sa2va.batch.unit import Facts, Unit
+from napari_sa2va.batch.unit import Facts
 from napari_sa2va.core.errors import BatchError, RequestError
 from napari_sa2va.presets import preset
 from napari_sa2va.readers.opening import OpenArguments
@@ -50,8 +50,9 @@ def planned(rows: list[Row], *sets: tuple[str, ...], **how) -> Planned:
 
 def again(folder: BatchFolder, rows: list[Row], *sets: tuple[str, ...], **how) -> Changes:
     """Plan with what the folder has, and put it there."""
-    made = planned(rows, *sets, known=folder.units().values(), results=folder.results, **how)
-    return bring_up_to_date(folder, made.units.values(), made.settings)
+    known = folder.units()
+    made = planned(rows, *sets, known=known.values(), results=folder.results, **how)
+    return bring_up_to_date(folder, made.units.values(), made.settings, known=known)
 
 
 def finish(folder: BatchFolder, unit_id: str) -> None:
@@ -87,11 +88,23 @@ def test_each_movie_and_set_of_sentences_is_a_unit(tmp_path: Path) -> None:
     assert set(made.weights) == {"nano"}
 
 
+def test_a_borrowed_decoder_has_hashes_of_its_own(tmp_path: Path) -> None:
+    decoder, absent = tmp_path / "sam2.safetensors", str(tmp_path / "absent.safetensors")
+    decoder.write_bytes(b"weights")
+    rows = [
+        Row(movie(tmp_path / f"{name}.tif").path, values={"model.sam2_decoder": borrowed})
+        for name, borrowed in (("a", str(decoder)), ("b", absent), ("c", ""))
+    ]
+    made = planned(rows)
+    assert set(made.weights) == {"nano", str(decoder)}
+    assert set(made.weights[str(decoder)]) == {"sam2.safetensors"}
+
+
 def test_a_row_has_its_own_sentences_settings_name_and_annotations(tmp_path: Path) -> None:
     path = movie(tmp_path / "a.tif").path
     row = Row(
         path, name="mouse 1", arguments=OpenArguments(z=3), sentences=NUCLEUS,
-        values={"sampling.num_key_frames": 9}, output="{number}_{prompt}.csv",
+        values={"sampling.num_key_frames": 9}, outputs=("{number}_{prompt}.csv",),
         annotations={"meta.sex": "f"},
     )  # fmt: skip
     (unit,) = planned([row]).units.values()
@@ -268,24 +281,50 @@ def test_of_two_units_that_ask_for_the_same_each_keeps_its_settings(
     assert (changes.changed, len(changes.same)) == ((), 2)
 
 
-def test_a_movie_that_was_split_keeps_its_units(tmp_path: Path, folder: BatchFolder) -> None:
-    path = tmp_path / "a.tif"
-    frames = np.random.default_rng(0).integers(0, 999, (40, 16, 16)).astype(np.uint16)
+def write_noise(path: Path, *, below: int) -> Path:
+    frames = np.random.default_rng(0).integers(0, below, (40, 16, 16)).astype(np.uint16)
     tifffile.imwrite(path, frames, photometric="minisblack")
-    chosen = SplitSettings(window_frames=20, overlap_frames=2)
+    return path
 
-    def divided() -> tuple[tuple[Unit, ...], Planned]:
-        made = planned([Row(str(path))], known=folder.units().values(), results=folder.results)
-        (unit,) = made.units.values()
-        facts = Facts(unit_id=unit.unit_id, key=unit.key, num_frames=40, height=16, width=16)
-        return split(unit, facts, made.settings[unit.settings], chosen), made
 
-    units, made = divided()
-    assert len(units) > 2
-    assert len(bring_up_to_date(folder, units, made.settings).new) == len(units)
-    units, made = divided()
-    changes = bring_up_to_date(folder, units, made.settings)
-    assert (changes.new, changes.changed, len(changes.same)) == ((), (), len(units))
+def divided(folder: BatchFolder, *rows: Row) -> Changes:
+    """Plan with what the folder has, split into windows, and put it there."""
+    known = folder.units_ever()
+    made = planned(list(rows), known=known.values(), results=folder.results)
+    units = [
+        part
+        for unit in made.units.values()
+        for part in split(
+            unit,
+            Facts(unit_id=unit.unit_id, key=unit.key, num_frames=40, height=16, width=16),
+            made.settings[unit.settings],
+            SplitSettings(window_frames=20, overlap_frames=2),
+        )
+    ]
+    assert len(units) == 3 * len(made.units)
+    return bring_up_to_date(folder, units, made.settings, known=known)
+
+
+@pytest.mark.parametrize("limits", [None, (0, 1000)])
+def test_a_movie_that_was_split_keeps_its_units(tmp_path, folder: BatchFolder, limits) -> None:
+    path = write_noise(tmp_path / "a.tif", below=999)
+    row = Row(str(path), arguments=OpenArguments(limits=limits))
+    units = ("0001-a-part-1", "0001-a-part-2", "0001-a")
+    assert divided(folder, row) == Changes(new=units)
+    assert divided(folder, row) == Changes(same=units)
+    # Of other pixels, other limits are found.
+    write_noise(path, below=99)
+    assert divided(folder, row) == Changes(changed=units)
+    assert divided(folder, row) == Changes(same=units)
+
+
+def test_of_two_units_of_a_movie_that_was_split_each_keeps_its_settings(
+    tmp_path: Path, folder: BatchFolder
+) -> None:
+    path = str(write_noise(tmp_path / "a.tif", below=999))
+    divided(folder, Row(path), Row(path, preset="sa2va"))
+    changes = divided(folder, Row(path, preset="sa2va"), Row(path))
+    assert (changes.new, changes.changed, len(changes.same)) == ((), (), 6)
 
 
 def test_units_that_somebody_else_has_added_meanwhile_are_not_overwritten(
@@ -294,8 +333,27 @@ def test_units_that_somebody_else_has_added_meanwhile_are_not_overwritten(
     a, b = movie(tmp_path / "a.tif"), movie(tmp_path / "day2" / "a.tif")
     made = planned([a])
     again(folder, [b])
+    with pytest.raises(OutdatedPlan, match="Somebody has added movies"):
+        bring_up_to_date(folder, made.units.values(), made.settings, known=())
+    # Not even under an id that is still free.
+    units = [unit.model_copy(update={"unit_id": "0002-a"}) for unit in made.units.values()]
+    with pytest.raises(OutdatedPlan, match="Somebody has added movies"):
+        bring_up_to_date(folder, units, made.settings, known=())
     with pytest.raises(BatchError, match="0001-a is another unit"):
-        bring_up_to_date(folder, made.units.values(), made.settings)
+        bring_up_to_date(folder, made.units.values(), made.settings, known={"0001-a"})
+
+
+def test_units_that_are_there_are_brought_up_to_date_whatever_was_added_meanwhile(
+    tmp_path: Path, folder: BatchFolder
+) -> None:
+    a, b = movie(tmp_path / "a.tif"), movie(tmp_path / "b.tif")
+    again(folder, [a])
+    known = folder.units_ever()
+    Path(a.path).write_bytes(b"another movie")
+    made = planned([a], known=known.values(), results=folder.results)
+    again(folder, [b])
+    changes = bring_up_to_date(folder, made.units.values(), made.settings, known=known)
+    assert changes == Changes(changed=("0001-a",), others=("0002-b",))
 
 
 _ADDING = """
@@ -303,10 +361,9 @@ import sys
 from pathlib import Path
 from napari_sa2va.batch.folder import BatchFolder
 from napari_sa2va.batch.planning.naming import Naming
-from napari_sa2va.batch.planning.changes import bring_up_to_date
+from napari_sa2va.batch.planning.changes import OutdatedPlan, bring_up_to_date
 from napari_sa2va.batch.planning.plan import plan
 from napari_sa2va.batch.planning.row import Row
-from napari_sa2va.core.errors import BatchError
 from napari_sa2va.settings import RunSettings
 
 folder, movie = BatchFolder.open(sys.argv[1]), sys.argv[2]
@@ -315,16 +372,17 @@ naming = Naming.of([], None, folder.results)
 
 def planned():
     asked = {"settings": RunSettings(), "prompt_sets": [["the cell"]], "naming": naming}
-    return plan([Row(movie)], known=folder.units().values(), **asked)
+    known = folder.units()
+    return known, plan([Row(movie)], known=known.values(), **asked)
 
-made = planned()
+known, made = planned()
 print("planned", flush=True)
 sys.stdin.readline()
 try:
-    bring_up_to_date(folder, made.units.values(), made.settings)
-except BatchError:
-    made = planned()
-    bring_up_to_date(folder, made.units.values(), made.settings)
+    bring_up_to_date(folder, made.units.values(), made.settings, known=known)
+except OutdatedPlan:
+    known, made = planned()
+    bring_up_to_date(folder, made.units.values(), made.settings, known=known)
 """
 
 

@@ -47,6 +47,7 @@ def test_every_row_of_the_table_opens_the_same_movie_with_the_same_settings(fold
             arguments=OpenArguments(
                 axes="TCYX", z="max", series=2, channels=(0, "GFP"),
                 limits=((1.5, 2.0), (3.0, 4.0)), colors=("green", "#ff00ff"), box=(0, 1, 20, 30),
+                growing=True, rgb=False, name="the second",
             ),
             annotations={"meta.mouse": "M7"},
         ),
@@ -54,7 +55,8 @@ def test_every_row_of_the_table_opens_the_same_movie_with_the_same_settings(fold
     write_repeat(folder)
     rows = read_sheet(folder.path / "repeat.csv")
     for row, unit in zip(rows, units, strict=True):
-        assert (row.path, row.name, row.arguments) == (unit.path, unit.movie, unit.arguments)
+        arguments = row.arguments.model_copy(update={"name": row.name or None})
+        assert (row.path, row.label, arguments) == (unit.path, unit.movie, unit.arguments)
         assert row.annotations == unit.annotations
         assert with_values(PRESETS[row.preset], row.values) == folder.settings_of(unit)
 
@@ -63,12 +65,14 @@ def test_sentences_that_all_movies_share_are_in_the_command_and_others_in_the_ta
     for n in (1, 2):
         add_unit(folder, f"000{n}-a", sentences=("the left cell", "-it's the right one"))
     add_unit(folder, "0003-b", sentences=("the boat", "=the ship"))
+    barred = ("the blue|red cell", "|a\\|b|", "\\")
+    add_unit(folder, "0004-c", sentences=barred)
     repeat = write_repeat(folder)
     words = shlex.split(repeat.again)
     assert words[:3] == ["napari-sa2va", "batch", str(folder.path / "repeat.csv")]
     assert words[3:6] == ["-p", "the left cell", "--prompt=-it's the right one"]
     sentences = [row.sentences for row in read_sheet(folder.path / "repeat.csv")]
-    assert sentences == [None, None, ("the boat", "=the ship")]
+    assert sentences == [None, None, ("the boat", "=the ship"), barred]
 
 
 def test_it_is_repeated_into_another_folder(folder) -> None:
@@ -77,56 +81,58 @@ def test_it_is_repeated_into_another_folder(folder) -> None:
     assert words[-2:] == ["--into", f"{folder.path}-again"]
 
 
-def test_results_have_the_same_formats_again(folder) -> None:
-    add_unit(folder, "0001-a")
-    assert "-o" not in shlex.split(repeat_of(folder).again)  # the usual one
-    results = [
-        Output(path="/out/b.coco.json", kind="coco"),
-        Output(path="/out/b.csv", kind="table"),
+def test_each_movie_gets_the_files_that_it_had_under_their_names(folder) -> None:
+    names = [
+        ["results/a.csv"],
+        ["results/b {set}-labels.ome.tif", "masks/b|1.coco.json"],
+        ["results/~c", "results/c_overlay.png"],
     ]
-    add_unit(folder, "0002-b", outputs=results)
-    words = shlex.split(repeat_of(folder).again)
-    patterns = [words[i + 1] for i, word in enumerate(words) if word == "-o"]
-    endings = [pattern.removeprefix("{movie}-{set}_labels") for pattern in patterns]
-    assert endings == [".ome.tif", ".json", ".csv"]
+    kinds = [["table"], ["ome-tiff", "coco"], ["davis", "overlay-sheet"]]
+    for i in range(3):
+        outputs = [
+            Output(path=str(folder.path / name), kind=kind)
+            for name, kind in zip(names[i], kinds[i], strict=True)
+        ]
+        add_unit(folder, f"000{i}-m", movie=f"m{i}", outputs=outputs)
+    words = shlex.split(write_repeat(folder).again)
+    assert not {"-o", "--format"} & set(words)
+    rows = read_sheet(folder.path / "repeat.csv")
+    naming = Naming.of((), None, Path("/night-again/results"))
+    for i, row in enumerate(rows):
+        outputs = naming.outputs({}, row.outputs, row.kind)
+        assert [o.path for o in outputs] == [f"/night-again/{name}" for name in names[i]]
+        assert [o.kind for o in outputs] == kinds[i]
+
+
+def test_results_that_lay_elsewhere_get_the_usual_names_once_for_each_format(folder) -> None:
+    outputs = [
+        Output(path="/data/b.coco.json", kind="coco"),
+        Output(path="/data/more/b.json", kind="coco"),
+        Output(path="/data/b.zarr/labels/cell", kind="ome-zarr"),
+        Output(path="/data/b", kind="ctc"),
+        Output(path="/data/b.csv", kind="table"),
+        Output(path=str(folder.results / "b_labels.csv"), kind="table"),
+    ]
+    add_unit(folder, "0001-b", outputs=outputs)
+    write_repeat(folder)
+    (row,) = read_sheet(folder.path / "repeat.csv")
+    usual = "{movie}-{set}_labels"
+    assert row.outputs == (f"{usual}.json", f"{usual}.ome.zarr", usual, "b_labels.csv")
+    assert row.kind == "ctc"
 
 
 @pytest.mark.parametrize(
-    "flags",
-    [
-        ["-o", "{name}/{prompt}.csv", "-o", "{movie}"],
-        ["-o", "{movie}", "--format", "ome-zarr"],
-        ["--overlay", "mp4"],
-        ["--window-frames", "200", "--overlap-frames", "16"],
-        ["--tile-px", "512"],
-    ],
+    "flags", [["--window-frames", "200", "--overlap-frames", "16"], ["--tile-px", "512"]]
 )
-def test_names_and_parts_are_asked_for_as_in_the_command(tmp_path, flags) -> None:
+def test_parts_are_asked_for_as_in_the_command(tmp_path, flags) -> None:
     first, *more = flags
-    command = ["napari-sa2va", "batch", "movies", first, *more, "-p", "the cell"]
+    command = ["napari-sa2va", "batch", "movies", "-o", "{name}.csv", first, *more]
     folder = made_batch(tmp_path / "night", command=shlex.join(command))
     add_unit(folder, "0001-a")
     words = shlex.split(repeat_of(folder).again)
     assert words[5:-2] == flags
-    tied = [*command[:3], f"{first}={more[0]}", *command[5:]] if first != "-o" else command
-    folder.change_head(command=shlex.join(tied))
+    folder.change_head(command=shlex.join([*command[:5], f"{first}={more[0]}", *more[1:]]))
     assert shlex.split(repeat_of(folder).again) == words
-
-
-def test_names_beside_the_movies_are_those_of_the_first_results_and_are_not_used_again(
-    tmp_path,
-) -> None:
-    command = "napari-sa2va batch movies -o '{folder}/{name}.csv' -p 'the cell'"
-    folder = made_batch(tmp_path / "night", command=command)
-    add_unit(folder, "0001-a", outputs=[Output(path="/data/a.csv", kind="table")])
-    assert shlex.split(repeat_of(folder).again)[5:-2] == ["-o", "{movie}-{set}_labels.csv"]
-
-
-def test_movies_that_still_grow_are_opened_as_such_again(folder) -> None:
-    add_unit(folder, "0001-a", arguments=OpenArguments(growing=True))
-    assert "--growing" in shlex.split(repeat_of(folder).again)
-    add_unit(folder, "0002-b")
-    assert "--growing" not in shlex.split(repeat_of(folder).again)
 
 
 def test_the_units_of_the_table_are_those_of_the_batch(folder, tmp_path) -> None:
@@ -147,6 +153,23 @@ def test_the_units_of_the_table_are_those_of_the_batch(folder, tmp_path) -> None
     keys = [unit.key for unit in first.units.values()]
     assert len(set(keys)) == 4
     assert [unit.key for unit in again.units.values()] == keys
+
+
+def test_who_came_first_is_called_the_same_again_and_its_file_has_no_longer_name(
+    folder, tmp_path
+) -> None:
+    asked = {"settings": RunSettings(), "prompt_sets": [["the cell"]]}
+    naming = Naming.of(("{name}-{number}.csv",), None, folder.results)
+    for day in ("day1", "day2"):
+        (tmp_path / day).mkdir()
+        rows = rows_of([str(write_movie(tmp_path / day / "a.mp4", 3))]).rows
+        made = plan(rows, naming=naming, known=folder.units().values(), **asked)
+        folder.add(made.units.values(), made.settings)
+    write_repeat(folder)
+    rows = rows_of([str(folder.path / "repeat.csv")]).rows
+    again = plan(rows, naming=Naming.of((), None, folder.results), **asked).units
+    assert [unit.movie for unit in again.values()] == ["a", "day2-a"]
+    assert list(again.values()) == list(folder.units().values())
 
 
 def test_versions_are_those_of_the_batch_without_what_no_package_index_knows(folder) -> None:

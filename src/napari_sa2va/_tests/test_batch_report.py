@@ -264,15 +264,17 @@ def test_a_verdict_is_shown_as_long_as_it_is_about_the_result_that_is_there(fold
     unit = add_unit(folder, "0001-a")
     end(folder, unit, table=table_of([5]), objects=[found()], ended="2026-03-01T02:00:00+00:00")
     Verdicts(folder).set("0001-a", "redo", "one cell too many", who="Ada")
-    end(folder, unit, table=table_of([5]), objects=[found()], ended="2026-03-01T03:00:00+00:00")
     assert "Ada" in report_of(folder).text
-    end(folder, unit, table=table_of([5]), objects=[found()], ended="2999-03-01T03:00:00+00:00")
+    end(folder, unit, table=table_of([5]), objects=[found()], ended="2026-03-01T02:00:00+00:00")
     assert "Ada" not in report_of(folder).text
 
 
-def test_broken_verdicts_and_settings_that_are_gone_leave_the_rest_of_the_page(folder) -> None:
+@pytest.mark.parametrize("said", ["0001-a,perhaps\n", '0001-a,"' + "x" * 200_000])
+def test_broken_verdicts_and_settings_that_are_gone_leave_the_rest_of_the_page(
+    folder, said
+) -> None:
     end(folder, add_unit(folder, "0001-a"), table=table_of([5]), objects=[found()])
-    (folder.path / "verdicts.csv").write_text("unit,verdict\n0001-a,perhaps\n")
+    (folder.path / "verdicts.csv").write_text(f"unit,verdict\n{said}")
     for settings in (folder.path / "settings").iterdir():
         settings.unlink()
     page = report_of(BatchFolder.open(folder.path))
@@ -376,11 +378,33 @@ def test_a_score_is_that_of_the_frames_on_which_the_object_is(tmp_path) -> None:
     assert read_numbers(tmp_path / "objects.csv").scores == {1: 0.625}
 
 
-@pytest.mark.parametrize("text", [None, "", "object,frame\n1,0\n", "object,frame,area_px\nx,y,z\n"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        None,
+        "",
+        "object,frame\n1,0\n",
+        "object,frame,area_px\nx,y,z\n",
+        "object,frame,area_px\n1,0\n",
+        "object,frame,area_px\n1,-5,9\n",
+        "object,frame,area_px\n1,99999999999,9\n",
+        "object,frame,area_px\n1,0,inf\n",
+        '"' + "x" * 200_000,
+        "\0" * 4096,
+    ],
+)
 def test_a_table_that_is_gone_or_none_has_no_numbers(tmp_path, text) -> None:
     if text is not None:
         (tmp_path / "objects.csv").write_text(text)
     assert read_numbers(tmp_path / "objects.csv").lanes == ()
+
+
+def test_a_table_is_read_up_to_where_it_is_damaged(tmp_path) -> None:
+    (tmp_path / "objects.csv").write_text(
+        "object,frame,time_s,area_px,area_um2,score\n1,0,0.0,9,2.25,0.5\n1,1,0.0,9,2.25,0.5\n"
+    )
+    numbers = read_numbers(tmp_path / "objects.csv")
+    assert (numbers.num_frames, numbers.um2_per_px, numbers.interval_s) == (2, 0.25, None)
 
 
 # Plots

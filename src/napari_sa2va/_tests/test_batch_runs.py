@@ -9,9 +9,11 @@ import sys
 from pathlib import Path
 from time import time
 
+import psutil
 import pytest
 
 from napari_sa2va._tests.light_units import KEY
+from napari_sa2va.batch import host
 from napari_sa2va.batch.held import Superseded, claim_here
 from napari_sa2va.batch.history import Claim
 from napari_sa2va.batch.host import Host, here
@@ -131,6 +133,25 @@ def test_a_process_number_that_is_used_again_is_another_process() -> None:
     assert not here().is_gone
     assert here().model_copy(update={"started_s": here().started_s - 100}).is_gone
     assert not here().model_copy(update={"name": "elsewhere", "pid": 2**22 + 5}).is_gone
+
+
+@pytest.mark.parametrize("shown", [FileNotFoundError, PermissionError, psutil.NoSuchProcess])
+def test_a_process_that_is_hidden_from_other_users_is_not_gone(
+    monkeypatch: pytest.MonkeyPatch, shown: type[Exception]
+) -> None:
+    me = here()
+
+    def started(pid: int) -> float:
+        raise shown(pid)
+
+    def kill(pid: int, number: int) -> None:
+        raise PermissionError(pid) if pid == me.pid else ProcessLookupError(pid)
+
+    monkeypatch.setattr(host, "started", started)
+    monkeypatch.setattr(os, "kill", kill)
+    assert not me.is_gone
+    ended = me.model_copy(update={"pid": 2**22 + 5})
+    assert ended.is_gone is (shown is not PermissionError)
 
 
 def test_who_wakes_up_late_learns_that_the_unit_was_taken_over(runs: Runs) -> None:

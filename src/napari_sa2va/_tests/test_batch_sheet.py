@@ -35,12 +35,21 @@ def test_each_column_says_its_part_of_a_row(sheet, tmp_path):
         series=2, z="max", channels=(0, "GFP"), limits=(100.0, 4000.0), box=(0, 0, 64, 32)
     )
     assert row.sentences == ("the cell", "its nucleus")
-    assert (row.output, row.preset) == ("{name}.csv", "sa2va")
+    assert (row.outputs, row.preset) == (("{name}.csv",), "sa2va")
     assert row.values == {
         "sampling.num_key_frames": 9, "model.device": "cuda:1", "tracking.hide_absent": False,
     }  # fmt: skip
     assert row.annotations == {"meta.Mouse": "M 12"}
     assert row.place == "row 2 of mice.csv"
+
+
+def test_several_sentences_and_names_stand_in_a_cell_and_a_bar_within_one_after_a_backslash(sheet):
+    (row,) = sheet("path,prompts,output,format\na.tif,a \\| b|c,{name}.csv | D:\\x,davis\n")
+    assert row.sentences == ("a | b", "c")
+    assert (row.outputs, row.kind) == (("{name}.csv", "D:\\x"), "davis")
+    assert sheet("path,label\na.tif,day1-a\n")[0].label == "day1-a"
+    with pytest.raises(RequestError, match="row 2, column format: There is no format 'tif'"):
+        sheet("path,format\na.tif,tif\n")
 
 
 def test_empty_cells_say_nothing_and_empty_rows_are_no_movies(sheet):
@@ -53,9 +62,12 @@ def test_empty_cells_say_nothing_and_empty_rows_are_no_movies(sheet):
 
 
 def test_paths_start_in_the_folder_of_the_table_and_addresses_stay(sheet, tmp_path):
-    rows = sheet("path\nsub/../a.tif\n/data/b.tif\nhttps://server/c.zarr\n")
+    rows = sheet(
+        "path\nsub/../a.tif\n/data/b.tif\nhttps://server/c.zarr\n~nobody-is-called-so.tif\n"
+    )
     assert [row.path for row in rows] == [
         str(tmp_path / "a.tif"), "/data/b.tif", "https://server/c.zarr",
+        str(tmp_path / "~nobody-is-called-so.tif"),
     ]  # fmt: skip
 
 
@@ -66,14 +78,34 @@ def test_paths_start_in_the_folder_of_the_table_and_addresses_stay(sheet, tmp_pa
         ("path\tnum_key_frames\tmeta.Mouse\na.tif\t7\tM;12\n", "a.tsv"),
         ("path\tnum-key-frames\tmeta.Mouse\na.tif\t7\tM;12\n", "tabs_all_the_same.csv"),
         ('path,NUM-KEY-FRAMES,META.Mouse,\na.tif,7,"M;12",\n', "a.csv"),
+        ('path;num-key-frames;meta.Mouse\na.tif;7;"M;12"\n', "semicolons_all_the_same.tsv"),
+        ('sep=;\r\npath;num-key-frames;meta.Mouse\r\na.tif;7;"M;12"\r\n', "a.csv"),
+        ('\ufeff"SEP=|"\nnum-key-frames|path|meta.Mouse\n7|a.tif|M;12\n', "a.csv"),
+        ("meta.Mouse\tnum-key-frames\tpath\nM;12\t7\ta.tif", "a.tsv"),
     ],
-    ids=["Excel in Europe", "tabs", "tabs in csv", "a column without a name"],
+    ids=["Excel in Europe", "tabs", "tabs in csv", "a column without a name", "semicolons in tsv",
+         "a line for Excel", "a line for Excel in quotes", "no last line end"],
 )  # fmt: skip
 def test_tables_of_several_programs_say_the_same(sheet, text, name):
     (row,) = sheet(text, name)
     assert row.path.endswith("a.tif")
     assert row.values == {"sampling.num_key_frames": 7}
     assert row.annotations == {"meta.Mouse": "M;12"}
+    assert row.place == f"row 2 of {name}"
+
+
+def test_in_a_tsv_with_one_column_or_with_tabs_other_signs_stand_in_texts(sheet):
+    assert sheet("path\na;b,c.tif\n", "a.tsv")[0].path.endswith("a;b,c.tif")
+    (row,) = sheet("path\tmeta.a,b;c,d\na.tif\tx\n", "a.tsv")
+    assert row.annotations == {"meta.a,b;c,d": "x"}
+
+
+def test_the_numbers_that_pandas_gives_to_rows_are_no_column(tmp_path):
+    path = tmp_path / "mice.parquet"
+    rows = {"path": ["a.tif"], "__index_level_0__": [7], "__index_level_1__": ["x"]}
+    parquet.write_table(pyarrow.table(rows), path)
+    (row,) = read_sheet(path)
+    assert (row.path, row.annotations) == (str(tmp_path / "a.tif"), {})
 
 
 def test_a_line_break_between_quotation_marks_does_not_shift_the_rows(sheet):
@@ -90,7 +122,8 @@ def test_a_parquet_file_gives_numbers_answers_and_lists_as_they_are_written(tmp_
             "num-key-frames": [7, None],
             "z": [float("nan"), 2.0],
             "hide-absent": [False, None],
-            "prompts": [["the cell", "a, b"], None],
+            "prompts": [["the cell", "a, b|c"], None],
+            "output": [["a.csv", "a.json"], None],
             "limits": [[100.5, 4000.0], None],
             "meta.age": [1.5, None],
         }
@@ -98,7 +131,8 @@ def test_a_parquet_file_gives_numbers_answers_and_lists_as_they_are_written(tmp_
     parquet.write_table(table, path)
     a, b = read_sheet(path)
     assert a.values == {"sampling.num_key_frames": 7, "tracking.hide_absent": False}
-    assert a.sentences == ("the cell", "a, b")
+    assert a.sentences == ("the cell", "a, b|c")
+    assert a.outputs == ("a.csv", "a.json")
     assert a.arguments == OpenArguments(limits=(100.5, 4000.0))
     assert a.annotations == {"meta.age": "1.5"}
     assert b.arguments == OpenArguments(z=2)
@@ -182,8 +216,26 @@ def test_a_table_that_cannot_be_read_is_told(tmp_path):
         read_sheet(tmp_path / "gone.csv")
     broken = tmp_path / "broken.parquet"
     broken.write_bytes(b"PAR1 and nothing else")
-    with pytest.raises(RequestError, match="is no Parquet file"):
+    with pytest.raises(RequestError, match="cannot be read as a Parquet file"):
         read_sheet(broken)
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "good", "bad"),
+    [
+        ("meta.note", ["the cell"], b"the cell", b"the \xff\xffll"),  # is no UTF-8
+        ("meta.day", pyarrow.array([0x01020304], pyarrow.date32()), b"\4\3\2\1", b"\4\3\2\x7f"),
+        ("meta.note", ["x"], b"meta.note", b"meta\xffnote"),
+    ],
+)
+def test_a_parquet_file_that_was_damaged_is_told(tmp_path, name, values, good, bad):
+    path = tmp_path / "mice.parquet"
+    table = pyarrow.table({"path": ["a.tif"], name: values})
+    parquet.write_table(table, path, compression="none", write_statistics=False)
+    assert good in path.read_bytes()
+    path.write_bytes(path.read_bytes().replace(good, bad))
+    with pytest.raises(RequestError, match="cannot be read as a Parquet file"):
+        read_sheet(path)
 
 
 def test_no_two_columns_have_one_name():

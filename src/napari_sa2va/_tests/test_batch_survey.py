@@ -316,6 +316,7 @@ def test_an_output_where_nobody_may_write_is_found_also_if_its_folder_is_still_t
         unit_of(a, "u1", outputs=an_output(Path("/proc/nothing/x.ome.tif"))),
         unit_of(a, "u2", outputs=an_output(tmp_path / "file" / "x.ome.tif")),
         unit_of(a, "u3", outputs=an_output(tmp_path / "new" / "deep" / "x.ome.tif")),
+        unit_of(a, "u4", outputs=an_output(tmp_path / "new" / "x.ome.zarr", "ome-zarr")),
     ]
     found = {i for p in preflight(units, {DIGEST: SETTINGS}) for i in p.unit_ids}
     assert found == {"u1", "u2"}

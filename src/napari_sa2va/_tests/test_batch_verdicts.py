@@ -11,7 +11,8 @@ import pytest
 
 from napari_sa2va._tests.finished_batches import add_unit, end, made_batch
 from napari_sa2va.batch.folder import BatchFolder
-from napari_sa2va.batch.verdicts import Verdicts
+from napari_sa2va.batch.held import claim_here
+from napari_sa2va.batch.verdicts import ResultChanged, Verdicts
 from napari_sa2va.core.errors import BatchError
 
 
@@ -33,9 +34,12 @@ def test_a_verdict_is_a_line_that_people_and_programs_read(folder) -> None:
     Verdicts(folder).set("0002-b", "accept", 'fine, but "dim"', who="Ada")
     with (folder.path / "verdicts.csv").open(encoding="utf-8", newline="") as file:
         (line,) = csv.DictReader(file)
-    assert list(line) == ["unit", "movie", "verdict", "note", "who", "when", "key", "project"]
+    assert list(line) == [
+        *("unit", "movie", "verdict", "note", "who", "when", "key", "generation", "project")
+    ]
     assert (line["unit"], line["movie"], line["verdict"]) == ("0002-b", "b", "accept")
-    assert (line["note"], line["who"], line["key"]) == ('fine, but "dim"', "Ada", "key of 0002-b")
+    assert (line["note"], line["who"]) == ('fine, but "dim"', "Ada")
+    assert (line["key"], line["generation"]) == ("key of 0002-b", "1")
 
 
 def test_a_second_verdict_on_a_unit_takes_the_place_of_the_first(folder) -> None:
@@ -77,7 +81,7 @@ def test_who_accepts_edited_masks_accepts_the_project_that_holds_them(folder) ->
 def test_edited_masks_of_an_earlier_result_are_not_those_of_the_next(folder) -> None:
     verdicts = Verdicts(folder)
     verdicts.set("0001-a", "edit", "cut in two")
-    end(folder, folder.units()["0001-a"], ended="2999-01-01T00:00:00+00:00")
+    end(folder, folder.units()["0001-a"])
     assert verdicts.current("0001-a") is None
     assert verdicts.set("0001-a", "accept").project == ""
 
@@ -98,10 +102,103 @@ def test_a_verdict_is_about_the_result_that_was_looked_at_and_not_about_the_next
     verdicts.set("0001-a", "redo")
     unit, outcome = folder.units()["0001-a"], folder.runs.scan()["0001-a"].outcome
     assert verdicts.read()["0001-a"].is_about(unit, outcome)
-    again = end(folder, unit, ended="2999-01-01T00:00:00+00:00")
+    again = end(folder, unit)
     assert not verdicts.read()["0001-a"].is_about(unit, again)
     changed = unit.model_copy(update={"key": "another"})
     assert not verdicts.read()["0001-a"].is_about(changed, outcome)
+
+
+@pytest.mark.parametrize("ended", ["1999-01-01T00:00:00+00:00", "2999-01-01T00:00:00+00:00"])
+def test_clocks_that_differ_change_nothing_about_which_result_a_verdict_is_about(
+    folder, ended
+) -> None:
+    verdicts, unit = Verdicts(folder), folder.units()["0003-c"]
+    end(folder, unit, ended=ended)
+    verdicts.set("0003-c", "redo")
+    assert verdicts.current("0003-c").verdict == "redo"
+    end(folder, unit, ended=ended)
+    assert verdicts.current("0003-c") is None
+
+
+@pytest.mark.parametrize("what", ["done again", "another key"])
+def test_a_result_that_nobody_has_seen_is_not_judged(folder, what) -> None:
+    verdicts, unit = Verdicts(folder), folder.units()["0001-a"]
+    seen = verdicts.seen("0001-a")
+    assert (seen.outcome.generation, seen.verdict) == (1, None)
+    if what == "another key":
+        folder.add([unit.model_copy(update={"key": "of another movie"})], {})
+        with pytest.raises(BatchError, match="no result of a now"):
+            verdicts.seen("0001-a")
+    else:
+        verdicts.set("0001-a", "redo", who="Berta")
+        end(folder, unit)
+    before = verdicts.read()
+    for say in (
+        lambda: verdicts.set("0001-a", "accept", seen=seen),
+        lambda: verdicts.set("0001-a", "edit", seen=seen),
+        lambda: verdicts.note("0001-a", "blurry", seen=seen),
+    ):
+        with pytest.raises(ResultChanged, match="a has changed since it was shown"):
+            say()
+    assert verdicts.read() == before
+    if what == "done again":
+        said = verdicts.set("0001-a", "accept", seen=verdicts.seen("0001-a"))
+        assert (said.generation, verdicts.current("0001-a")) == (2, said)
+
+
+def test_masks_that_somebody_else_has_edited_meanwhile_are_not_accepted_unseen(folder) -> None:
+    verdicts = Verdicts(folder)
+    seen = verdicts.seen("0001-a")
+    verdicts.note("0001-a", "dim", who="Berta", seen=seen)
+    verdicts.set("0001-a", "edit", who="Berta", seen=seen)
+    for word in ("accept", "redo"):
+        with pytest.raises(ResultChanged):
+            verdicts.set("0001-a", word, seen=seen)
+    assert folder.standings()["0001-a"].state == "done"
+    verdicts.set("0001-a", "accept", seen=verdicts.seen("0001-a"))
+    assert verdicts.read()["0001-a"].project == "edits/0001-a.sa2va"
+
+
+def test_while_a_unit_is_done_again_the_result_before_is_there_still(folder) -> None:
+    verdicts, unit = Verdicts(folder), folder.units()["0001-a"]
+    seen = verdicts.seen("0001-a")
+    verdicts.set("0001-a", "redo")
+    held = folder.runs.take("0001-a", 2, claim_here("w", key=unit.key))
+    assert verdicts.set("0001-a", "accept", seen=seen).generation == 1
+    held.finish(seen.outcome.model_copy(update={"generation": 2, "state": "failed"}))
+    assert verdicts.current("0001-a") is None
+    with pytest.raises(BatchError, match="no result of a now"):
+        verdicts.seen("0001-a")
+
+
+@pytest.mark.parametrize("when", ["2026-11-22", "22.11.2026 09:10", "yesterday", ""])
+def test_a_date_may_be_written_in_any_way(folder, when) -> None:
+    verdicts = Verdicts(folder)
+    said = verdicts.set("0001-a", "accept")
+    verdicts.path.write_text(verdicts.path.read_text().replace(said.when, when))
+    assert verdicts.current("0001-a").when == when
+    assert verdicts.set("0001-a", "redo").verdict == "redo"
+
+
+@pytest.mark.parametrize(("typed", "meant"), [("1", 1), ("1.0", 1), ("1,00", 1), ("", None)])
+def test_a_generation_is_read_as_a_spreadsheet_may_have_written_it(folder, typed, meant) -> None:
+    (folder.path / "verdicts.csv").write_text(
+        f"unit;verdict;key;generation\n0001-a;accept;key of 0001-a;{typed}\n"
+    )
+    assert Verdicts(folder).current("0001-a").generation == meant
+    end(folder, folder.units()["0001-a"])
+    still = Verdicts(folder).current("0001-a")
+    assert (still is None) == (meant == 1), "a line without one is about the newest result"
+
+
+def test_a_line_from_before_there_were_generations_is_about_the_newest_result(folder) -> None:
+    verdicts = Verdicts(folder)
+    verdicts.path.write_text("unit,verdict,when,key\n0001-a,accept,2026-03-02,key of 0001-a\n")
+    end(folder, folder.units()["0001-a"])
+    assert verdicts.current("0001-a").verdict == "accept"
+    changed = folder.units()["0001-a"].model_copy(update={"key": "another"})
+    assert not verdicts.read()["0001-a"].is_about(changed, None)
+    assert verdicts.set("0001-a", "accept").generation == 2
 
 
 @pytest.mark.parametrize("note", ["=1+1", "- two cells", "'as one'", "line\nbreak", "a;b,c"])

@@ -224,9 +224,28 @@ def test_what_could_not_be_taken_up_is_given_again(tmp_path: Path, clock: Clock)
     given = watch.look()
     assert len(given.rows) == 2
     watch.put_back()
-    assert watch.waiting
+    assert len(watch.untaken) == 2
+    assert watch.waiting == ()
     assert watch.look() == given
     assert watch.look().rows == ()
+
+
+def test_of_what_was_given_some_may_be_put_back(tmp_path: Path, clock: Clock) -> None:
+    (tmp_path / "a.nd2").write_bytes(b"x")
+    write_plate(tmp_path / "p.zarr", {"A/1": [MOVIE, MOVIE]})
+    watch = Watch([str(tmp_path)], clock=clock)
+    watch.look()
+    clock.now += 31
+    a, *fields = watch.look().rows
+    (tmp_path / "late.nd2").write_bytes(b"x")
+    watch.put_back(fields[:1])
+    fields_again = watch.look().rows
+    assert list(fields_again) == fields
+    assert watch.untaken == ()
+    watch.put_back([a])  # which is not of the last look
+    watch.put_back(fields_again)
+    assert watch.untaken == (str(tmp_path / "p.zarr"),)
+    assert watch.waiting == (str(tmp_path / "late.nd2"),)
 
 
 def test_an_address_is_given_once(clock: Clock) -> None:

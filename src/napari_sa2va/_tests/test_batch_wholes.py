@@ -43,6 +43,18 @@ def test_a_split_movie_is_one_whatever_its_parts_are(tmp_path: Path) -> None:
     assert progress(units["0001-a"], units, folder.standings()) == (10 + 4, 25)
 
 
+def test_parts_that_a_network_drive_does_not_show_yet_count_for_nothing(tmp_path: Path) -> None:
+    folder = split_batch(tmp_path / "night")
+    end(folder, folder.units()["0001-a-1"])
+    lines = folder.path / "units.jsonl"
+    shown = lines.read_bytes()
+    second = shown.index(b"\n") + 1
+    lines.write_bytes(shown[:second] + bytes(20) + shown[second + 20 :])
+    seen = BatchFolder.open(folder.path)
+    assert progress(seen.units()["0001-a"], seen.units(), seen.standings()) == (10, 10)
+    assert [row.unit_id for row in FolderReader(seen).look().rows] == ["0001-a", "0002-b"]
+
+
 def test_the_panel_shows_a_split_movie_in_one_row_with_the_progress_of_its_parts(tmp_path) -> None:
     folder = split_batch(tmp_path / "night")
     reader = FolderReader(folder)
@@ -78,6 +90,15 @@ def test_status_report_and_other_programs_count_a_split_movie_once(tmp_path, cap
     }
     states = {entry.unit.unit_id: entry.standing.state for entry in entries_of(folder)}
     assert states == {"0001-a": "running", "0002-b": "waiting"}
+
+
+def test_a_part_without_anything_is_no_movie_in_which_nothing_was_found(tmp_path: Path) -> None:
+    folder = split_batch(tmp_path / "night")
+    for unit_id, unit in folder.units().items():
+        state = "nothing" if unit_id == "0001-a-2" else "done"
+        end(folder, unit, state, outputs=[output.path for output in unit.outputs])
+    assert folder.standings()["0001-a-2"].state == "nothing"
+    assert batch("status", str(folder.path), "--follow") == 0
 
 
 def test_a_part_that_ends_is_told_as_a_part_and_not_as_a_movie(tmp_path, capsys) -> None:

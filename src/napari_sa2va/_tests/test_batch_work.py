@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import gc
 import json
+import os
 import tracemalloc
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -448,11 +450,12 @@ def test_what_somebody_puts_in_the_place_of_an_output_while_it_is_written_stays_
     assert place.read_text() == "of somebody else"
 
 
-def test_folders_of_outputs_are_made(movie: Path, folder: BatchFolder) -> None:
-    path = movie.parent / "new" / "deep" / "out.csv"
-    made = work(
-        Task(_unit(movie, outputs=[{"path": str(path), "kind": "table"}]), SETTINGS, folder)
-    )
+@pytest.mark.parametrize(("name", "kind"), [("out.csv", "table"), ("out.ome.zarr", "ome-zarr")])
+def test_folders_of_outputs_are_made(
+    movie: Path, folder: BatchFolder, name: str, kind: str
+) -> None:
+    path = movie.parent / "new" / "deep" / name
+    made = work(Task(_unit(movie, outputs=[{"path": str(path), "kind": kind}]), SETTINGS, folder))
     assert made.outputs == (str(path),)
     assert path.exists()
 
@@ -512,6 +515,75 @@ def test_a_movie_that_has_changed_since_it_was_planned_is_not_done(
     failed = work(task)
     assert "is not the movie that was planned" in failed.cause
     assert model.calls == []
+
+
+def _changing_after(frames: int, task: Task, change: Callable[[], None]) -> Task:
+    """The same task, in which something happens when so many frames are done."""
+
+    def tell(stage: str, done: int, planned: int) -> None:
+        if stage == "tracking" and done == frames:
+            change()
+
+    return replace(task, tell=tell)
+
+
+def test_a_movie_that_is_changed_while_it_is_worked_on_has_no_result(
+    movie: Path, folder: BatchFolder
+) -> None:
+    content, times = movie.read_bytes(), movie.stat()
+
+    def rewrite() -> None:
+        movie.write_bytes(content)
+        os.utime(movie, ns=(times.st_atime_ns, times.st_mtime_ns + 10**9))
+
+    task = Task(_unit(movie, "coco"), SETTINGS, folder)
+    failed = work(_changing_after(3, task, rewrite))
+    assert (failed.state, failed.error, failed.certain) == ("failed", "BatchError", False)
+    assert "was changed while it was worked on" in failed.cause
+    assert (failed.frames, failed.outputs) == (0, ())
+    assert not Path(task.unit.outputs[0].path).exists()
+    again = work(Task(task.unit, SETTINGS, folder, 2))
+    assert "is not the movie that was planned" in again.cause
+    # Put back as it was, it is done from the beginning: some of those masks were of the other one.
+    os.utime(movie, ns=(times.st_atime_ns, times.st_mtime_ns))
+    done = work(Task(task.unit, SETTINGS, folder, 3))
+    assert (done.state, done.frames, done.resumed_at) == ("done", 8, 0)
+
+
+def _write_frames(path: Path, number: int) -> None:
+    frames = np.stack([colour_clip(8).rgb(t) for t in range(number)])
+    tifffile.imwrite(path, frames, photometric="rgb", metadata={"axes": "TYXS"})
+
+
+def test_a_movie_that_grows_may_do_so_while_it_is_worked_on(
+    movie: Path, folder: BatchFolder
+) -> None:
+    task = Task(_unit(movie, "coco", arguments={"growing": True}), SETTINGS, folder)
+    done = work(_changing_after(3, task, lambda: os.utime(movie, (1, 1))))
+    assert (done.state, done.frames) == ("done", 8)
+
+
+def test_a_movie_that_has_grown_since_its_masks_were_drawn_is_drawn_anew(
+    tmp_path: Path, folder: BatchFolder
+) -> None:
+    movie = tmp_path / "growing.tif"
+    _write_frames(movie, 5)
+    unit = _unit(movie, "coco", "table", arguments={"growing": True, "axes": "TYXS"})
+    coco = Path(unit.outputs[0].path)
+    task = Task(unit, SETTINGS, folder)
+
+    def stop_when_one_is_written() -> None:
+        if coco.exists():
+            task.cancel.cancel()
+
+    stopped = work(replace(task, check=stop_when_one_is_written))
+    assert (stopped.state, stopped.frames, stopped.outputs[0]) == ("stopped", 5, str(coco))
+    _write_frames(movie, 8)
+    stopped = work(_stopping_after(6, Task(unit, SETTINGS, folder, 2)))
+    assert (stopped.state, stopped.frames) == ("stopped", 6)
+    done = work(Task(unit, SETTINGS, folder, 3))
+    assert (done.state, done.frames, done.resumed_at) == ("done", 8, 6)
+    assert len(json.loads(coco.read_text())["images"]) == 8
 
 
 def test_a_movie_whose_drive_is_away_is_worth_another_try(movie: Path, folder: BatchFolder) -> None:

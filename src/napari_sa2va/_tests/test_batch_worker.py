@@ -20,6 +20,7 @@ from napari_sa2va.batch.held import claim_here
 from napari_sa2va.batch.history import Claim
 from napari_sa2va.batch.kept_settings import digest_of
 from napari_sa2va.batch.outcome import Outcome
+from napari_sa2va.batch.remove import remove
 from napari_sa2va.batch.roster import Roster
 from napari_sa2va.batch.task import Task
 from napari_sa2va.batch.unit import Facts
@@ -164,6 +165,19 @@ def test_what_is_too_large_waits_for_memory_and_is_said_to_be_unfit_at_the_end(
     assert (standing.state, standing.cause) == ("unfit", "It needs 100 bytes, and there are 50.")
 
 
+def test_what_is_too_large_may_be_taken_out_of_the_batch_at_any_moment(tmp_path: Path) -> None:
+    folder = made_folder(tmp_path / "b", *numbered(2))
+    folder.add_facts(Facts(unit_id=f"u00{i}", key=KEY, need_bytes=100) for i in range(2))
+
+    def fits(facts: Facts, device: str, beside: Sequence[Claim]) -> str:
+        if "u001" in folder.units():
+            remove(folder, ["u001"])
+        return "It needs 100 bytes, and there are 50."
+
+    _worker(folder, fits=fits).run()
+    assert _states(folder) == {"u000": "unfit"}
+
+
 def test_what_does_not_fit_beside_others_is_taken_when_they_are_done(tmp_path: Path) -> None:
     folder = made_folder(tmp_path / "b", unit("large"), unit("small"))
     folder.add_facts([Facts(unit_id="large", key=KEY, seconds=9.0, need_bytes=100)])
@@ -252,6 +266,23 @@ def test_a_unit_that_merges_waits_until_its_parts_have_ended(tmp_path: Path) -> 
 
     _worker(folder, do=do).run()
     assert order == ["whole-2", "whole-1", "whole"]
+
+
+def test_a_unit_that_merges_waits_for_parts_that_a_network_drive_does_not_show_yet(
+    tmp_path: Path,
+) -> None:
+    whole = unit("whole", parts=("whole-1",))
+    folder = made_folder(tmp_path / "b", unit("whole-1"), whole)
+    lines = folder.path / "units.jsonl"
+    shown = lines.read_bytes()
+    hidden = shown.index(b"\n") // 2
+    lines.write_bytes(bytes(hidden) + shown[hidden:])
+    worker = _worker(folder)
+    assert not worker.step()
+    lines.write_bytes(shown)
+    worker.run()
+    assert _states(folder) == {"whole-1": "done", "whole": "done"}
+    assert folder.standings()["whole"].generation == 1
 
 
 _WORKER = """

@@ -23,6 +23,8 @@ from napari_sa2va._tests.typed_batches import (
     write_vast,
 )  # fmt: skip
 from napari_sa2va.batch.folder import BatchFolder
+from napari_sa2va.cli.batch import run
+from napari_sa2va.cli.batch.request import BatchRequest
 
 # From movies to results
 
@@ -150,6 +152,35 @@ def test_a_single_unit_of_an_earlier_command_stays(movies, model, capsys):
     assert batch("movies/a.tif", "-p", "the blue one", "--into", "one", *HERE) == 0
     assert batch("movies/a.tif", *RED, "--into", "one", *HERE) == 0
     assert "1 unit of earlier commands stays, such as 0001-a" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+@pytest.mark.parametrize("step", [(BatchRequest, "planned"), (run, "_may_begin")])
+def test_of_two_commands_at_once_the_later_adds_to_what_the_other_has_added(
+    movies, model, monkeypatch, capsys, is_there, step
+):
+    if is_there:
+        assert batch("movies/b.tif", *RED, "--into", "night", *HERE) == 0
+    (movies.parent / "day2" / "empty").mkdir(parents=True)
+    write_colours(movies.parent / "day2" / "a.tif")
+    take = getattr(*step)
+
+    def before_another(*given, **how) -> object:
+        monkeypatch.setattr(*step, take)
+        taken = take(*given, **how)
+        assert batch("movies/a.tif", *RED, "--into", "night", *HERE) == 0
+        return taken
+
+    monkeypatch.setattr(*step, before_another)
+    assert batch("day2", *RED, "--into", "night", *HERE) == 0
+    states = dict.fromkeys(["0001-b"] if is_there else [], "done")
+    first = len(states) + 1
+    states |= {f"{first:04d}-a": "done", f"{first + 1:04d}-day2-a": "done"}
+    assert units_of("night") == states
+    told = capsys.readouterr()
+    assert "night: 1 new unit, 0 changed, 0 as before." in told.err
+    assert told.err.count("Note:") == 1
+    assert BatchFolder.open("night").head.inputs == ("day2",)
 
 
 def test_more_movies_are_added_to_a_batch_that_is_there(movies, model):

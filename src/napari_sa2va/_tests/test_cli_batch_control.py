@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -155,6 +156,20 @@ def test_status_tells_that_outputs_do_not_have_all_of_the_masks(tmp_path, capsys
     assert "In 1 of 2 units masks cover each other" in capsys.readouterr().out
 
 
+def test_status_tells_that_workers_rest_after_what_may_pass(tmp_path, capsys):
+    folder = light_batch(tmp_path / "night", ["sleep 0"])
+    (unit,) = folder.units().values()
+    held = folder.runs.take("0000", 1, claim_here("w", key=unit.key))
+    away = {"state": "failed", "cause": "The drive is away.", "passing": True}
+    held.finish(
+        Outcome.model_validate({"unit_id": "0000", "generation": 1, "key": unit.key} | away)
+    )
+    for is_tended in (True, False):
+        with folder.tending() if is_tended else nullcontext():
+            batch("status", folder.path)
+        assert ("Workers rest" in capsys.readouterr().out) == is_tended
+
+
 def test_status_tells_that_somebody_watches(tmp_path, capsys):
     folder = light_batch(tmp_path / "night", ["sleep 0"])
     for is_watched in (True, False):
@@ -209,6 +224,16 @@ def test_status_tells_counts_causes_and_what_to_do_and_everything_as_json(movies
     assert said["units"][0]["outcome"]["frames"] == 4
     assert batch("status", "movies") == 2
     assert "is no batch folder" in capsys.readouterr().err
+
+
+def test_a_line_to_be_pasted_is_quoted_for_the_shell(tmp_path, capsys):
+    folder = light_batch(tmp_path / "of ten years" / "night 1", ["sleep 0"]).path
+    for words in ([], ["pause"], ["retry"]):
+        batch(*(words or ["status"]), str(folder))
+    pasted = [line for line in capsys.readouterr().out.splitlines() if "napari-sa2va" in line]
+    for line in pasted:
+        assert str(folder) in shlex.split(line.rpartition("napari-sa2va")[2]), line
+    assert len(pasted) > 1
 
 
 def test_following_a_batch_that_has_ended_tells_its_exit_code(movies, model, capsys):

@@ -17,6 +17,7 @@ import pytest
 from napari_sa2va._tests.made_batches import batch_by_hand, finish
 from napari_sa2va.batch.folder import BatchFolder
 from napari_sa2va.batch.held import claim_here
+from napari_sa2va.core.errors import BatchError
 from napari_sa2va.gui.batch.controller import BatchController
 from napari_sa2va.gui.batch.desk import Desk
 from napari_sa2va.gui.batch.reader import FolderReader, Seen
@@ -239,6 +240,39 @@ def test_a_program_that_is_cancelled_while_it_starts_does_not_start(opened) -> N
     assert folder.is_cancelled
     assert set(view.rows.values()) == {"waiting"}
     assert view.errors == []
+
+
+def test_an_error_of_something_else_does_not_offer_a_second_start(opened, monkeypatch) -> None:
+    folder, view, controller = opened
+    goes_on, started = threading.Event(), []
+
+    class Slow:
+        """A program that takes long to be started, and does nothing."""
+
+        exit_code, said = None, ""
+
+        def __init__(self, path: Path) -> None:
+            started.append(path)
+            goes_on.wait(PATIENCE_S)
+
+    def fail() -> None:
+        raise BatchError("It cannot be read.", "Try again.")
+
+    monkeypatch.setattr("napari_sa2va.gui.batch.controller.BatchProcess", Slow)
+    controller.ask(fail)
+    controller.start()
+    tick_until(controller, lambda: bool(view.errors))
+    assert controller.is_starting
+    assert not view.offers.start
+    controller.start()
+    # One that is started for another folder is not taken for one of the folder on show.
+    other = batch_by_hand(folder.path.parent / "day", 2)
+    controller.attach(reader_of(other))
+    goes_on.set()
+    tick_until(controller, lambda: len(view.rows) == 2)
+    assert started == [folder.path]
+    assert not controller.is_here
+    assert view.offers.start
 
 
 def test_movies_are_taken_out_but_for_those_that_somebody_works_on(opened) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,13 @@ from napari_sa2va._tests.made_units import made_folder, made_unit
 from napari_sa2va._tests.typed_batches import write_broken, write_vast
 from napari_sa2va.batch.folder import BatchFolder
 from napari_sa2va.batch.planning.folder_of_movies import movies_in
+from napari_sa2va.core.errors import BatchError
+from napari_sa2va.gui.batch import controller, draft, panel
+from napari_sa2va.gui.batch.adding import add_to
+from napari_sa2va.gui.batch.asked import but_for_changes, setup_of
 from napari_sa2va.gui.batch.dock import BatchDock
+from napari_sa2va.gui.batch.planning import Planned
+from napari_sa2va.gui.batch.setup import SetUp
 from napari_sa2va.gui.batch.table import EMPTY
 from napari_sa2va.gui.dock import SentenceDock
 
@@ -212,6 +220,124 @@ def test_an_opened_batch_says_what_its_movies_are_asked(bench: Bench, tmp_path: 
     bench.batch.movies.open(several.path)
     bench.until(lambda: words.text() == "2 sets of sentences, such as the blue cell")
     assert "the yellow cell" in words.toolTip()
+
+
+def test_what_was_changed_while_a_slow_folder_was_read_stays(
+    bench: Bench, tmp_path: Path, monkeypatch
+) -> None:
+    answers = threading.Event()
+
+    def slow(*asked: object) -> SetUp:
+        answers.wait(WAIT_MS / 1000)
+        return setup_of(*asked)
+
+    monkeypatch.setattr(panel, "setup_of", slow)
+    folder = batch_by_hand(tmp_path / "night", 1)
+    (movie,) = write_movies(tmp_path, 1)
+    setup = bench.parts.setup
+    setup.set_value(replace(setup.value, sentences=("the red cell",)))
+    bench.batch.movies.open(folder.path)
+    bench.until(lambda: bench.batch.movies.controller.path == folder.path)
+    bench.add(movie)
+    setup.results.setText("/data/masks")
+    setup.results.editingFinished.emit()
+    setup.pattern.setText("{name}-v")  # and is still being typed
+    answers.set()
+    bench.until(lambda: setup.value.sentences == SENTENCES)
+    bench.rest()
+    assert setup.value.results == "/data/masks"
+    assert setup.results.text() == "/data/masks"
+    assert setup.pattern.text() == "{name}-v"
+    # What was named meanwhile is asked what is on show.
+    (unit,) = bench.batch.movies.draft.planned.units.values()
+    assert unit.sentences == SENTENCES
+
+
+def test_what_is_found_out_gives_way_to_what_a_person_has_changed_since() -> None:
+    shown = SetUp(("a cell",), results="before")
+    found = replace(shown, sentences=("a worm",), sets=(("a worm",),), kinds=("coco",))
+    assert but_for_changes(found, shown, shown) == found
+    now = replace(shown, results="after", pattern="{name}")
+    assert but_for_changes(found, shown, now) == replace(found, results="after", pattern="{name}")
+    now = replace(shown, sentences=("a fly",))
+    assert but_for_changes(found, shown, now) == replace(found, sentences=("a fly",))
+    now = replace(shown, kinds=("rle",))
+    assert but_for_changes(found, shown, now) == replace(found, kinds=("rle",))
+
+
+@pytest.mark.parametrize("goes_well", [True, False])
+def test_movies_that_are_named_while_others_are_put_in_are_planned_then(
+    bench: Bench, tmp_path: Path, monkeypatch, goes_well
+) -> None:
+    goes_on = threading.Event()
+
+    def slow(planned: Planned) -> BatchFolder:
+        goes_on.wait(WAIT_MS / 1000)
+        if not goes_well:
+            raise BatchError("The drive is full.", "Make room.")
+        return add_to(planned)
+
+    monkeypatch.setattr(draft, "add_to", slow)
+    monkeypatch.setattr(controller, "BatchProcess", IdleProcess)
+    first, second, third = write_movies(tmp_path, 3)
+    bench.sentences.sentences.setPlainText("the blue cell")
+    bench.add(first)
+    bench.parts.start_button.click()
+    bench.add(second)
+    assert "when those that were started are in the batch" in bench.said
+    bench.batch.movies.show_error("Something else went wrong.", "")
+    bench.add(third)
+    assert not bench.parts.start_button.isEnabled()
+    goes_on.set()
+    bench.until(lambda: len(bench.movies) == 3)
+    bench.rest()
+    named = dict(zip(bench.movies, bench.states, strict=True))
+    state = "waiting" if goes_well else "planned"
+    assert named == {first.stem: state, second.stem: "planned", third.stem: "planned"}
+    units = bench.batch.movies.draft.planned.units
+    assert len(units) == (2 if goes_well else 3)
+    assert ("The drive is full." in bench.said) != goes_well
+    # They are put in as any others.
+    goes_well = True
+    bench.batch.movies.start()
+    bench.until(lambda: bench.states == ["waiting"] * 3)
+    assert bench.batch.movies.draft.is_empty
+
+
+def test_nothing_is_started_without_what_was_named_or_typed_last(
+    bench: Bench, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setattr(controller, "BatchProcess", IdleProcess)
+    first, second = write_movies(tmp_path, 2)
+    bench.sentences.sentences.setPlainText("the blue cell")
+    bench.add(first)
+    bench.batch.movies.add([str(second)])
+    bench.parts.start_button.click()
+    assert "Movies are still being looked for." in bench.said
+    bench.rest()
+    bench.parts.setup.pattern.setText("{name}-cells")
+    bench.parts.setup.pattern.editingFinished.emit()  # as a click on Start does
+    bench.parts.start_button.click()
+    assert "Movies are still being looked for." in bench.said
+    bench.rest()
+    bench.parts.start_button.click()
+    bench.until(lambda: bench.states == ["waiting"] * 2)
+    units = BatchFolder.open(tmp_path / f"{first.stem}_batch").units().values()
+    names = [Path(unit.outputs[0].path).name for unit in units]
+    assert names == [f"{first.stem}-cells.ome.tif", f"{second.stem}-cells.ome.tif"]
+
+
+class IdleProcess:
+    """A program that was started and does nothing."""
+
+    exit_code = None
+    said = ""
+
+    def __init__(self, folder: Path) -> None:
+        pass
+
+    def end(self) -> None:
+        """Nothing is there that could end."""
 
 
 def test_an_empty_table_says_what_to_do(bench: Bench) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from qtpy.QtCore import QMimeData, QPointF, Qt, QUrl
 from qtpy.QtGui import QDropEvent, QPalette
+from qtpy.QtWidgets import QWidget
 
 from napari_sa2va._tests.made_batches import batch_by_hand, finish
 from napari_sa2va.batch.held import claim_here
@@ -15,9 +16,11 @@ from napari_sa2va.batch.unit import Output
 from napari_sa2va.core.palette import contrast
 from napari_sa2va.gui.batch.look import state_color
 from napari_sa2va.gui.batch.model import LEFT, MOVIE, STATE, BatchModel
+from napari_sa2va.gui.batch.parts import BatchParts
 from napari_sa2va.gui.batch.reader import FolderReader
 from napari_sa2va.gui.batch.rows import WORDS, MovieRow
 from napari_sa2va.gui.batch.table import BatchTable
+from napari_sa2va.gui.batch.view import Offers
 from napari_sa2va.gui.timeline_look import look_of
 
 
@@ -185,6 +188,41 @@ def test_any_column_sorts_and_states_filter(model, qtbot) -> None:
     table.choose("4")
     assert [row.unit_id for row in table.chosen] == ["4"]
     assert table.current == MovieRow("4", "d", "waiting", left_s=9000.0)
+
+
+def test_what_a_selection_offers_is_found_without_the_model_being_asked_for_each_row(
+    model, qtbot, monkeypatch
+) -> None:
+    asked = []
+    data = BatchModel.data
+    monkeypatch.setattr(BatchModel, "data", lambda *a: (asked.append(a), data(*a))[1])
+    panel = QWidget()
+    qtbot.addWidget(panel)
+    parts = BatchParts(panel)
+    states = ["waiting", "done", "running", "failed"] * 25
+    parts.model.take(
+        MovieRow(f"{n:03d}", f"movie {n:03d}", state) for n, state in enumerate(states)
+    )
+    table = parts.table
+    table.sortByColumn(MOVIE, Qt.SortOrder.DescendingOrder)
+    table.selectAll()
+    assert asked, "as Qt does to sort"
+    asked.clear()
+    nothing = {"num_planned": 0, "is_busy": False, "is_adding": False, "is_starting": False}
+    parts.show_offers(Offers(), **nothing)
+    assert (parts.retry_action.isEnabled(), parts.remove_action.isEnabled()) == (True, True)
+    assert asked == []
+    assert [row.unit_id for row in table.chosen] == [f"{n:03d}" for n in reversed(range(100))]
+    # Of several pieces, as they stand in the table.
+    table.clearSelection()
+    table.setSelectionMode(table.SelectionMode.MultiSelection)
+    for place in (97, 1, 2, 93):
+        table.selectRow(place)
+    assert [row.unit_id for row in table.chosen] == ["098", "097", "006", "002"]
+    table.show_only(frozenset({"running"}))
+    parts.show_offers(Offers(), **nothing)
+    assert [row.unit_id for row in table.chosen] == ["098", "006", "002"]
+    assert (parts.retry_action.isEnabled(), parts.remove_action.isEnabled()) == (False, False)
 
 
 @pytest.mark.parametrize(

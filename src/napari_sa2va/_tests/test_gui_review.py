@@ -17,6 +17,7 @@ from napari_sa2va._tests.made_batches import (
     NUM_FRAMES,
     batch_by_hand,
     done_batch,
+    finish,
     write_movies,
 )
 from napari_sa2va._tests.reviews import CELLS_1, CELLS_2, CELLS_3, A, D, N, R, given
@@ -245,3 +246,23 @@ def test_masks_are_shown_as_a_worker_left_them(tmp_path, review) -> None:
     review.wait_for(CELLS_2)
     assert review.parts.objects.topLevelItem(0).text(0) == NOT_THERE
     assert not np.asarray(review.viewer.layers[1].data).any(), "nothing was found"
+
+
+def test_what_is_said_of_a_result_that_is_not_there_any_more_brings_the_new_one(
+    night, review
+) -> None:
+    review.begin(night)
+    Verdicts(night).set(CELLS_1, "redo", "cut in two", who="Berta")
+    finish(night, CELLS_1, "nothing", frames=0)
+    review.parts.note.setText("well done")
+    review.press(A)
+    review.wait(lambda: "does not count" in review.parts.message.text())
+    review.wait_for(CELLS_1)
+    assert "cells-1 has changed since it was shown" in review.parts.message.text()
+    assert given(night) == {CELLS_1: "redo"}
+    assert "0 of 1 objects found; nobody has said yet" in review.parts.words.text()
+    assert review.parts.note.text() == ""
+    assert not np.asarray(review.viewer.layers[1].data).any(), "the masks are those of the new one"
+    review.press(A)
+    review.wait_for(CELLS_2)
+    assert given(night) == {CELLS_1: "accept"}

@@ -6,6 +6,7 @@ import pytest
 from napari import Viewer
 
 from napari_sa2va._tests import reviews
+from napari_sa2va._tests.made_batches import finish
 from napari_sa2va._tests.reviews import CELLS_1, CELLS_2, A, D, N, Review, given, reviewed_batch
 from napari_sa2va.batch.verdicts import Verdicts
 from napari_sa2va.gui.batch.dock import BatchDock
@@ -228,3 +229,24 @@ def test_where_to_save_is_seen_beside_the_tools_too(night, review) -> None:
     assert saved_corner(night)
     assert dock.findChildren(EditBar) == []
     assert SAVE not in review.viewer.status
+
+
+def test_edited_masks_of_a_result_that_is_not_there_any_more_are_not_saved_for_the_new_one(
+    night, review
+) -> None:
+    review.begin(night)
+    review.paint()
+    night.retry([CELLS_1])
+    finish(night, CELLS_1, "nothing", frames=0)
+    review.parts.edit_bar.save_button.click()
+    review.wait(lambda: "cells-1 has changed since it was shown" in review.parts.message.text())
+    assert "save them as a project" in review.parts.message.text()
+    assert (review.corner(), given(night)) == (True, {})
+    assert not (night.path / "edits").exists()
+    review.answers = ["Discard"]
+    review.parts.edit_bar.stop_button.click()
+    review.wait(lambda: review.on_show == CELLS_1 and not review.corner())
+    review.paint()
+    review.parts.edit_bar.save_button.click()
+    review.wait_for(CELLS_2)
+    assert saved_corner(night)

@@ -35,7 +35,7 @@ def test_texts_become_numbers_answers_choices_and_lists_of_frames():
     [
         ("num_key_frames", "0", "'0': Input should be greater than or equal to 1"),
         ("num_key_frames", "many", "'many': Input should be a valid integer"),
-        ("hide_absent", "perhaps", "'perhaps': Input should be a valid boolean"),
+        ("hide_absent", "perhaps", "'perhaps' is no hide-absent. Write one of true, false, yes"),
         ("dtype", "float8", "'float8' is no dtype. Write one of auto, float32"),
         ("sampling", "random", "'random' is no sampling. Write one of .*uniform"),
         ("frames", "1;2", "'1;2' is no list of frame numbers"),

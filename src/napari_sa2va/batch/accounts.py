@@ -18,7 +18,7 @@ from napari_sa2va.batch import report
 from napari_sa2va.batch.logs import merge
 from napari_sa2va.batch.objects_table import Joined, join_objects
 from napari_sa2va.batch.repeat import write_repeat
-from napari_sa2va.core.errors import Sa2vaError
+from napari_sa2va.core.errors import BatchError, Sa2vaError
 from napari_sa2va.core.file_lock import locked
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def write_accounts(folder: BatchFolder) -> Accounts:
 def are_up_to_date(folder: BatchFolder, standings: Mapping[str, Standing]) -> bool:
     """Whether what is written is of the units as they stand."""
     try:
-        return (folder.path / _MARK).read_text(encoding="utf-8") == _state_of(standings)
+        return (folder.path / _MARK).read_bytes() == _state_of(standings).encode()
     except FileNotFoundError:
         return False
 
@@ -87,10 +87,12 @@ def write_at_the_end(folder: BatchFolder) -> bool:
         with locked(folder.path / _MARK, wait_s=0.0) as is_ours:
             if not is_ours or not _is_wanted(folder):
                 return False
-            _write(folder)
+            damaged = _write(folder).table.damaged
     except (OSError, Sa2vaError) as error:
         _log.warning("The table of all objects and the report could not be written: %s", error)
         return False
+    if damaged:
+        _log.warning("The tables of %s are damaged and left out.", ", ".join(damaged))
     return True
 
 
@@ -109,7 +111,10 @@ def _write(folder: BatchFolder) -> Accounts:
     units = folder.units()
     merge(folder.path, ((units[o.unit_id], o) for o in folder.runs.ends() if o.unit_id in units))
     table = join_objects(folder)
-    write_repeat(folder)
+    try:
+        write_repeat(folder)
+    except BatchError as error:  # the report says so in its place
+        _log.warning("How to do the batch again cannot be written: %s", error)
     page = report.write_report(folder)
     with suppress(OSError):
         (folder.path / _MARK).write_text(state, encoding="utf-8")

@@ -8,6 +8,7 @@ touched a movie, and says so where the client looks; and so is one without the d
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from napari_sa2va.batch.folder import BatchFolder
 from napari_sa2va.batch.head import BatchHead
@@ -116,8 +117,14 @@ def _check_weights(head: BatchHead) -> None:
     from napari_sa2va.models.zoo import find
 
     for model, wanted in head.weights.items():
+        place = Path(model)  # of a borrowed decoder, which may be a file
+        if place.suffix == ".safetensors" and not place.exists():
+            raise WorkerRefused(
+                f"{model}, from which a mask decoder is borrowed, is not on {here().machine}.",
+                "Put it on a disk that all machines have at the same path.",
+            )
         try:
-            folder = find(model).folder
+            folder = place if place.is_file() else find(model).folder
             found = weight_hashes(folder) if folder is not None else None
         except ModelError as error:
             raise WorkerRefused(f"{here().machine}: {error.message}", error.hint) from error

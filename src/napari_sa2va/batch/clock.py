@@ -6,6 +6,7 @@ compared with that of another file, and in between with a clock that nobody sets
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic, time
@@ -34,10 +35,11 @@ class FolderClock:
         if monotonic() - self._asked_s > _HOLDS_S:
             probe = self._folder / f".clock-{uuid4().hex}"
             with suppress(OSError):
-                before = monotonic()
                 probe.touch()
-                self._ahead_s = probe.stat().st_mtime - before
-                self._asked_s = before
+                # Taken afterwards, so that a drive that is slow lets nothing look older than it is.
+                asked_s = monotonic()
+                self._ahead_s = probe.stat().st_mtime - asked_s
+                self._asked_s = asked_s
             with suppress(OSError):
                 probe.unlink()
         return monotonic() + self._ahead_s
@@ -50,3 +52,26 @@ class FolderClock:
         OSError
         """
         return self.now() - path.stat().st_mtime
+
+
+def stamp(path: Path) -> None:
+    """Set the time of a file to that of the machine that has it.
+
+    Asked to set it, SMB takes the clock of the machine that asks, so a byte is written over itself.
+
+    Parameters
+    ----------
+    path : Path
+        Not empty.
+
+    Raises
+    ------
+    OSError
+    """
+    try:
+        with path.open("r+b", buffering=0) as file:
+            first = file.read(1)
+            file.seek(0)
+            file.write(first)
+    except OSError:  # some full disks do not even take that
+        os.utime(path)

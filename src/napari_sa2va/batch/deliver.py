@@ -17,6 +17,7 @@ from napari_sa2va.batch.task import Task
 from napari_sa2va.batch.unit_table import write_objects
 from napari_sa2va.batch.work_files import SHEET, TABLE
 from napari_sa2va.core.errors import RequestError
+from napari_sa2va.writers import ome_zarr_labels
 from napari_sa2va.writers.result import Result, of_masklets
 from napari_sa2va.writers.write import (
     check_apart,
@@ -95,6 +96,7 @@ class Delivery:
             check_result(about, nothing)
             if not about.in_place:
                 check_apart(Path(output.path), about, self._clip.source)
+            if not about.in_place or ome_zarr_labels.is_alone(Path(output.path)):
                 # What is wrong with the folder is said next.
                 with suppress(OSError):
                     Path(output.path).parent.mkdir(parents=True, exist_ok=True)

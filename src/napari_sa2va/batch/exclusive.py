@@ -38,12 +38,24 @@ def create_exclusively(path: Path, text: str) -> bool:
             # A network drive may have done it, lost its own answer, and been asked again.
             return new.stat().st_nlink == 2
         except OSError:  # a file system that knows no second name of a file
-            try:
-                with path.open("x", encoding="utf-8") as file:
-                    file.write(text)
-            except FileExistsError:
-                return False
+            return _create_in_place(path, text)
         return True
     finally:
         with suppress(OSError):
             new.unlink(missing_ok=True)
+
+
+def _create_in_place(path: Path, text: str) -> bool:
+    """The same for a file that others may see half written."""
+    try:
+        file = path.open("x", encoding="utf-8")
+    except FileExistsError:
+        return False
+    try:
+        with file:
+            file.write(text)
+    except BaseException:  # nobody could tell it from a file that somebody else is writing
+        with suppress(OSError):
+            path.unlink()
+        raise
+    return True

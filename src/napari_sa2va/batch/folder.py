@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 from napari_sa2va.batch.head import HEAD, BatchHead, read_head, write_head
@@ -15,12 +15,13 @@ from napari_sa2va.batch.presence import Presence
 from napari_sa2va.batch.runs import Runs
 from napari_sa2va.batch.standing import Standing, standing_of
 from napari_sa2va.batch.unit import Facts, Unit
-from napari_sa2va.core.errors import BatchError
-from napari_sa2va.core.file_lock import locked
+from napari_sa2va.core.errors import BatchError, OutputError
+from napari_sa2va.core.file_lock import alone, locked
 from napari_sa2va.settings import RunSettings
 
 # Ten thousand files are planned within some seconds, on a slow drive within a minute or two.
 _PLANNING_S = 300.0
+_FOLDERS = ("settings", "runs", "work", "workers", "logs", "results")
 
 
 class BatchFolder:
@@ -58,29 +59,41 @@ class BatchFolder:
 
     @classmethod
     def create(cls, path: str | os.PathLike[str], head: BatchHead) -> BatchFolder:
-        """Make a batch folder that has no units yet.
+        """Make a batch folder that has no units yet; of several who try at once, one does.
 
         Raises
         ------
         BatchError
-            If there is one already.
+            If there is one already, or it cannot be made.
         OutputError
             If it cannot be written.
         """
         path = Path(path).expanduser().absolute()
-        if (path / HEAD).exists():
-            raise BatchError(f"{path} is a batch folder already.", "Open it, or choose another.")
         try:
-            for name in ("settings", "runs", "work", "workers", "logs", "results"):
+            for name in _FOLDERS:
                 (path / name).mkdir(parents=True, exist_ok=True)
+            with alone(path / HEAD, BatchError):
+                if cls.is_one(path):
+                    raise BatchError(
+                        f"{path} is a batch folder already.", "Open it, or choose another."
+                    )
+                write_head(path, head)  # last: whoever sees it finds everything there
         except OSError as error:
             raise BatchError(
                 f"The batch folder {path} cannot be made ({error.strerror or error}).",
                 "Choose a place where you may write.",
             ) from error
-        folder = cls(path, head)
-        write_head(path, head)
-        return folder
+        return cls(path, head)
+
+    @classmethod
+    def open_or_create(cls, path: str | os.PathLike[str], head: BatchHead) -> BatchFolder:
+        """Open a batch folder, which is made with a head if there is none; see `create`."""
+        try:
+            return cls.create(path, head)
+        except BatchError:
+            if not cls.is_one(path):
+                raise
+        return cls.open(path)
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> BatchFolder:
@@ -99,11 +112,48 @@ class BatchFolder:
         """Whether a path is a batch folder."""
         return (Path(path) / HEAD).is_file()
 
+    @staticmethod
+    def may_be_one(path: str | os.PathLike[str]) -> bool:
+        """Whether a path is a batch folder, is being made one, or has no files of others in it.
+
+        Raises
+        ------
+        OSError
+            If it cannot be read.
+        """
+        with suppress(FileNotFoundError, NotADirectoryError), os.scandir(path) as entries:
+            is_free = all(map(_is_begun, entries))
+            # Looked at last: nothing else comes into a batch folder before its head is there.
+            return is_free or BatchFolder.is_one(path)
+        return True
+
     def change_head(self, **changed: object) -> None:
-        """Write another head; fields as of `BatchHead`."""
-        self.head = BatchHead.model_validate(self.head.model_dump() | changed)
-        self._standings.clear()
-        write_head(self.path, self.head)
+        """Change the head as it is now, which another process may have written.
+
+        Parameters
+        ----------
+        **changed
+            Fields of `BatchHead`. Weights are added to those of other models.
+
+        Raises
+        ------
+        BatchError
+            If the head cannot be read.
+        OutputError
+            If it cannot be written.
+        """
+        try:
+            with alone(self.path / HEAD, BatchError):
+                now = read_head(self.path)
+                head = BatchHead.model_validate(now.model_dump() | changed)
+                self.head = head.model_copy(update={"weights": now.weights | head.weights})
+                self._standings.clear()
+                write_head(self.path, self.head)
+        except OSError as error:
+            raise OutputError(
+                f"{self.path / HEAD} cannot be written ({error.strerror or error}).",
+                "Is the disk there, and may you write to it?",
+            ) from error
 
     # Units
 
@@ -266,7 +316,7 @@ class BatchFolder:
         """Let units be done again: those that failed, and those that are done, if they are named.
 
         With a unit that merges parts go those of its parts that failed, and with a part the unit
-        that merges it.
+        that merges it, however far that is.
 
         Returns
         -------
@@ -279,7 +329,10 @@ class BatchFolder:
             If there is no such unit.
         """
         standings, units = self.standings(), self.units()
-        merged_by = {part: unit.unit_id for unit in units.values() for part in unit.parts}
+        # More may have come meanwhile, and a drive may show some lines of units later than others.
+        merged_by = {
+            p: u.unit_id for u in units.values() for p in u.parts if u.unit_id in standings
+        }
         asked: dict[str, None] = {}
         for unit_id in unit_ids:
             if unit_id not in standings:
@@ -287,12 +340,20 @@ class BatchFolder:
                     f"There is no unit {unit_id!r} in {self.path.name}.",
                     "`napari-sa2va batch status FOLDER` lists them.",
                 )
-            broken = [i for i in units[unit_id].parts if standings[i].state in ("failed", "unfit")]
-            for one in (unit_id, *broken, merged_by.get(unit_id, unit_id)):
-                if standings[one].is_at_end and one not in asked:
-                    self.runs.forgive(one, standings[one].generation)
-                    asked[one] = None
-        return list(asked)
+            parts = [standings[i] for i in units[unit_id].parts if i in standings]
+            broken = [part.unit_id for part in parts if part.state in ("failed", "unfit")]
+            asked |= {i: None for i in (unit_id, *broken) if standings[i].is_at_end}
+        wholes = {merged_by.get(i, i): None for i in asked if i in merged_by or units[i].parts}
+        # Parts first: as long as one of them is not at its end, nobody begins to merge them.
+        for one in asked:
+            if one not in wholes:
+                self.runs.forgive(one, standings[one].generation)
+        # What was merged, even if it is not written yet, is of the parts as they were.
+        now = self.runs.scan()
+        for one in wholes:
+            if one in now:
+                self.runs.forgive(one, now[one].generation)
+        return list(asked | {one: None for one in wholes if standings[one].is_at_end})
 
     def _mark(self, name: str) -> None:
         try:
@@ -302,3 +363,10 @@ class BatchFolder:
                 f"Nothing can be written into {self.path} ({error.strerror or error}).",
                 "Is the disk there, and may you write to it?",
             ) from error
+
+
+def _is_begun(entry: os.DirEntry[str]) -> bool:
+    """Whether something is there before a batch folder has its head."""
+    if entry.name in _FOLDERS:
+        return entry.is_dir() and not os.listdir(entry)
+    return entry.name.startswith(f".{Path(HEAD).stem}")  # a lock, or half written

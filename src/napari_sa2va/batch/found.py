@@ -116,7 +116,9 @@ class Found:
         return Result(clip, self.subjects, self.frame, overlap, record=self.record)
 
 
-def masks_of(folder: Path, key: str | None = None, *, after: int = 0) -> Found:
+def masks_of(
+    folder: Path, key: str | None = None, *, after: int = 0, upto: int | None = None
+) -> Found:
     """Look through the segments of a unit, also while a worker writes.
 
     Parameters
@@ -125,10 +127,12 @@ def masks_of(folder: Path, key: str | None = None, *, after: int = 0) -> Found:
     key : str, optional
         Of the unit: segments of other keys are left out. By default that of the latest segment.
     after : int
-        Masks of this and earlier generations are left out.
+        Masks of this and earlier generations are left out; see `unwanted`.
+    upto : int, optional
+        Masks of later generations than this are left out.
     """
-    paths = segments_in(folder, NAME, after=after)
-    segments = [(path, about) for path in paths if (about := _about(path)) is not None]
+    paths = segments_in(folder, NAME, after=after, upto=upto)
+    segments = [(path, about) for path in paths if (about := about_of(path)) is not None]
     if key is None:
         key = segments[-1][1].key if segments else ""
     about = About(key=key)
@@ -155,7 +159,7 @@ def masks_of(folder: Path, key: str | None = None, *, after: int = 0) -> Found:
     return Found(about, answers, dict(sorted(places.items())), run)
 
 
-def _about(path: Path) -> About | None:
+def about_of(path: Path) -> About | None:
     """What a segment is of; None if not even that was written, or by a newer version."""
     first = next(records_of(path), None)
     if first is None or first.kind != Kind.ABOUT:

@@ -31,7 +31,9 @@ class BatchHead(Params):
     inputs: tuple[str, ...] = Field((), description="As they were named.")
     versions: dict[str, str] = Field({}, description="Of the packages that decide the result.")
     weights: dict[str, dict[str, str]] = Field(
-        {}, description="Model -> file -> SHA-256 of all models that its units name."
+        {},
+        description="Model, or path of a borrowed decoder -> file -> SHA-256 of all that its units "
+        "name.",
     )
     attempts: int = Field(2, ge=1, description="A unit that failed so often is given up.")
     stale_s: float = Field(STALE_S, gt=0, description="A silent worker is lost after so long.")
@@ -53,7 +55,7 @@ def read_head(folder: Path) -> BatchHead:
     """
     path = folder / HEAD
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_bytes()
     except OSError as error:
         raise BatchError(
             f"{folder} is no batch folder: {HEAD} cannot be read ({error.strerror or error}).",
@@ -61,9 +63,9 @@ def read_head(folder: Path) -> BatchHead:
         ) from error
     try:
         said = json.loads(text)
-        newer = isinstance(said, dict) and said.get("version", 0) > _VERSION
+        newer = isinstance(said, dict) and int(said.get("version", 0)) > _VERSION
         head = None if newer else BatchHead.model_validate(said)
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise BatchError(
             f"{path} is damaged: {error}", "Put it back from a copy, or begin anew."
         ) from error

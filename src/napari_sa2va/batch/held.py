@@ -10,6 +10,9 @@ from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
+from pydantic import ValidationError
+
+from napari_sa2va.batch.clock import stamp
 from napari_sa2va.batch.exclusive import create_exclusively
 from napari_sa2va.batch.history import Claim, Progress
 from napari_sa2va.batch.host import here
@@ -52,20 +55,14 @@ class Held:
             If the folder is away. A full disk keeps no heart from beating.
         """
         self.check()
-        os.utime(self._folder / f"{self.unit_id}.{self.generation}.claim")
+        stamp(self._folder / f"{self.unit_id}.{self.generation}.claim")
         told = self._told.model_copy(update=progress)
         if told == self._told:
             return
         self._told = told
         path = progress_of(self._folder, self.unit_id, self.generation)
-        new = path.with_name(f".{path.name}-{uuid4().hex[:8]}")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            new.write_text(told.model_dump_json(), encoding="utf-8")
-            os.replace(new, path)
-        finally:
-            with suppress(OSError):
-                new.unlink(missing_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _put(path, told.model_dump_json())
 
     def check(self) -> None:
         """Make sure that this worker still has the unit.
@@ -74,10 +71,11 @@ class Held:
         ------
         Superseded
             If another worker has taken it, or somebody has said that this one vanished.
+        OSError
+            If the folder is away.
         """
         later = f"{self.unit_id}.{self.generation + 1}.claim"
-        ended = f"{self.unit_id}.{self.generation}.json"
-        if (self._folder / later).exists() or (self._folder / ended).exists():
+        if (self._folder / later).exists() or self._has_ended():
             raise Superseded(
                 f"{self.unit_id} was taken over by another worker: this one was not heard of for "
                 "too long.",
@@ -95,11 +93,24 @@ class Held:
             If it cannot be written.
         """
         self.check()
-        path = self._folder / f"{self.unit_id}.{self.generation}.json"
-        if not create_exclusively(path, outcome.stored_in(self._folder.parent).model_dump_json()):
+        text = outcome.stored_in(self._folder.parent).model_dump_json()
+        if not create_exclusively(self._ended, text):
             self.check()
+            _put(self._ended, text)  # whoever wrote what is there did not come to the end of it
         with suppress(OSError):
             progress_of(self._folder, self.unit_id, self.generation).unlink(missing_ok=True)
+
+    @property
+    def _ended(self) -> Path:
+        return self._folder / f"{self.unit_id}.{self.generation}.json"
+
+    def _has_ended(self) -> bool:
+        """Whether somebody has said what came of it. A file that cannot be read says nothing."""
+        try:
+            Outcome.model_validate_json(self._ended.read_bytes())
+        except (ValidationError, FileNotFoundError):
+            return False
+        return True
 
 
 def claim_here(worker: str, *, device: str = "", key: str = "", need_bytes: int = 0) -> Claim:
@@ -120,3 +131,14 @@ def progress_of(folder: Path, unit_id: str, generation: int) -> Path:
     generation : int
     """
     return folder.with_name("work") / unit_id / f"progress-{generation}.json"
+
+
+def _put(path: Path, text: str) -> None:
+    """Write a file at once, in the place of one that may be there."""
+    new = path.with_name(f".{path.name}-{uuid4().hex[:8]}")
+    try:
+        new.write_text(text, encoding="utf-8")
+        os.replace(new, path)
+    finally:
+        with suppress(OSError):
+            new.unlink(missing_ok=True)

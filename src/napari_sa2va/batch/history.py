@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from pydantic import ConfigDict
+
 from napari_sa2va.batch.host import Host
 from napari_sa2va.batch.outcome import Outcome
 from napari_sa2va.core.params import Params
@@ -19,6 +21,8 @@ class Progress(Params):
     frames_done, frames_planned : int
         0 as long as that is not known.
     """
+
+    model_config = ConfigDict(extra="ignore")  # what newer versions say beyond that
 
     stage: str = ""
     frames_done: int = 0

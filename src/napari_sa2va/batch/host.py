@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 import psutil
+from pydantic import ConfigDict
 
 from napari_sa2va.core.params import Params
 
@@ -24,6 +25,8 @@ class Host(Params):
     started_s : float
         When the process began, as `started` tells it: process numbers are used again.
     """
+
+    model_config = ConfigDict(extra="ignore")  # what newer versions say beyond that
 
     name: str
     pid: int
@@ -44,10 +47,12 @@ class Host(Params):
                 abs(started(self.pid) - self.started_s) > 1.0
                 or psutil.Process(self.pid).status() == psutil.STATUS_ZOMBIE
             )
-        except (psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError):
-            return True
-        except psutil.AccessDenied:
+        except (psutil.AccessDenied, PermissionError):
             return False
+        except psutil.ZombieProcess:
+            return True
+        except (psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError):
+            return not _is_hidden(self.pid)
 
 
 def here() -> Host:
@@ -76,6 +81,19 @@ def started(pid: int) -> float:
 @cache
 def _of(pid: int) -> Host:
     return Host(name=_machine(), pid=pid, started_s=started(pid))
+
+
+def _is_hidden(pid: int) -> bool:
+    """Whether a process that /proc does not show is there: it may hide those of other users."""
+    if os.name != "posix":  # where the call below would end it
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def _machine() -> str:

@@ -22,6 +22,8 @@ from napari_sa2va.core.file_names import file_safe
 from napari_sa2va.readers.person import person_at
 from napari_sa2va.writers.paths import replacing
 
+_log = logging.getLogger(__name__)
+
 LEVELS = ("debug", "info", "warning", "error")
 """How much of what Python's logging says is written; lines of units always are."""
 
@@ -199,13 +201,20 @@ def _json_entries(log: Path) -> Iterator[_Entry]:
 def _json_lines(log: Path) -> Iterator[tuple[dict[str, str], str]]:
     """The lines that are whole: a process may have been killed while it wrote its last."""
     for line in _lines(log):
-        with suppress(ValueError):
-            yield json.loads(line), line
+        said: object = None
+        with suppress(ValueError, RecursionError):
+            said = json.loads(line)
+        if isinstance(said, dict) and isinstance(said.get("time"), str):
+            yield said, line
 
 
 def _lines(log: Path) -> Iterator[str]:
-    with log.open(encoding="utf-8", errors="replace", newline="\n") as file:
-        yield from (line.rstrip("\r\n") for line in file)
+    """The lines of a log; one that cannot be read leaves the others as they are."""
+    try:
+        with log.open(encoding="utf-8", errors="replace", newline="\n") as file:
+            yield from (line.rstrip("\r\n") for line in file)
+    except OSError as error:
+        _log.warning("%s cannot be read (%s).", log, error.strerror or error)
 
 
 def _append(path: Path, line: str) -> None:

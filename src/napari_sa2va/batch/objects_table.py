@@ -7,6 +7,7 @@ are in the order of the units. Nothing but a row is in memory at a time, so a st
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -38,6 +39,11 @@ _FIRST = (
 _LAST = ("score", "present")
 _TEXTS = frozenset({*_OF_UNIT, "name", "sentence"})
 _WHOLE = frozenset({"object", "frame", "area_px", "present"})
+# Each table of a unit has these.
+_ALWAYS = frozenset({"object", "frame", "area_px"})
+# Cells as `unit_table` writes them, each with a comma behind it; int64 has room for 18 digits.
+_WHOLE_CELLS = re.compile(r"(?:(?:-?[0-9]{1,18})?,)*")
+_CELLS = re.compile(r"(?:(?:-?(?:[0-9]+(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?|inf)|nan)?,)*")
 _META = "meta."
 _ROWS = 16_384
 """Of a row group of a Parquet file: fewer would be slow to read, more would fill the memory."""
@@ -111,12 +117,15 @@ def join_objects(folder: BatchFolder) -> Joined:
 
 
 _Row = dict[str, str]
+_DAMAGES = (OSError, ValueError, csv.Error)
 
 
 def _head(path: Path) -> list[str]:
-    """Names of the columns of a unit's table; none if there is no table."""
-    with suppress(OSError), path.open(encoding="utf-8", newline="") as file:
-        return next(csv.reader(file), [])
+    """Names of the columns of a unit's table; none if there is no table, or it is damaged there."""
+    with suppress(*_DAMAGES), path.open(encoding="utf-8", newline="") as file:
+        names = next(csv.reader(file), [])
+        if _ALWAYS.issubset(names):
+            return names
     return []
 
 
@@ -142,14 +151,26 @@ def _rows(unit: Unit, table: Path, damaged: list[str]) -> Iterator[_Row]:
         "series": "" if series is None else str(series),
         **unit.annotations,
     }
-    with table.open(encoding="utf-8", errors="replace", newline="") as file:
-        lines = csv.reader(file)
-        names = next(lines)
-        for line in lines:
-            if len(line) != len(names):
-                damaged.append(unit.unit_id)
+    try:
+        with table.open(encoding="utf-8", newline="") as file:
+            lines = csv.reader(file)
+            names = next(lines)
+            whole = [at for at, name in enumerate(names) if name in _WHOLE]
+            numbers = [at for at, name in enumerate(names) if name not in _WHOLE | _TEXTS]
+            for line in lines:
+                cells = dict(zip(names, line, strict=True))
+                if not (_match(_WHOLE_CELLS, line, whole) and _match(_CELLS, line, numbers)):
+                    break
+                yield own | cells
+            else:
                 return
-            yield own | dict(zip(names, line, strict=True))
+    except _DAMAGES:
+        pass
+    damaged.append(unit.unit_id)
+
+
+def _match(pattern: re.Pattern[str], line: Sequence[str], places: Iterable[int]) -> bool:
+    return pattern.fullmatch("".join([f"{line[at]}," for at in places])) is not None
 
 
 def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[_Row]) -> int:

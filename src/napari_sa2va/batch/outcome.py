@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from napari_sa2va.batch.stored_path import absolute_path, stored_path
 from napari_sa2va.core.params import Params
@@ -48,6 +48,8 @@ class ObjectOutcome:
 
 class Outcome(Params):
     """What came of one generation of the work on a unit."""
+
+    model_config = ConfigDict(extra="ignore")  # what newer versions say beyond that
 
     unit_id: str
     generation: int = Field(ge=1)

@@ -16,6 +16,7 @@ from napari_sa2va.batch.unit import Output, Unit
 from napari_sa2va.core.errors import OutputError, Sa2vaError
 from napari_sa2va.readers.open import is_url
 from napari_sa2va.settings import RunSettings
+from napari_sa2va.writers import ome_zarr_labels
 from napari_sa2va.writers.paths import check_output
 from napari_sa2va.writers.write import check_place, writer_of
 
@@ -132,7 +133,8 @@ def _error_of(
     if place not in folders:
         folders[place] = None
         try:
-            if path.parent.is_dir() or about.in_place:
+            within = about.in_place and not ome_zarr_labels.is_alone(path)
+            if path.parent.is_dir() or within:
                 check_place(path, about, overwrite=True)
             else:  # it is made when it is needed
                 check_output(existing(path.parent) / path.name, overwrite=True)

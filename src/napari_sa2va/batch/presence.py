@@ -17,7 +17,7 @@ from uuid import uuid4
 
 from pydantic import ValidationError
 
-from napari_sa2va.batch.clock import FolderClock
+from napari_sa2va.batch.clock import FolderClock, stamp
 from napari_sa2va.batch.host import Host, here
 
 _log = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ class Presence:
         def beat() -> None:
             while not ended.wait(self._stale_s / BEATS):
                 with suppress(OSError):  # a network drive that is away for a moment
-                    os.utime(mark)
+                    stamp(mark)
 
         heart = Thread(target=beat, daemon=True)
         heart.start()

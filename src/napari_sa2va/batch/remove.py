@@ -9,6 +9,7 @@ from napari_sa2va.batch.discard import discard
 from napari_sa2va.batch.folder import BatchFolder
 from napari_sa2va.batch.output_log import outputs_of
 from napari_sa2va.core.errors import RequestError
+from napari_sa2va.core.shell_line import batch_line
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def remove(folder: BatchFolder, unit_ids: Collection[str], *, results: bool = Fa
         if running:
             raise RequestError(
                 f"{running[0]} is being worked on.",
-                f"Wait until it is done, or stop the work: napari-sa2va batch pause {folder.path}",
+                f"Wait until it is done, or stop the work: {batch_line('pause', folder.path)}",
             )
         folder.add([unit.model_copy(update={"removed": True}) for unit in wholes], {})
     deleted = [

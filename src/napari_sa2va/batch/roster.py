@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from napari_sa2va.batch.clock import FolderClock
 from napari_sa2va.batch.host import Host
@@ -77,8 +77,10 @@ class Roster:
         """All cards, by name, with the Unix time at which each was written."""
         cards = []
         for path in sorted(self._folder.glob("*.json")):
-            with suppress(OSError, ValidationError):
-                card = Card.model_validate_json(path.read_text(encoding="utf-8"))
+            if path.name.startswith("."):  # which systems put beside a file, such as ._box-1.json
+                continue
+            with suppress(OSError, ValueError):
+                card = Card.model_validate_json(path.read_bytes())
                 cards.append((card, path.stat().st_mtime))
         return cards
 
@@ -100,7 +102,7 @@ class Roster:
 
     def leader_of(self, name: str) -> Host | None:
         """The client that looks after a worker, or did last; None if that is not known."""
-        with suppress(OSError, ValidationError):
+        with suppress(OSError, ValueError):
             return Host.model_validate_json(self._file(name, "client").read_bytes())
         return None
 

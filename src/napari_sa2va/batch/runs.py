@@ -4,7 +4,8 @@ Each time a unit is taken up is a *generation* of it, counted from 1. ``<unit>.<
 exclusively, so that of many workers one gets generation n; its holder touches it every few seconds,
 and its time is a heartbeat. ``<unit>.<n>.json`` says what came of it. A claim whose heart has stopped
 is *lost*: anybody may claim the next generation, and a holder that wakes up late learns of that
-(`Superseded`) and leaves. Nothing is ever deleted, so no two programs can delete each other's files.
+(`Superseded`) and leaves. Nothing is ever deleted, except by who made it and could not write it to its
+end, so no two programs can delete each other's files.
 
 All that is asked of the file system is that of two exclusive creations of a name one fails, and that
 a rename is all or nothing, which network drives keep as well. A folder that cannot be read, or is not
@@ -71,10 +72,12 @@ class Runs:
             self._take_in(name)
         for unit_id, n in list(self._claims):
             history = self._histories[unit_id]
-            if n in history.outcomes or n < history.generation:
-                self._claims.pop((unit_id, n))
+            if f"{unit_id}.{n}.claim" not in names:  # it could not be written to its end
+                self._forget(unit_id, n, history)
+            elif n in history.outcomes or n < history.generation:
                 if history.claims.pop(n, None) is not None and n not in history.outcomes:
                     history.lost[n] = self._told(unit_id, n)
+                self._claims.pop((unit_id, n))
             else:
                 self._listen(unit_id, n, history)
         return {
@@ -167,11 +170,19 @@ class Runs:
             history.claims[n] = self._claims[unit_id, n] = claim or _UNKNOWN
         elif kind == "json":
             outcome = self._read(name, Outcome)
-            if outcome is not None:  # one that is damaged is none: the unit was not finished
-                history.outcomes[n] = outcome.read_in(self._folder.parent)
-                history.claims.pop(n, None)
-                history.lost.pop(n, None)
+            if outcome is None:  # it is being written, or never was to its end
+                return
+            history.outcomes[n] = outcome.read_in(self._folder.parent)
+            history.claims.pop(n, None)
+            history.lost.pop(n, None)
         self._seen.add(name)
+
+    def _forget(self, unit_id: str, n: int, history: History) -> None:
+        """Take back a claim that is not there any more."""
+        self._seen.discard(f"{unit_id}.{n}.claim")
+        self._claims.pop((unit_id, n))
+        history.claims.pop(n, None)
+        history.lost.pop(n, None)
 
     def _read(self, name: str, kind: type[_File]) -> _File | None:
         with suppress(ValidationError, FileNotFoundError):
@@ -184,11 +195,10 @@ class Runs:
         silent = self._clock.age(self._folder / f"{unit_id}.{n}.claim") > self.stale_s
         if silent or claim.host.is_gone:
             # It may have finished between the listing and this moment.
-            if (self._folder / f"{unit_id}.{n}.json").exists():
-                self._take_in(f"{unit_id}.{n}.json")
-                return
+            self._take_in(f"{unit_id}.{n}.json")
             history.claims.pop(n, None)
-            history.lost[n] = claim
+            if n not in history.outcomes:
+                history.lost[n] = claim
         else:  # maybe again: it was only slow
             history.lost.pop(n, None)
             history.claims[n] = claim
@@ -196,11 +206,14 @@ class Runs:
     def _told(self, unit_id: str, n: int) -> Claim:
         """A claim with the progress that its holder told last."""
         path = progress_of(self._folder, unit_id, n)
-        claim = self._claims.get((unit_id, n)) or self._read(f"{unit_id}.{n}.claim", Claim)
+        claim = self._claims[unit_id, n]
+        if claim is _UNKNOWN:  # it may have been seen half written
+            claim = self._read(f"{unit_id}.{n}.claim", Claim) or _UNKNOWN
+            self._claims[unit_id, n] = claim
         with suppress(ValidationError, OSError):
             said = Progress.model_validate_json(path.read_bytes())
-            return (claim or _UNKNOWN).model_copy(update=said.model_dump())
-        return claim or _UNKNOWN
+            return claim.model_copy(update=said.model_dump())
+        return claim
 
 
 def _parsed(name: str) -> tuple[str, int, str]:

@@ -173,7 +173,7 @@ def record_at(path: Path, offset: int) -> Record:
     return record
 
 
-def segments_in(folder: Path, name: str, *, after: int = 0) -> list[Path]:
+def segments_in(folder: Path, name: str, *, after: int = 0, upto: int | None = None) -> list[Path]:
     """The segments ``<name>-<generation>.log`` of a folder, in the order of their generations.
 
     Parameters
@@ -182,6 +182,8 @@ def segments_in(folder: Path, name: str, *, after: int = 0) -> list[Path]:
     name : str
     after : int
         Only those of later generations than this.
+    upto : int, optional
+        Only those of this and earlier generations.
     """
     if not folder.is_dir():
         return []
@@ -189,7 +191,7 @@ def segments_in(folder: Path, name: str, *, after: int = 0) -> list[Path]:
     found = {
         int(match[1]): path for path in folder.iterdir() if (match := pattern.fullmatch(path.name))
     }
-    return [found[generation] for generation in sorted(found) if generation > after]
+    return [found[n] for n in sorted(found) if n > after and (upto is None or n <= upto)]
 
 
 def _next(file: BinaryIO, offset: int, size: int) -> Record | None:

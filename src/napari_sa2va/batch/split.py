@@ -10,7 +10,7 @@ neighbours is found out when the parts are merged (`link`, `merge`).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -208,7 +208,7 @@ def _units(
                 "movie": f"{unit.movie} (part {number} of {len(places)})",
                 "arguments": arguments,
                 "outputs": (),
-                "key": _key(unit.key, part.model_dump_json()),
+                "key": _key_of_part(unit.key, part),
                 "num_bytes": unit.num_bytes // len(places),
                 "annotations": {},
                 "part": part,
@@ -216,15 +216,42 @@ def _units(
         )
         for number, part in enumerate(places, start=1)
     )
-    whole = unit.model_copy(
-        update={
-            "key": _key(unit.key, *(part.key for part in parts)),
-            "parts": tuple(part.unit_id for part in parts),
-            # It reads what the parts found, not the movie.
-            "num_bytes": 0,
-        }
-    )
-    return *parts, whole
+    return *parts, _merging(unit, key_of_whole(unit.key, places), [p.unit_id for p in parts])
+
+
+def split_as_before(unit: Unit, known: Mapping[str, Unit]) -> Unit | None:
+    """The unit that merges the parts which a batch has of a movie; nothing is opened for that.
+
+    Parameters
+    ----------
+    unit : Unit
+        Of the whole movie, planned anew; the batch has one of its id that merges parts.
+    known : mapping of str to Unit
+        What the batch has, by id.
+
+    Returns
+    -------
+    Unit or None
+        None if the movie, or what the masks depend on, is another than when it was split.
+    """
+    old = known[unit.unit_id]
+    parts = (known[part_id].part for part_id in old.parts if part_id in known)
+    key = key_of_whole(unit.key, [part for part in parts if part is not None])
+    return _merging(unit, key, old.parts) if key == old.key else None
+
+
+def _merging(unit: Unit, key: str, parts: Sequence[str]) -> Unit:
+    """It reads what the parts found, and not the movie."""
+    return unit.model_copy(update={"key": key, "parts": tuple(parts), "num_bytes": 0})
+
+
+def key_of_whole(key: str, places: Iterable[Part]) -> str:
+    """Key of a unit that merges parts, from the one that it has before it is split."""
+    return _key(key, *(_key_of_part(key, part) for part in places))
+
+
+def _key_of_part(key: str, part: Part) -> str:
+    return _key(key, part.model_dump_json())
 
 
 def _key(*said: str) -> str:

@@ -3,14 +3,19 @@
 A spreadsheet takes a cell that begins with =, +, - or @ for a formula, and a formula can start
 programs. So such a text gets an apostrophe before it, which spreadsheets know as the sign of a text;
 one that begins with an apostrophe gets a second one, so that `plain` takes back exactly what `cell` did.
-Numbers are none of these texts: -1.5 is a number in a spreadsheet as well.
+Numbers are none of these texts: -1.5 is a number in a spreadsheet as well, and so is -1,5 in some
+countries.
 """
 
 from __future__ import annotations
 
+import re
+
 _MARK = "'"
 # Tab and carriage return are skipped by some programs before they look.
 _BEGINS_FORMULA = ("=", "+", "-", "@", "\t", "\r", _MARK)
+# Point or comma before the decimals or between thousands: nothing that could be reckoned with.
+_DIGITS = re.compile(r"[-+][.,]?[0-9][0-9.,]*(?:[eE][-+]?[0-9]+)?")
 
 
 def cell(text: str) -> str:
@@ -39,6 +44,8 @@ def plain(cell: str) -> str:
 
 
 def _is_number(text: str) -> bool:
+    if _DIGITS.fullmatch(text):
+        return True
     try:
         float(text)
     except ValueError:

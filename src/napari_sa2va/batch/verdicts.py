@@ -7,28 +7,31 @@ somebody has added stay.
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from getpass import getuser
-from io import StringIO
 from pathlib import Path
 from typing import Literal, get_args
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 
 from napari_sa2va.batch.folder import BatchFolder
+from napari_sa2va.batch.history import History
 from napari_sa2va.batch.outcome import Outcome
-from napari_sa2va.batch.spreadsheet import cell, plain
 from napari_sa2va.batch.unit import Unit
+from napari_sa2va.batch.verdict_lines import MEND, lines_of, put_line
 from napari_sa2va.core.errors import BatchError
 from napari_sa2va.core.file_lock import alone
 from napari_sa2va.core.params import Params
-from napari_sa2va.writers.paths import replacing
 
 Word = Literal["accept", "redo", "edit"]
 """accept: it can be used. redo: it is to be done again. edit: a person has corrected the masks."""
+
+# What a spreadsheet may have made of a number.
+_WHOLE = re.compile(r"(\d+)(?:[.,]0*)?")
 
 NAME = "verdicts.csv"
 EDITS = "edits"
@@ -43,19 +46,65 @@ class Verdict(Params):
     verdict: Word | Literal[""] = Field("", description="Empty where there is a note only.")
     note: str = ""
     who: str = ""
-    when: str = Field("", description="ISO 8601, UTC.")
+    when: str = Field("", description="ISO 8601, UTC, unless somebody has written it otherwise.")
     key: str = Field("", description="Of the unit that was looked at.")
+    generation: int | None = Field(
+        None,
+        ge=0,
+        description="Of the result that was looked at; empty for the newest of this key.",
+    )
     project: str = Field(
         "", description="The project that holds the edited masks, if any, from the batch folder."
     )
 
+    @field_validator("generation", mode="before")
+    @classmethod
+    def _typed(cls, said: object) -> object:
+        if not isinstance(said, str):
+            return said
+        number = _WHOLE.fullmatch(said.strip())
+        return number[1] if number else said.strip() or None
+
     def is_about(self, unit: Unit, outcome: Outcome | None) -> bool:
-        """Whether it was said of the result that is there now, and not of one before it."""
+        """Whether it was said of the result that is there now, and not of one before it.
+
+        Parameters
+        ----------
+        unit : Unit
+        outcome : Outcome or None
+            What came of the unit the last time; None if that is not known yet.
+        """
         if self.key != unit.key:
             return False
-        if outcome is None or not outcome.ended or not self.when:
+        if outcome is None or self.generation is None:
             return True
-        return datetime.fromisoformat(outcome.ended) <= datetime.fromisoformat(self.when)
+        return outcome.generation == self.generation
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The result of a unit as a person sees it, who may say something of this one and of no other.
+
+    Attributes
+    ----------
+    unit : Unit
+    outcome : Outcome
+    verdict : Verdict or None
+        What was said of it before.
+    """
+
+    unit: Unit
+    outcome: Outcome
+    verdict: Verdict | None = None
+
+    @property
+    def project(self) -> str:
+        """The project with the edited masks, as `Verdict` has it; empty if they were not edited."""
+        return "" if self.verdict is None else self.verdict.project
+
+
+class ResultChanged(BatchError):
+    """What was said is of a result that is not there any more, and was not written down."""
 
 
 class Verdicts:
@@ -82,7 +131,7 @@ class Verdicts:
         BatchError
             If a line makes no sense; programs that changed the file may have broken it.
         """
-        return {verdict.unit: verdict for verdict in map(self._verdict, self._lines()[1])}
+        return {verdict.unit: verdict for verdict in map(self._verdict, lines_of(self.path)[1])}
 
     def current(self, unit_id: str) -> Verdict | None:
         """What was said of the result of a unit that is there now; None if nothing was.
@@ -93,12 +142,56 @@ class Verdicts:
             If there is no such unit, or its line makes no sense.
         """
         unit = self._unit(unit_id)
-        said = [self._verdict(line) for line in self._lines()[1] if line.get("unit") == unit_id]
-        history = self._folder.runs.scan().get(unit_id)
-        outcome = None if history is None else history.outcome
-        return said[-1] if said and said[-1].is_about(unit, outcome) else None
+        said = [
+            self._verdict(line) for line in lines_of(self.path)[1] if line.get("unit") == unit_id
+        ]
+        return said[-1] if said and said[-1].is_about(unit, self._newest(unit_id)) else None
 
-    def set(self, unit_id: str, word: Word, note: str = "", *, who: str = "") -> Verdict:
+    def seen(self, unit_id: str) -> Seen:
+        """The result of a unit that is there now, for who is about to look at it.
+
+        Raises
+        ------
+        BatchError
+            If there is none, or no such unit, or its line makes no sense.
+        """
+        unit, outcome = self._unit(unit_id), self._newest(unit_id)
+        if outcome is None or not outcome.is_complete or outcome.key != unit.key:
+            raise BatchError(
+                f"There is no result of {unit.movie} now: it is to be done again.",
+                "Look at it when it is done.",
+            )
+        return Seen(unit, outcome, self.current(unit_id))
+
+    def check(self, seen: Seen, *, edits: bool = True) -> None:
+        """Find out whether a result is still the one that is there.
+
+        Parameters
+        ----------
+        seen : Seen
+        edits : bool
+            Whether it is another one, too, after somebody has edited its masks.
+
+        Raises
+        ------
+        ResultChanged
+            If it is not.
+        """
+        unit_id = seen.unit.unit_id
+        unit, newest = self._unit(unit_id), self._newest(unit_id)
+        same = newest is not None and newest.generation == seen.outcome.generation
+        now = self.current(unit_id)
+        is_edited = edits and ("" if now is None else now.project) != seen.project
+        if unit.key != seen.unit.key or not same or is_edited:
+            raise ResultChanged(
+                f"{unit.movie} has changed since it was shown: it was done again or is about to be, "
+                "or somebody has edited its masks.",
+                "What you said of it does not count. Look at it as it is now.",
+            )
+
+    def set(
+        self, unit_id: str, word: Word, note: str = "", *, who: str = "", seen: Seen | None = None
+    ) -> Verdict:
         """Say something of a unit, in place of what was said before.
 
         "redo" lets workers take the unit up again. "edit" names the project (`project_of`) that
@@ -111,27 +204,33 @@ class Verdicts:
         note : str
         who : str
             By default whoever is logged in.
+        seen : Seen, optional
+            The result that was looked at. By default the one that is there now.
 
         Raises
         ------
+        ResultChanged
+            If that was another one; edited masks count only where they are not replaced ("edit").
         BatchError
             If there is no such unit, or the file cannot be written.
         """
         with self._alone():
+            if seen is not None:
+                self.check(seen, edits=word != "edit")
             before = self.current(unit_id)
             project = ""
             if word == "edit":
                 project = self.project_of(unit_id).relative_to(self._folder.path).as_posix()
             elif word == "accept" and before is not None:
                 project = before.project
-            said = self._new(unit_id, who)
+            said = self._new(unit_id, who, seen)
             said = said.model_copy(update={"verdict": word, "note": note, "project": project})
             self._put(said)
         if word == "redo":
             self._folder.retry([unit_id])
         return said
 
-    def note(self, unit_id: str, note: str, *, who: str = "") -> Verdict:
+    def note(self, unit_id: str, note: str, *, who: str = "", seen: Seen | None = None) -> Verdict:
         """Note something of a unit; a verdict on its result stays as it is.
 
         Parameters
@@ -140,14 +239,20 @@ class Verdicts:
         note : str
         who : str
             By default whoever is logged in.
+        seen : Seen, optional
+            The result that was looked at. By default the one that is there now.
 
         Raises
         ------
+        ResultChanged
+            If that was another one.
         BatchError
             If there is no such unit, or the file cannot be written.
         """
         with self._alone():
-            before = self.current(unit_id) or self._new(unit_id, who)
+            if seen is not None:
+                self.check(seen, edits=False)
+            before = self.current(unit_id) or self._new(unit_id, who, seen)
             said = before.model_copy(update={"note": note})
             self._put(said)
         return said
@@ -162,32 +267,27 @@ class Verdicts:
             raise BatchError(f"There is no unit {unit_id!r} in {self._folder.path.name}.")
         return unit
 
-    def _new(self, unit_id: str, who: str) -> Verdict:
-        unit = self._unit(unit_id)
-        when = datetime.now(UTC).isoformat(timespec="microseconds")
-        return Verdict(unit=unit_id, movie=unit.movie, who=who or _user(), when=when, key=unit.key)
+    def _newest(self, unit_id: str) -> Outcome | None:
+        """What came of a unit the last time, also while it is done again."""
+        outcomes = self._folder.runs.scan().get(unit_id, History()).outcomes
+        return outcomes[max(outcomes)] if outcomes else None
+
+    def _new(self, unit_id: str, who: str, seen: Seen | None) -> Verdict:
+        unit = self._unit(unit_id) if seen is None else seen.unit
+        newest = self._newest(unit_id) if seen is None else seen.outcome
+        return Verdict(
+            unit=unit_id,
+            movie=unit.movie,
+            who=who or _user(),
+            when=datetime.now(UTC).isoformat(timespec="seconds"),
+            key=unit.key,
+            generation=0 if newest is None else newest.generation,
+        )
 
     def _put(self, said: Verdict) -> None:
         """Write the line of a unit anew."""
-        names, lines = self._lines()
-        columns = [*names, *(name for name in Verdict.model_fields if name not in names)]
-        text = _table(columns, _with(lines, said))
-        with replacing(self.path, overwrite=True) as new:
-            new.write_bytes(text.encode(errors="replace"))
-
-    def _lines(self) -> tuple[list[str], list[dict[str, str]]]:
-        """Names of the columns, and the lines by them."""
-        try:
-            text = self.path.read_text(encoding="utf-8-sig")
-        except FileNotFoundError:
-            return [], []
-        except (OSError, UnicodeDecodeError) as error:
-            raise BatchError(f"{self.path} cannot be read ({error}).", _MEND) from error
-        # Spreadsheets write it anew with what separates cells in the user's country.
-        head = text.partition("\n")[0]
-        lines = csv.reader(StringIO(text, newline=""), delimiter=max(",;\t", key=head.count))
-        names = next(lines, [])
-        return names, [dict(zip(names, map(plain, line), strict=False)) for line in lines if line]
+        fields = said.model_dump().items()
+        put_line(self.path, {name: "" if it is None else str(it) for name, it in fields})
 
     def _verdict(self, line: Mapping[str, str]) -> Verdict:
         try:
@@ -196,7 +296,7 @@ class Verdicts:
             first = error.errors()[0]
             raise BatchError(
                 f"{self.path} has the line {dict(line)}: {first['loc'][0]}: {first['msg']}.",
-                f"A verdict is one of {', '.join(get_args(Word))}. {_MEND}",
+                f"A verdict is one of {', '.join(get_args(Word))}. {MEND}",
             ) from None
 
     @contextmanager
@@ -209,26 +309,6 @@ class Verdicts:
                 f"{self.path} cannot be written ({error.strerror or error}).",
                 "May you write into the batch folder?",
             ) from error
-
-
-_MEND = "Mend it, or put it away; verdicts are then given anew."
-
-
-def _with(lines: Iterable[dict[str, str]], said: Verdict) -> list[dict[str, str]]:
-    """The lines with that of a unit replaced, or added at the end."""
-    new = said.model_dump()
-    known = {line.get("unit", ""): line for line in lines}
-    known[said.unit] = known.get(said.unit, {}) | new
-    return list(known.values())
-
-
-def _table(names: Iterable[str], lines: Iterable[Mapping[str, str]]) -> str:
-    columns = list(names)
-    file = StringIO(newline="")
-    table = csv.writer(file, lineterminator="\n")
-    table.writerow(columns)
-    table.writerows([cell(line.get(name, "")) for name in columns] for line in lines)
-    return file.getvalue()
 
 
 def _user() -> str:

@@ -36,7 +36,8 @@ def progress(
     """Frames of the parts of a unit that are done, and all of them."""
     done = planned = 0
     for part_id in unit.parts:
-        if (part := units[part_id].part) is None or (standing := standings.get(part_id)) is None:
+        unit_of_part, standing = units.get(part_id), standings.get(part_id)
+        if unit_of_part is None or (part := unit_of_part.part) is None or standing is None:
             continue
         frames = part.last_frame - part.first_frame + 1
         planned += frames

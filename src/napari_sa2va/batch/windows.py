@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 from napari_sa2va.batch.course import Course
 from napari_sa2va.batch.found import Found, masks_of
+from napari_sa2va.batch.history import History
 from napari_sa2va.batch.journal import FrameCodes
 from napari_sa2va.batch.part import course_of
 from napari_sa2va.batch.task import Task
+from napari_sa2va.batch.unwanted import unwanted
 from napari_sa2va.core.errors import BatchError
 from napari_sa2va.core.region_box import Box
 from napari_sa2va.pipeline.record import ObjectRecord, RunRecord
@@ -99,13 +101,14 @@ def tiles_of(task: Task, clip: Clip) -> list[Tile]:
         If a part has not come to its end, or its masks are not there any more.
     """
     whole = course_of(task.settings, clip.num_frames)
-    units = task.folder.units()
+    units, histories = task.folder.units(), task.folder.runs.scan()
     windows: dict[Box, list[Window]] = {}
     for unit_id in task.unit.parts:
         unit = units[unit_id]
         part = unit.part
         assert part is not None  # `split` made it
-        found = masks_of(task.folder.work_of(unit_id), unit.key)
+        after = unwanted(unit, histories.get(unit_id, History()))
+        found = masks_of(task.folder.work_of(unit_id), unit.key, after=after)
         if found.record is None:
             cause = task.folder.standings()[unit_id].cause or "Its masks are not there."
             raise BatchError(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import sys
 import traceback
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from napari_sa2va.batch.deliver import Delivered, Delivery
@@ -17,18 +18,21 @@ from napari_sa2va.batch.failing import MORE_MEMORY, failure_of
 from napari_sa2va.batch.fits import why_not
 from napari_sa2va.batch.found import Found, masks_of
 from napari_sa2va.batch.history import History
-from napari_sa2va.batch.journal import About, Journal
+from napari_sa2va.batch.journal import NAME, About, Journal
 from napari_sa2va.batch.leftovers import clear_leftovers, clear_outdated
 from napari_sa2va.batch.merge import Merging
 from napari_sa2va.batch.object_outcomes import drawn_of
 from napari_sa2va.batch.outcome import Outcome, State
+from napari_sa2va.batch.outgrown import outgrown
 from napari_sa2va.batch.part import open_part, open_whole, settings_of_part
 from napari_sa2va.batch.planning.identity import ABSENT, identity_of
+from napari_sa2va.batch.segment import segments_in
 from napari_sa2va.batch.stream import Account, stream
 from napari_sa2va.batch.task import Task
 from napari_sa2va.batch.unit import Facts, Unit
+from napari_sa2va.batch.unwanted import unwanted
 from napari_sa2va.batch.work_files import RECORD, SAFE_POINT
-from napari_sa2va.core.errors import MemoryShortage, RequestError, Sa2vaError
+from napari_sa2va.core.errors import BatchError, MemoryShortage, RequestError, Sa2vaError
 from napari_sa2va.core.privacy import NOBODY, Private
 from napari_sa2va.core.prompt import PromptSet
 from napari_sa2va.readers.open import is_url, open_clip
@@ -90,9 +94,13 @@ class _Work:
         clear_leftovers(task)
         for path in clear_outdated(task):
             _log.warning("%s was of %s before it changed, and is deleted.", path, unit.unit_id)
-        self._after = _unwanted(task)
+        history = task.folder.runs.scan().get(unit.unit_id, History())
+        self._after = unwanted(unit, history, before=task.generation)
         self._found = self._look()
         clip, settings = self._open()
+        if (of_less := outgrown(task, clip)) > self._after:
+            self._after = of_less
+            self._found = self._look()
         delivery = Delivery(task, clip, after=self._after)
         delivery.check()
         if self._found.is_complete:
@@ -100,6 +108,8 @@ class _Work:
             self._write_record()
         else:
             self._draw(clip, settings)
+            if self._found.is_complete:
+                self._check_unchanged()
         if not self._found.is_complete:
             return False
         task.check()
@@ -114,9 +124,7 @@ class _Work:
     def _open(self) -> tuple[Clip, RunSettings]:
         """The movie that was planned, or the unit's part of it, and the settings for that."""
         unit, settings = self._unit, self._task.settings
-        # One that is still being written is meant to change.
-        if unit.identity and not unit.arguments.growing:
-            self._check_identity()
+        self._check_identity()
         if unit.parts:
             self._clip = open_whole(self._task.folder.units()[unit.parts[0]])
         elif unit.part is not None:
@@ -127,14 +135,42 @@ class _Work:
         return self._clip, settings
 
     def _check_identity(self) -> None:
-        unit, now = self._unit, identity_of(self._unit.path)
-        # What is not there at all may come back; opening it says more.
-        if now not in (unit.identity, ABSENT):
+        unit, now = self._unit, self._changed_to()
+        if now:
             raise RequestError(
                 f"{unit.movie} is not the movie that was planned: {unit.identity!r} then, {now!r} "
                 "now.",
                 "Give the command again; it plans movies anew that have changed.",
             )
+
+    def _check_unchanged(self) -> None:
+        """Refuse masks of a movie that somebody wrote to while they were drawn, and delete them.
+
+        They would count again if the movie were put back as it was.
+        """
+        unit, now = self._unit, self._changed_to()
+        if not now:
+            return
+        self._task.check()
+        for path in (*segments_in(self._task.work, NAME), self._task.work / SAFE_POINT):
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+        self._found = self._look()
+        raise BatchError(
+            f"{unit.movie} was changed while it was worked on: {unit.identity!r} before, {now!r} now.",
+            "Its masks are deleted. Give the command again when nobody writes to it any more; of a "
+            "movie that is being recorded say so (--growing).",
+        )
+
+    def _changed_to(self) -> str:
+        """The identity of the movie as it is now, if it is not what was planned; else empty."""
+        unit = self._unit
+        # One that is still being written is meant to change.
+        if not unit.identity or unit.arguments.growing:
+            return ""
+        now = identity_of(unit.path)
+        # What is not there at all may come back; opening it says more.
+        return "" if now in (unit.identity, ABSENT) else now
 
     def _draw(self, clip: Clip, settings: RunSettings) -> None:
         """Bring the masks that are missing to the disk, or as many as can be."""
@@ -220,16 +256,6 @@ class _Work:
         if self._task.settings.output.patient_data:
             return NOBODY
         return person_at(self._unit.path) if self._clip is None else self._clip.private
-
-
-def _unwanted(task: Task) -> int:
-    """The last generation that had done the unit when a person asked for it again; 0 if none had.
-
-    What it and those before it have drawn does not count. Work that had failed is gone on with.
-    """
-    history = task.folder.runs.scan().get(task.unit.unit_id, History())
-    outcomes = history.outcomes
-    return max((n for n in history.asked if n in outcomes and outcomes[n].is_complete), default=0)
 
 
 def _about(unit: Unit, clip: Clip, prompts: PromptSet) -> About:

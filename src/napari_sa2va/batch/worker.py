@@ -162,7 +162,8 @@ class Worker:
         # What has failed comes after all that has not: it may have been a drive that was away.
         ordered.sort(key=lambda unit: standings[unit.unit_id].failed_before)
         for unit in ordered:
-            if not all(standings[part].is_at_end for part in unit.parts if part in standings):
+            # A network drive may show the line of a whole before those of its parts.
+            if not all(part in standings and standings[part].is_at_end for part in unit.parts):
                 continue
             generation = standings[unit.unit_id].generation + 1
             held = self._admission.take(unit, generation, facts.get(unit.unit_id))
@@ -179,7 +180,9 @@ class Worker:
     def _give_up_one(self) -> bool:
         """Say of a unit that it fits nowhere, when nobody is there who may have more memory."""
         unit_id, why = next(iter(self._admission.refused.items()))
-        unit, standing = self._folder.units()[unit_id], self._folder.standings()[unit_id]
+        unit, standing = self._folder.units().get(unit_id), self._folder.standings().get(unit_id)
+        if unit is None or standing is None:  # it was taken out of the batch just now
+            return False
         held = self._admission.claim(unit, standing.generation + 1)
         if held is None:
             return False

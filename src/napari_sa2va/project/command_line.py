@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
-import shlex
-import sys
 from os import PathLike
 from pathlib import Path
 
 from napari_sa2va.core.clip import Clip
 from napari_sa2va.core.errors import RequestError
 from napari_sa2va.core.flag_names import flag_name
+from napari_sa2va.core.shell_line import COMMAND, shell_line
 from napari_sa2va.presets import DEFAULT_PRESET, PRESETS
 from napari_sa2va.project.clip_keeping import place_of
 from napari_sa2va.project.footage import Footage
@@ -56,11 +54,11 @@ def as_command(
     try:
         if folder is not None and names_somebody and not isinstance(source, Run):
             raise RequestError("The path names a patient.")
-        return _joined(_segment_words(source, clip))
+        return shell_line(*_segment_words(source, clip))
     except RequestError:
         if folder is None or isinstance(source, Run):
             raise
-    return _joined(["napari-sa2va", "replay", str(Path(folder).absolute())])
+    return shell_line(COMMAND, "replay", Path(folder).absolute())
 
 
 def _segment_words(source: Project | Run, clip: Clip) -> list[str]:
@@ -164,17 +162,3 @@ def _clip_options(arguments: OpenArguments) -> list[list[str]]:
 def _option(flag: str, value: str) -> list[str]:
     # A value that looks like a flag is one to the parser, unless it is tied to its own.
     return [f"--{flag}={value}"] if value.startswith("-") else [f"--{flag}", value]
-
-
-def _joined(words: list[str]) -> str:
-    return " ".join(map(_windows_quoted, words)) if sys.platform == "win32" else shlex.join(words)
-
-
-def _windows_quoted(word: str) -> str:
-    """A word as the command prompt and a program's own parsing of its line both take it."""
-    if re.fullmatch(r"[\w.:\\/,=+@-]+", word):
-        return word
-    # Backslashes count only before a quotation mark, where each has to be doubled.
-    inside = re.sub(r'(\\*)"', r'\1\1\\"', word)
-    inside = re.sub(r"(\\+)$", r"\1\1", inside)
-    return f'"{inside}"'

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from napari_sa2va.batch.folder import BatchFolder
@@ -10,6 +10,10 @@ from napari_sa2va.batch.planning.known_units import movie_key
 from napari_sa2va.batch.unit import Unit
 from napari_sa2va.core.errors import BatchError
 from napari_sa2va.settings import RunSettings
+
+
+class OutdatedPlan(BatchError):
+    """Somebody has added units since others were planned: their numbers and names may be the same."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,11 @@ class Changes:
 
 
 def bring_up_to_date(
-    folder: BatchFolder, units: Iterable[Unit], settings: Mapping[str, RunSettings]
+    folder: BatchFolder,
+    units: Collection[Unit],
+    settings: Mapping[str, RunSettings],
+    *,
+    known: Collection[str],
 ) -> Changes:
     """Put units into a batch folder, in place of those that it has under the same ids.
 
@@ -45,15 +53,19 @@ def bring_up_to_date(
     Parameters
     ----------
     folder : BatchFolder
-    units : iterable of Unit
-        Planned with the folder's units as the `known` ones; movies may have been split since.
+    units : collection of Unit
+        Movies may have been split since they were planned.
     settings : mapping of str to RunSettings
         By digest.
+    known : collection of str
+        Ids of the folder's units (`units_ever`) with which these were planned.
 
     Raises
     ------
+    OutdatedPlan
+        If some of these are new, and somebody else has added units meanwhile.
     BatchError
-        If somebody else has added units meanwhile, so that ids mean others, or goes on doing so.
+        If ids mean other units than those that were planned, or somebody goes on adding units.
     """
     new: list[str] = []
     changed: list[str] = []
@@ -61,6 +73,11 @@ def bring_up_to_date(
     written: list[Unit] = []
     with folder.planning():
         there = folder.units_ever()
+        if there.keys() - known and any(unit.unit_id not in known for unit in units):
+            raise OutdatedPlan(
+                f"Somebody has added movies to {folder.path} since these were planned.",
+                "Ask for the same once more.",
+            )
         for unit in units:
             old = there.get(unit.unit_id)
             if old is not None and _asks(old) != _asks(unit):
@@ -85,4 +102,7 @@ def bring_up_to_date(
 
 def _asks(unit: Unit) -> tuple[object, ...]:
     """What stays the same of a unit as long as it has its id."""
-    return movie_key(unit.path, unit.arguments), unit.sentences
+    arguments = unit.arguments
+    if unit.part is not None:  # its limits are those that were found in the movie as it was then
+        arguments = arguments.model_copy(update={"limits": None})
+    return movie_key(unit.path, arguments), unit.sentences

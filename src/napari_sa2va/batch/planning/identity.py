@@ -229,3 +229,13 @@ def weights_of(model: ModelSettings) -> dict[str, str]:
         return {} if folder is None else weight_hashes(folder, borrowed)
     except (ModelError, OSError):  # which is told when it is loaded
         return {}
+
+
+def decoder_weights_of(path: str) -> dict[str, str]:
+    """Hashes of the weight files that a borrowed SAM 2.0 decoder is read from; empty as above."""
+    from napari_sa2va.models.hashes import weight_hashes
+
+    try:
+        return weight_hashes(Path(path))
+    except (ModelError, OSError):
+        return {}

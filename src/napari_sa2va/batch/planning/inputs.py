@@ -140,7 +140,8 @@ def _asked(row: Row) -> tuple[object, ...]:
     """What makes two rows the same one: everything but where they were asked for."""
     return (
         row.path, row.name, row.arguments.model_dump_json(), row.sentences, row.preset,
-        tuple(sorted(row.values.items())), row.output, tuple(sorted(row.annotations.items())),
+        tuple(sorted(row.values.items())), row.outputs, row.kind,
+        tuple(sorted(row.annotations.items())),
     )  # fmt: skip
 
 

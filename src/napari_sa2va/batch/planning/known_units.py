@@ -8,7 +8,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from napari_sa2va.batch.unit import Unit
+from napari_sa2va.batch.split import key_of_whole
+from napari_sa2va.batch.unit import Part, Unit
 from napari_sa2va.readers.opening import OpenArguments
 
 _LETTERS = 40  # of a unit's id that tell people which movie it is of
@@ -44,20 +45,22 @@ class KnownUnits:
     ----------
     units : iterable of Unit
         In the order in which they were added, with those that were taken out of the batch. Parts of
-        movies that were split do not count.
+        movies that were split count as what merges them.
     """
 
     def __init__(self, units: Iterable[Unit]) -> None:
         self._of_movie: dict[str, list[Slot]] = defaultdict(list)
         self._units: dict[str, Unit] = {}
+        self._parts: dict[str, Part] = {}
         self._number = 0
         for unit in units:
             number = int(found[0]) if (found := _NUMBER.match(unit.unit_id)) else 0
             self._number = max(self._number, number)
             if unit.part is not None:
+                self._parts[unit.unit_id] = unit.part
                 continue
             self._units[unit.unit_id] = unit
-            of_movie = self._of_movie[_movie_of(unit)]
+            of_movie = self._of_movie[movie_key(unit.path, unit.arguments)]
             of_movie.append(Slot(unit.unit_id, number, len(of_movie) + 1))
         self._given: set[str] = set()
 
@@ -88,7 +91,8 @@ class KnownUnits:
             What the movie is called.
         sentences : tuple of str
         key : str
-            Of its content. Of several units with these sentences, the one with this key is taken.
+            Of its content, before it is split. Of several units with these sentences, the one with
+            this key is taken.
         """
         slots = self._of_movie[movie]
         free = [
@@ -98,7 +102,7 @@ class KnownUnits:
             and slot.unit_id not in self._given
             and self._units[slot.unit_id].sentences == sentences
         ]
-        slot = min(free, key=lambda s: self._units[s.unit_id].key != key, default=None)
+        slot = min(free, key=lambda s: not self._has_key(s.unit_id, key), default=None)
         if slot is None:
             self._number += 1
             slot = Slot(_id(self._number, label, len(slots) + 1), self._number, len(slots) + 1)
@@ -106,12 +110,11 @@ class KnownUnits:
         self._given.add(slot.unit_id)
         return slot
 
-
-def _movie_of(unit: Unit) -> str:
-    arguments = unit.arguments
-    if unit.parts:  # splitting has added the limits that were found
-        arguments = arguments.model_copy(update={"limits": None})
-    return movie_key(unit.path, arguments)
+    def _has_key(self, unit_id: str, key: str) -> bool:
+        unit = self._units[unit_id]
+        if unit.parts:
+            key = key_of_whole(key, [self._parts[i] for i in unit.parts if i in self._parts])
+        return unit.key == key
 
 
 def _id(number: int, label: str, place: int) -> str:

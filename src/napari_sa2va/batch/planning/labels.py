@@ -36,7 +36,8 @@ def labels_of(
     ----------
     rows : sequence of Row
     known : sequence of str
-        What each of them was called before, empty for new ones. It is kept where it still fits.
+        What each of them was called before, empty for new ones. It is kept where it still fits, and
+        no other is called so.
     taken : collection of str
         What others are called.
 
@@ -47,11 +48,13 @@ def labels_of(
         What a DICOM file says of a person is not in them.
     """
     names = [(base := _base(row), _with_folder(row, base), _with_ending(row, base)) for row in rows]
-    labels = [
-        label if any(re.fullmatch(rf"{re.escape(name)}(-\d+)?", label) for name in its) else ""
-        for label, its in zip(known or [""] * len(rows), names, strict=True)
-    ]
-    used = {*map(_key, taken), *(_key(label) for label in labels if label)}
+    labels = [""] * len(rows)
+    used = set(map(_key, taken))
+    for i, label in enumerate(known):
+        fits = any(re.fullmatch(rf"{re.escape(name)}(-\d+)?", label) for name in names[i])
+        if fits and _key(label) not in used:
+            labels[i] = label
+            used.add(_key(label))
     for choice in (0, 1, 2):
         new = [i for i, label in enumerate(labels) if not label]
         times = Counter(_key(names[i][choice]) for i in new)

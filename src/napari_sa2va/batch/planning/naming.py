@@ -139,27 +139,39 @@ class Naming:
         made.outputs(dict.fromkeys(FIELDS, "x"))  # whether the endings say a format
         return made
 
-    def outputs(self, values: Mapping[str, str], own: str = "") -> tuple[Output, ...]:
+    def outputs(
+        self, values: Mapping[str, str], own: Sequence[str] = (), kind: str = ""
+    ) -> tuple[Output, ...]:
         """The files of one unit.
 
         Parameters
         ----------
         values : mapping of str to str
             By field.
-        own : str
-            A pattern that this unit has for itself.
+        own : sequence of str
+            Patterns that this unit has for itself.
+        kind : str
+            The format that this unit has for itself, of names whose endings do not say it.
 
         Raises
         ------
         RequestError
-            If an ending says no format, or a field has no value.
+            If a pattern makes no sense, an ending says no format, or a field has no value.
         """
         made = []
-        for pattern in (Pattern(own),) if own else self.patterns:
-            path = Path(pattern.filled(values)).expanduser()
-            path, about = destination(Path(os.path.abspath(self.results / path)), self.kind)
-            made.append(Output(path=str(path), kind=about.kind))
+        # The pattern says the format: a dot in what a movie is called begins no ending.
+        plain = {field: values[field] if field in _PLACES else "x" for field in values}
+        for pattern in map(Pattern, own) if own else self.patterns:
+            unnamed = self._place(pattern.filled(plain))
+            path, about = destination(unnamed, kind or self.kind)
+            ending = path.name.removeprefix(unnamed.name)
+            named = self._place(pattern.filled(values) + ending)
+            made.append(Output(path=str(named), kind=about.kind))
         return tuple(made)
+
+    def _place(self, name: str) -> Path:
+        # Path.expanduser raises an error where nobody is called so, as of a file "~mouse.csv".
+        return Path(os.path.abspath(self.results / os.path.expanduser(name)))
 
 
 def values_of(

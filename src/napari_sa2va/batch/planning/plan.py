@@ -6,13 +6,18 @@ in seconds. What opening them tells is found by `survey`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache
 
 from napari_sa2va.batch.kept_settings import digest_of
-from napari_sa2va.batch.planning.identity import content_at, content_key, weights_of
+from napari_sa2va.batch.planning.identity import (
+    content_at,
+    content_key,
+    decoder_weights_of,
+    weights_of,
+)
 from napari_sa2va.batch.planning.known_units import KnownUnits, Slot, movie_key
 from napari_sa2va.batch.planning.labels import labels_of
 from napari_sa2va.batch.planning.naming import Naming, values_of
@@ -43,7 +48,8 @@ class Planned:
     settings : mapping of str to RunSettings
         By digest.
     weights : mapping of str to mapping
-        Model -> weight file -> SHA-256, of the models that are on this machine.
+        Model -> weight file -> SHA-256, of the models that are on this machine. A borrowed decoder
+        has its path in place of the model.
     """
 
     units: Mapping[str, Unit]
@@ -83,7 +89,7 @@ def plan(
     before = KnownUnits(known)
     labels = labels_of(
         [movie.row for movie in movies.values()],
-        known=[before.label(key) for key in movies],
+        known=[before.label(key) or movie.row.label for key, movie in movies.items()],
         taken=before.labels_but_of(movies),
     )
     paths = list({movie.row.path: None for movie in movies.values()})
@@ -161,8 +167,8 @@ def _movies(
 
 
 def _is_same(one: _Wanted, other: _Wanted) -> bool:
-    return (one.sentences, one.settings, one.row.output) == (
-        other.sentences, other.settings, other.row.output,
+    return (one.sentences, one.settings, one.row.outputs, one.row.kind) == (
+        other.sentences, other.settings, other.row.outputs, other.row.kind,
     )  # fmt: skip
 
 
@@ -185,11 +191,16 @@ def _outputs(naming: Naming, wanted: _Wanted, label: str, slot: Slot) -> tuple[O
         wanted.row, label, wanted.sentences,
         set_number=slot.place, preset=wanted.settings.preset, number=slot.number,
     )  # fmt: skip
-    return naming.outputs(values, wanted.row.output)
+    return naming.outputs(values, wanted.row.outputs, wanted.row.kind)
 
 
-def _weights(choices: Iterable[RunSettings]) -> dict[str, dict[str, str]]:
-    """Hashes by model, of those that are here; what borrows a decoder is the same model."""
+def _weights(choices: Collection[RunSettings]) -> dict[str, dict[str, str]]:
+    """Hashes by model, and by the path of a borrowed decoder, of those that are here.
+
+    What borrows a decoder is the same model.
+    """
     models = {choice.model.name for choice in choices}
     found = {name: weights_of(ModelSettings(name=name)) for name in sorted(models)}
+    decoders = {choice.model.sam2_decoder for choice in choices} - {""}
+    found |= {path: decoder_weights_of(path) for path in sorted(decoders)}
     return {name: files for name, files in found.items() if files}

@@ -34,14 +34,18 @@ class Row:
         Empty for that of all movies.
     values : mapping of str to Value
         Fields of the settings that this movie has for itself, by path.
-    output : str
-        Name, or pattern of a name, of what is written; empty for that of all movies.
+    outputs : tuple of str
+        Names, or patterns of names, of what is written; empty for those of all movies.
+    kind : str
+        Format of names whose endings do not say it; empty for that of all movies.
     annotations : mapping of str to str
         What is carried into the results.
     field : str
         Where in a plate it is: row, column and field of view, as in "A/1/0". Elsewhere empty.
     place : str
         Where it was asked for, such as "row 3 of mice.csv"; empty if it was named by itself.
+    label : str
+        What results call it, as long as that fits the name; empty for what `labels_of` finds.
     """
 
     path: str
@@ -50,10 +54,12 @@ class Row:
     sentences: tuple[str, ...] | None = None
     preset: str = ""
     values: Mapping[str, Value] = field(default_factory=dict)
-    output: str = ""
+    outputs: tuple[str, ...] = ()
+    kind: str = ""
     annotations: Mapping[str, str] = field(default_factory=dict)
     field: str = ""
     place: str = ""
+    label: str = ""
 
     @property
     def store(self) -> str:
@@ -74,7 +80,8 @@ def absolute(path: str, folder: Path | None = None) -> str:
     """
     if is_url(path):
         return path
-    return os.path.abspath((folder or Path()) / Path(path).expanduser())
+    # Path.expanduser raises an error where nobody is called so, as of a file "~mouse.tif".
+    return os.path.abspath((folder or Path()) / os.path.expanduser(path))
 
 
 def is_missing(path: str) -> bool:

@@ -1,12 +1,15 @@
-"""A table of movies: a row per movie, a column per thing that can be said of it.
+r"""A table of movies: a row per movie, a column per thing that can be said of it.
 
 =====================  =============================================================================
 ``path``               the movie, from the folder of the table; the only column that must be there
 ``name``               what people call it
+``label``              what results call it, if two may have one name; see `labels`
 ``series``, ``axes``   and ``time``, ``z``, ``channels``, ``limits``, ``colors``, ``box``: as the
-                       flags of `segment`; ``position`` is another word for ``series``
-``prompts``            sentences, separated by ``|``
-``output``             name, or pattern of a name, of what is written
+                       flags of `segment`; ``position`` is another word for ``series``. Also
+                       ``growing`` and ``rgb``: yes or no
+``prompts``            sentences, separated by ``|``; ``\|`` is a ``|`` within one
+``output``             names, or patterns of names, of what is written, separated in the same way
+``format``             of names whose endings do not say it
 ``preset``             and every other flag of the settings, without its dashes: ``model``,
                        ``sampling``, ``num-key-frames``, ``hide-absent``, ...
 ``meta.*``             whatever is to stand in the results
@@ -18,6 +21,7 @@ An empty cell says nothing. Rows are counted as a spreadsheet does: the names of
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from functools import partial
@@ -25,22 +29,31 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+from napari_sa2va.batch.planning.cell import cell_of, texts_in
 from napari_sa2va.batch.planning.row import Row, absolute, is_missing, listed, sentences_of
 from napari_sa2va.core.errors import RequestError
 from napari_sa2va.core.extras import need
 from napari_sa2va.presets import preset
 from napari_sa2va.readers.opening import OpenArguments
 from napari_sa2va.settings_fields import settings_fields
+from napari_sa2va.writers.write import writer_of
 
 ENDINGS = (".csv", ".tsv", ".parquet")
 META = "meta."
-BETWEEN_PROMPTS = "|"
-_OPENING = ("series", "axes", "time", "z", "channels", "limits", "colors", "box")
+_OPENING = (
+    "series", "axes", "time", "z", "channels", "limits", "colors", "box", "growing", "rgb",
+)  # fmt: skip
 _SAME_AS = {"position": "series"}
-_OWN = ("path", "name", "prompts", "output", "preset")
+_OWN = ("path", "name", "label", "prompts", "output", "format", "preset")
+# In these, a list of a typed table is several texts.
+_SEVERAL = ("prompts", "output")
 _MOST_NAMED = 20
 # How much alike, from 0 to 1, a name and one that is known must be for that one to be meant.
 _LIKE = 0.7
+# Under Excel's first line that says what stands between cells there are the names of the columns.
+_BETWEEN_CELLS = re.compile(r'"?sep=([,;|\t])"?[\r\n]', re.IGNORECASE)
+# What pandas calls rows that have no name of their own.
+_ROW_NAMES = re.compile(r"__index_level_\d+__")
 
 _Cells = dict[str, str]
 
@@ -61,7 +74,7 @@ def read_sheet(path: Path) -> list[Row]:
     Parameters
     ----------
     path : Path
-        CSV with commas or semicolons, TSV, or Parquet. Text is UTF-8.
+        CSV or TSV, with commas, semicolons or tabs, or Parquet. Text is UTF-8.
 
     Returns
     -------
@@ -147,7 +160,8 @@ def _row(cells: _Cells, table: Path, place: str) -> tuple[Row | None, list[str]]
         if (value := parsed(field.name, field.value_of, None)) is not None
     }
     chosen = parsed("preset", lambda text: preset(text).preset, "")
-    sentences = parsed("prompts", lambda text: sentences_of(text.split(BETWEEN_PROMPTS)), None)
+    sentences = parsed("prompts", lambda text: sentences_of(texts_in(text)), None)
+    kind = parsed("format", lambda text: writer_of(Path(), text).FORMAT.kind, "")
     if errors:
         return None, errors
     row = Row(
@@ -157,9 +171,11 @@ def _row(cells: _Cells, table: Path, place: str) -> tuple[Row | None, list[str]]
         sentences=sentences,
         preset=chosen,
         values=values,
-        output=cells.get("output", ""),
+        outputs=texts_in(cells["output"]) if "output" in cells else (),
+        kind=kind,
         annotations={name: text for name, text in cells.items() if name.startswith(META)},
         place=place,
+        label=cells.get("label", ""),
     )
     return row, []
 
@@ -177,10 +193,12 @@ def _text(path: Path) -> Iterator[tuple[int, _Cells]]:
             f"{path} is not UTF-8: byte {error.start} is {error.object[error.start]:#04x}.",
             'Save it anew; in Excel, as "CSV UTF-8".',
         ) from None
-    head = text.partition("\n")[0]
-    between = "\t" if path.suffix.lower() == ".tsv" else max(",;\t", key=head.count)
+    said = _BETWEEN_CELLS.match(text)
+    between = said[1] if said else _between_cells(text.partition("\n")[0], path.suffix.lower())
     lines = csv.reader(StringIO(text, newline=""), delimiter=between, strict=True)
     try:
+        if said:
+            next(lines)
         names = _checked(path, next(lines, []))
         for number, cells in enumerate(lines, start=2):
             if len(cells) > len(names) and any(cells[len(names) :]):
@@ -197,6 +215,13 @@ def _text(path: Path) -> Iterator[tuple[int, _Cells]]:
         ) from None
 
 
+def _between_cells(head: str, suffix: str) -> str:
+    """What stands most often between the names of columns; of a .tsv, tabs if there are any."""
+    if suffix == ".tsv" and ("\t" in head or not set(",;") & set(head)):
+        return "\t"
+    return max(",;\t", key=head.count)
+
+
 def _parquet(path: Path) -> Iterator[tuple[int, _Cells]]:
     """Rows of a Parquet file, counted from 2 as if it were a spreadsheet."""
     purpose = "read a table of movies from a Parquet file"
@@ -204,15 +229,18 @@ def _parquet(path: Path) -> Iterator[tuple[int, _Cells]]:
     parquet = need("pyarrow.parquet", "parquet", purpose)
     try:
         with parquet.ParquetFile(path) as file:
-            names = _checked(path, file.schema_arrow.names)
+            names = _checked(path, [_ROW_NAMES.sub("", n) for n in file.schema_arrow.names])
             number = 1
             for batch in file.iter_batches():
                 for record in zip(*(c.to_pylist() for c in batch.columns), strict=True):
                     number += 1
                     texts = map(_as_text, names, record)
                     yield number, _given(zip(names, texts, strict=True))
-    except arrow.ArrowException as error:
-        raise RequestError(f"{path} is no Parquet file: {error}", "Is it complete?") from None
+    # Of damaged texts, dates and footers pyarrow raises what Python says of them.
+    except (arrow.ArrowException, ValueError, OverflowError) as error:
+        raise RequestError(
+            f"{path} cannot be read as a Parquet file: {error}", "Is it complete?"
+        ) from None
 
 
 def _as_text(column: str, value: object) -> str:
@@ -222,8 +250,8 @@ def _as_text(column: str, value: object) -> str:
     if isinstance(value, float) and value.is_integer():
         return str(int(value))  # a column of whole numbers with a gap
     if isinstance(value, list):
-        between = BETWEEN_PROMPTS if column == "prompts" else ","
-        return between.join(_as_text(column, item) for item in value)
+        texts = [_as_text(column, item) for item in value]
+        return cell_of(texts) if column in _SEVERAL else ",".join(texts)
     return str(value)
 
 

@@ -13,7 +13,7 @@ too early; it is known again as another movie when it has grown.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ from time import monotonic
 from napari_sa2va.batch.planning.identity import ABSENT, Content, content_at
 from napari_sa2va.batch.planning.inputs import AS_IT_IS, Rows, movies_of
 from napari_sa2va.batch.planning.positions import positions_of
+from napari_sa2va.batch.planning.row import Row
 from napari_sa2va.core.errors import Sa2vaError
 from napari_sa2va.readers.open import is_url, reader_of
 from napari_sa2va.readers.opening import OpenArguments
@@ -87,11 +88,18 @@ class Watch:
         self._clock = clock
         self._seen: dict[str, _Seen] = {}
         self._given: set[str] = set()
+        self._path_of: list[tuple[Row, str]] = []
+        self._put_back: set[str] = set()
 
     @property
     def waiting(self) -> tuple[str, ...]:
         """Paths of movies that were there at the last look, and not finished; an empty file never is."""
-        return tuple(path for path, seen in self._seen.items() if not seen.is_taken)
+        return tuple(p for p, s in self._seen.items() if not s.is_taken and p not in self._put_back)
+
+    @property
+    def untaken(self) -> tuple[str, ...]:
+        """Paths of those that were finished at the last look, and put back."""
+        return tuple(path for path in self._seen if path in self._put_back)
 
     @property
     def stuck(self) -> tuple[str, ...]:
@@ -114,7 +122,7 @@ class Watch:
         RequestError
             If a table that names movies makes no sense.
         """
-        self._given = set()
+        self._given, self._path_of = set(), []
         found = movies_of(
             self._inputs,
             arguments=self._arguments,
@@ -123,14 +131,29 @@ class Watch:
             coming=True,
         )
         finished = self._finished(list({row.path: None for row in found.rows}))
-        self._given = finished
-        rows = (row for row in found.rows if row.path in finished)
-        parts = (p for row in rows for p in positions_of(row, every_series=self._every_series))
-        return Rows(tuple(parts), found.notes)
+        self._given, self._put_back = finished, set()
+        self._path_of = [
+            (part, row.path)
+            for row in found.rows
+            if row.path in finished
+            for part in positions_of(row, every_series=self._every_series)
+        ]
+        return Rows(tuple(part for part, _ in self._path_of), found.notes)
 
-    def put_back(self) -> None:
-        """Let the next look give once more what the last one gave: it could not be taken up."""
-        for path in self._given:
+    def put_back(self, rows: Iterable[Row] | None = None) -> None:
+        """Let the next look give once more what the last one gave and what could not be taken up.
+
+        Parameters
+        ----------
+        rows : iterable of Row, optional
+            Of the last look; all of them by default. A file is given once more with all its movies.
+        """
+        back = self._given
+        if rows is not None:
+            those = {id(row) for row in rows}
+            back = {path for part, path in self._path_of if id(part) in those}
+        self._put_back |= back
+        for path in back:
             self._seen[path].is_taken = self._seen[path].was_asked = False
 
     def _finished(self, paths: Sequence[str]) -> set[str]:

@@ -11,11 +11,31 @@ from napari_sa2va.core.errors import RequestError
 _MOST_NAMED = 20
 
 
+class RowsError(RequestError):
+    """Some rows cannot be done.
+
+    Parameters
+    ----------
+    message, hint : str
+    reasons : sequence of (Row, str)
+        Each of these rows, and why.
+    """
+
+    def __init__(
+        self, message: str, hint: str = "", reasons: Sequence[tuple[Row, str]] = ()
+    ) -> None:
+        super().__init__(message, hint)
+        self.reasons = tuple(reasons)
+
+    def __reduce__(self) -> tuple[type[RowsError], tuple[object, ...]]:
+        return type(self), (self.message, self.hint, self.reasons)
+
+
 class WrongRows:
     """What was wrong with some rows so far; none at first."""
 
     def __init__(self) -> None:
-        self._places: dict[tuple[str, str], list[str]] = {}
+        self._rows: dict[tuple[str, str], list[Row]] = {}
 
     @contextmanager
     def at(self, row: Row) -> Iterator[None]:
@@ -30,23 +50,32 @@ class WrongRows:
 
         Raises
         ------
-        RequestError
+        RowsError
         """
-        if not self._places:
+        if not self._rows:
             return
-        _, hint = next(iter(self._places))
+        _, hint = next(iter(self._rows))
         for row in rows:
             if is_missing(row.path):
                 self._add(row, f"There is no file or folder {row.path}.", "Check the spelling.")
-        told = [f"{listed(places)}: {message}" for (message, _), places in self._places.items()]
+        told = [f"{listed(_places(of))}: {message}" for (message, _), of in self._rows.items()]
         shown = "\n  ".join(told[:_MOST_NAMED])
         more = len(told) - _MOST_NAMED
-        count = len({place for places in self._places.values() for place in places})
-        raise RequestError(
+        count = len({place for of in self._rows.values() for place in _places(of)})
+        raise RowsError(
             f"{count} of what was asked for cannot be done:\n  {shown}"
             + (f"\n  ... and {more} more" if more > 0 else ""),
             hint,
+            [
+                (r, f"{message} {why}".rstrip())
+                for (message, why), of in self._rows.items()
+                for r in of
+            ],
         )
 
     def _add(self, row: Row, message: str, hint: str) -> None:
-        self._places.setdefault((message, hint), []).append(row.place or row.path)
+        self._rows.setdefault((message, hint), []).append(row)
+
+
+def _places(rows: Sequence[Row]) -> list[str]:
+    return [row.place or row.path for row in rows]

@@ -17,6 +17,10 @@ from napari_sa2va.core.palette import color_of
 
 THRESHOLDS = Thresholds()
 
+# No movie has so many; a table that says so is damaged, and its lanes would fill the memory.
+_MOST_FRAMES = 10_000_000
+_DAMAGES = (OSError, ValueError, TypeError, KeyError, OverflowError, csv.Error)
+
 
 @dataclass(frozen=True, eq=False)
 class Numbers:
@@ -75,7 +79,7 @@ def read_numbers(table: Path) -> Numbers:
     """
     rows: dict[int, _Rows] = {}
     scale: dict[str, float] = {}
-    with suppress(OSError, ValueError, KeyError), table.open(encoding="utf-8", newline="") as file:
+    with suppress(*_DAMAGES), table.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             _take(row, rows, scale)
     if not rows:
@@ -89,6 +93,8 @@ def read_numbers(table: Path) -> Numbers:
 def _take(row: Mapping[str, str], rows: dict[int, _Rows], scale: dict[str, float]) -> None:
     object_id, frame, area = int(row["object"]), int(row["frame"]), float(row["area_px"])
     score = float(row.get("score") or "nan")
+    if object_id < 1 or not 0 <= frame < _MOST_FRAMES or not 0 <= area < np.inf:
+        raise ValueError(f"Object {object_id} has {area} px on frame {frame}.")
     mine = rows.get(object_id)
     if mine is None:
         mine = rows[object_id] = _Rows(row.get("name", ""))
@@ -96,9 +102,15 @@ def _take(row: Mapping[str, str], rows: dict[int, _Rows], scale: dict[str, float
     mine.areas.append(area)
     mine.scores.append(score)
     if area and "um2_per_px" not in scale and (um2 := row.get("area_um2")):
-        scale["um2_per_px"] = float(um2) / area
+        scale["um2_per_px"] = _positive(float(um2) / area)
     if frame and "interval_s" not in scale and (time_s := row.get("time_s")):
-        scale["interval_s"] = float(time_s) / frame
+        scale["interval_s"] = _positive(float(time_s) / frame)
+
+
+def _positive(value: float) -> float:
+    if not 0 < value < np.inf:
+        raise ValueError(f"{value} cannot be a size or a duration.")
+    return value
 
 
 def _lane(object_id: int, rows: _Rows, num_frames: int) -> Lane:

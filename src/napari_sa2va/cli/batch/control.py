@@ -12,6 +12,7 @@ from napari_sa2va.cli.batch.names import units_named
 from napari_sa2va.cli.batch.status import folder_argument
 from napari_sa2va.cli.batch.words import named, number_of
 from napari_sa2va.cli.main import DONE
+from napari_sa2va.core.shell_line import batch_line
 
 
 @click.command()
@@ -19,9 +20,7 @@ from napari_sa2va.cli.main import DONE
 def pause(folder: Path) -> int:
     """Let all workers wait after the frame in work."""
     BatchFolder.open(folder).pause()
-    click.echo(
-        f"Workers wait after their frame. Let them go on: napari-sa2va batch resume {folder}"
-    )
+    click.echo(f"Workers wait after their frame. Let them go on: {batch_line('resume', folder)}")
     return DONE
 
 
@@ -35,7 +34,7 @@ def resume(folder: Path) -> int:
     if was_cancelled:
         click.echo(
             "The cancel is taken back; its workers have left. Begin again: "
-            f"napari-sa2va batch {folder}, or one worker: napari-sa2va batch work {folder}"
+            f"{batch_line(folder)}, or one worker: {batch_line('work', folder)}"
         )
     else:
         click.echo("Workers go on.")
@@ -47,7 +46,7 @@ def resume(folder: Path) -> int:
 def cancel(folder: Path) -> int:
     """Let all workers leave after the frame in work; what is done is kept."""
     BatchFolder.open(folder).cancel()
-    click.echo(f"Workers leave after their frame. Go on later: napari-sa2va batch {folder}")
+    click.echo(f"Workers leave after their frame. Go on later: {batch_line(folder)}")
     return DONE
 
 
@@ -75,7 +74,7 @@ def retry(folder: Path, names: tuple[str, ...]) -> int:
         return DONE
     click.echo(f"{number_of(len(again), 'unit')} will be done again: {named(again)}.")
     if not opened.is_tended and not any(standing.claim for standing in standings.values()):
-        click.echo(f"Nobody works on it now. Begin: napari-sa2va batch {folder}")
+        click.echo(f"Nobody works on it now. Begin: {batch_line(folder)}")
     return DONE
 
 
@@ -99,5 +98,5 @@ def remove(folder: Path, names: tuple[str, ...], results: bool) -> int:
     if results:
         said += f"; {number_of(len(gone.deleted), 'file')} deleted"
     click.echo(f"{said}.")
-    click.echo(f"Write the table and the report anew: napari-sa2va batch report {folder}")
+    click.echo(f"Write the table and the report anew: {batch_line('report', folder)}")
     return DONE

@@ -26,7 +26,8 @@ from napari_sa2va.cli.batch.words import (
     print_problems,
 )
 from napari_sa2va.cli.interrupt import signals_cancel
-from napari_sa2va.cli.main import DONE
+from napari_sa2va.cli.main import DONE, FAILED
+from napari_sa2va.core.shell_line import batch_line
 
 if TYPE_CHECKING:
     from napari_sa2va.batch.engines import Engine
@@ -53,7 +54,8 @@ def go_on(
     Returns
     -------
     int
-        0 all done, 1 some found nothing, 3 some failed, 130 some are left to be done.
+        0 all done, 1 some found nothing, 3 some failed or could not be taken up, 130 some are left to
+        be done.
     """
     folder.resume()
     if missing := put_back_missing(folder, "client"):
@@ -63,10 +65,11 @@ def go_on(
             err=True,
         )
     standings: Mapping[str, Standing] = folder.standings()
+    untaken: list[str] = []
     if watched is not None or not all(standing.is_at_end for standing in standings.values()):
         with (
             signals_cancel() as cancel,
-            nullcontext() if watched is None else taking_up(watched),
+            nullcontext(untaken) if watched is None else taking_up(watched) as untaken,
             surveying(folder),
             BatchProgress(folder, quiet=quiet) as progress,
         ):
@@ -74,7 +77,8 @@ def go_on(
                 progress.show(look)
                 standings = look.standings
     _tell(folder, standings)
-    return exit_code(standings)
+    code = exit_code(wholes(folder.units(), standings))
+    return max(code, FAILED) if untaken else code
 
 
 def write_script(folder: BatchFolder, script: str, path: Path, *, overwrite: bool) -> int:
@@ -100,7 +104,7 @@ def write_script(folder: BatchFolder, script: str, path: Path, *, overwrite: boo
         new.write_text(script, encoding="utf-8")
         new.chmod(0o755)
     click.echo(f"Wrote {path}; submit it as its first lines say, as often as you like.")
-    click.echo(f"How far it is:  napari-sa2va batch status {folder.path}")
+    click.echo(f"How far it is:  {batch_line('status', folder.path)}")
     click.echo(f"At the end:     {folder.path / 'report.html'}")
     return DONE
 
@@ -115,8 +119,6 @@ def _tell(folder: BatchFolder, standings: Mapping[str, Standing]) -> None:
     click.echo(f"Units:   {counts_in_words(counted(movies))}")
     give_account(folder)
     if counts["waiting"] or counts["running"]:
-        click.echo(f"Go on:   napari-sa2va batch {folder.path}")
+        click.echo(f"Go on:   {batch_line(folder.path)}")
     elif counts["failed"] or counts["unfit"]:
-        click.echo(
-            f"Again:   napari-sa2va batch retry {folder.path} && napari-sa2va batch {folder.path}"
-        )
+        click.echo(f"Again:   {batch_line('retry', folder.path)} && {batch_line(folder.path)}")

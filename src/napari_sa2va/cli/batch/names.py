@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 
 from napari_sa2va.batch.folder import BatchFolder
 from napari_sa2va.core.errors import RequestError
+from napari_sa2va.core.shell_line import batch_line
 
 
 def units_named(folder: BatchFolder, names: Iterable[str]) -> list[str]:
@@ -39,7 +40,7 @@ def units_named(folder: BatchFolder, names: Iterable[str]) -> list[str]:
         if not found:
             raise RequestError(
                 f"There is no unit or movie {name!r} in {folder.path}.",
-                f"They are listed by: napari-sa2va batch status {folder.path} --units",
+                f"They are listed by: {batch_line('status', folder.path, '--units')}",
             )
         asked |= dict.fromkeys(found)
     return list(asked)

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from napari_sa2va.batch.forecast import forecast
 from napari_sa2va.batch.wholes import wholes
 from napari_sa2va.cli.batch.words import counted, counts_in_words, time_left
+from napari_sa2va.core.shell_line import batch_line
 from napari_sa2va.pipeline.estimate import duration
 
 if TYPE_CHECKING:
@@ -138,9 +139,9 @@ def _at_end(standings: Mapping[str, Standing]) -> int:
 def holding_up(folder: BatchFolder) -> str:
     """What somebody has asked of all workers, and how to take it back; empty if they may work."""
     if folder.is_cancelled:
-        return f"It is cancelled. Go on with it: napari-sa2va batch {folder.path}"
+        return f"It is cancelled. Go on with it: {batch_line(folder.path)}"
     if folder.is_paused:
-        return f"It is paused. Go on with it: napari-sa2va batch resume {folder.path}"
+        return f"It is paused. Go on with it: {batch_line('resume', folder.path)}"
     return ""
 
 

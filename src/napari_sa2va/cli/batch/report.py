@@ -10,6 +10,7 @@ from napari_sa2va.batch.folder import BatchFolder
 from napari_sa2va.cli.batch.status import folder_argument
 from napari_sa2va.cli.batch.words import number_of
 from napari_sa2va.cli.main import DONE
+from napari_sa2va.core.shell_line import batch_line
 
 
 @click.command()
@@ -38,6 +39,6 @@ def give_account(folder: BatchFolder) -> None:
     if joined.damaged:
         click.echo(
             f"Note: the tables of {', '.join(joined.damaged)} are damaged and left out; let them be "
-            f"done again: napari-sa2va batch retry {folder.path} {' '.join(joined.damaged)}",
+            f"done again: {batch_line('retry', folder.path, *joined.damaged)}",
             err=True,
         )

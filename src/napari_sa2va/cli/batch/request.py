@@ -104,7 +104,9 @@ class BatchRequest:
             quiet=values["quiet"],
         )
 
-    def planned(self, known: Iterable[Unit] = (), *, fetches: bool = True) -> Planned:
+    def planned(
+        self, known: Iterable[Unit] = (), *, fetches: bool = True, tells: bool = True
+    ) -> Planned:
         """The units that are asked for now.
 
         Parameters
@@ -114,6 +116,8 @@ class BatchRequest:
         fetches : bool
             Whether models that are not on this machine are downloaded, with a bar. By their weights
             units are told apart, and no worker has to fetch them then.
+        tells : bool
+            Whether notes on what was found are printed.
 
         Raises
         ------
@@ -128,7 +132,7 @@ class BatchRequest:
             every_series=self.every_series,
             leave_out={output.path for unit in known for output in unit.outputs},
         )
-        for note in found.notes:
+        for note in found.notes if tells else ():
             click.echo(f"Note: {note}", err=True)
         return self.planned_of(found.rows, known, fetches=fetches)
 

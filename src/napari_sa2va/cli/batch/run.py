@@ -11,7 +11,7 @@ from click.core import ParameterSource
 
 from napari_sa2va.batch.folder import BatchFolder
 from napari_sa2va.batch.head import BatchHead
-from napari_sa2va.batch.planning.changes import bring_up_to_date
+from napari_sa2va.batch.planning.changes import OutdatedPlan, bring_up_to_date
 from napari_sa2va.batch.planning.plan import Planned
 from napari_sa2va.cli.batch.dry_run import dry_run
 from napari_sa2va.cli.batch.engine import engine_of, script_for
@@ -23,10 +23,11 @@ from napari_sa2va.cli.main import BAD_REQUEST
 from napari_sa2va.core.errors import RequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from napari_sa2va.batch.engines import Engine
     from napari_sa2va.batch.problem import Problem
+    from napari_sa2va.batch.unit import Unit
 
 ARGUMENTS = "napari_sa2va.batch.arguments"
 """Where the group leaves in the context what was typed behind it."""
@@ -66,19 +67,15 @@ def run(ctx: click.Context, inputs: tuple[str, ...], **values: Any) -> int:
             return BAD_REQUEST
     else:
         request = BatchRequest.of(inputs, values)
-        there = BatchFolder.open(request.place) if BatchFolder.is_one(request.place) else None
-        if not values["dry_run"]:
-            script = _engine_is_ready(engine, request.place, values)
-        if values["watch"] and not values["dry_run"]:
-            watched, planned = request, Planned({}, {}, {})  # movies come later
-        else:
-            known = () if there is None else there.units_ever().values()
-            planned = request.planned(known, fetches=not values["dry_run"])
         if values["dry_run"]:
+            _, known = _there_at(request.place)
+            planned = request.planned(known.values(), fetches=False)
             return dry_run(planned.units, planned.settings, request.place, engine, values)
-        if not _may_begin(there, request.place, planned, values):
+        script = _engine_is_ready(engine, request.place, values)
+        added_to = _with_what_was_asked(request, values, ctx.meta.get(ARGUMENTS, ()))
+        if added_to is None:
             return BAD_REQUEST
-        folder = _brought_up_to_date(there, request, planned, ctx.meta.get(ARGUMENTS, ()))
+        folder, watched = added_to, request if values["watch"] else None
     folder.change_head(**{name: values[name] for name in _OF_HEAD if values[name]})
     if script:
         return write_script(folder, script, values["write_script"], overwrite=values["overwrite"])
@@ -109,6 +106,14 @@ def _engine_is_ready(engine: Engine, place: Path, values: dict[str, Any]) -> str
         engine.check(place)
         return ""
     return script_for(engine, place, path, overwrite=overwrite)
+
+
+def _there_at(place: Path) -> tuple[BatchFolder | None, Mapping[str, Unit]]:
+    """The batch folder at a place, if there is one, and the units that it has or had."""
+    if not BatchFolder.is_one(place):
+        return None, {}
+    folder = BatchFolder.open(place)
+    return folder, folder.units_ever()
 
 
 def _may_begin(
@@ -156,8 +161,38 @@ def _is_wished(problems: Sequence[Problem], values: dict[str, Any]) -> bool:
     return False
 
 
+def _with_what_was_asked(
+    request: BatchRequest, values: dict[str, Any], typed: Sequence[str]
+) -> BatchFolder | None:
+    """The batch folder with the units that were asked for; None if there are problems, which are told.
+
+    They are planned anew as often as somebody else has added others meanwhile: planning may open long
+    movies, so that it cannot keep all others waiting.
+    """
+    tells, planned = True, Planned({}, {}, {})
+    while True:
+        there, known = _there_at(request.place)
+        if not values["watch"]:  # else movies come later
+            planned = request.planned(known.values(), tells=tells)
+            _, now = _there_at(request.place)
+            if now.keys() - known:  # their results would seem to be in the way
+                tells = False
+                continue
+        if not _may_begin(there, request.place, planned, values):
+            return None
+        try:
+            return _brought_up_to_date(there, request, planned, typed, known=known)
+        except OutdatedPlan:
+            tells = False
+
+
 def _brought_up_to_date(
-    there: BatchFolder | None, request: BatchRequest, planned: Planned, typed: Sequence[str]
+    there: BatchFolder | None,
+    request: BatchRequest,
+    planned: Planned,
+    typed: Sequence[str],
+    *,
+    known: Collection[str],
 ) -> BatchFolder:
     """The batch folder with the units that were asked for; a new one if there is none."""
     from napari_sa2va.pipeline.record import package_versions
@@ -170,16 +205,11 @@ def _brought_up_to_date(
     if there is None:
         _check_free(request.place)
         versions = {"python": platform.python_version(), **package_versions()}
-        head = BatchHead(
-            **asked,
-            versions=versions,
-            weights=planned.weights,
-        )
-        folder = BatchFolder.create(request.place, head)
+        folder = BatchFolder.open_or_create(request.place, BatchHead(**asked, versions=versions))
     else:
         folder = there
-        folder.change_head(**asked, weights={**folder.head.weights, **planned.weights})
-    changes = bring_up_to_date(folder, planned.units.values(), planned.settings)
+    folder.change_head(**asked, weights={**folder.head.weights, **planned.weights})
+    changes = bring_up_to_date(folder, planned.units.values(), planned.settings, known=known)
     said = f"{folder.path}: {number_of(len(changes.new), 'new unit')}"
     if there is not None:
         said += f", {len(changes.changed)} changed, {len(changes.same)} as before"
@@ -203,7 +233,7 @@ def _check_free(place: Path) -> None:
     ------
     RequestError
     """
-    if place.is_dir() and any(place.iterdir()):
+    if not BatchFolder.may_be_one(place):
         raise RequestError(
             f"{place} has other files in it, and is no batch folder.",
             "Name a new folder with --into.",

@@ -34,6 +34,7 @@ from napari_sa2va.cli.batch.words import (
 )
 from napari_sa2va.cli.interrupt import signals_cancel
 from napari_sa2va.cli.main import DONE, INTERRUPTED
+from napari_sa2va.core.shell_line import batch_line
 
 if TYPE_CHECKING:
     from napari_sa2va.batch.standing import Standing
@@ -81,7 +82,9 @@ def _follow(folder: BatchFolder) -> int:
         with BatchProgress(folder) as progress:
             for look in conduct(folder, _Onlooker(), cancel):
                 progress.show(look)
-        return INTERRUPTED if cancel.cancelled else exit_code(look.standings)
+        return (
+            INTERRUPTED if cancel.cancelled else exit_code(wholes(folder.units(), look.standings))
+        )
 
 
 class _Onlooker(Engine):
@@ -132,17 +135,30 @@ def _in_words(folder: BatchFolder, standings: Mapping[str, Standing]) -> str:
         lines.append("More movies may come: a command with --watch looks for them.")
     if held_up := holding_up(folder):
         lines.append(held_up)
+    elif left.num_left and not workers and folder.is_tended and _may_pass(standings):
+        lines.append(
+            "Workers rest, for five minutes at most: what went wrong may pass, such as a drive that is "
+            "away or a disk that is full. Then they try again."
+        )
     elif left.num_left and not workers and folder.is_tended:
         lines.append("No worker has a unit now; the command that runs the batch starts workers.")
     elif left.num_left and not workers:
-        lines.append(f"Nobody works on it now. Go on with it: napari-sa2va batch {folder.path}")
+        lines.append(f"Nobody works on it now. Go on with it: {batch_line(folder.path)}")
     elif not left.num_left and not folder.is_tended and not are_up_to_date(folder, standings):
-        lines.append(f"Write its table and report: napari-sa2va batch report {folder.path}")
+        lines.append(f"Write its table and report: {batch_line('report', folder.path)}")
     if overlap := covered(units, standings):
         lines.append(overlap.message)
     lines += [f"Refused: {card.why}" for card, age_s in _cards(folder)
               if card.state == "refused" and age_s < _RECENT_S]  # fmt: skip
     return "\n".join(lines)
+
+
+def _may_pass(standings: Mapping[str, Standing]) -> bool:
+    """Whether a unit waits because of something that is not its movie's fault."""
+    return any(
+        s.state == "waiting" and s.outcome is not None and s.outcome.passing
+        for s in standings.values()
+    )
 
 
 def _in_json(folder: BatchFolder, standings: Mapping[str, Standing]) -> dict[str, object]:

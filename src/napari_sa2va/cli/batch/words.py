@@ -49,7 +49,13 @@ def counts_in_words(counts: Mapping[str, int]) -> str:
 
 
 def exit_code(standings: Mapping[str, Standing]) -> int:
-    """0 all done, 1 some found nothing, 3 some failed, 130 some are still to be done."""
+    """0 all done, 1 some found nothing, 3 some failed, 130 some are still to be done.
+
+    Parameters
+    ----------
+    standings : mapping of str to Standing
+        Of movies, see `wholes`: a part in which there is nothing is no movie in which nothing was found.
+    """
     counts = counted(standings)
     if counts["waiting"] or counts["running"]:
         return INTERRUPTED

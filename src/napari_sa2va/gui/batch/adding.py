@@ -19,6 +19,8 @@ def add_to(planned: Planned) -> BatchFolder:
 
     Raises
     ------
+    OutdatedPlan
+        If somebody else has added units to it since these were planned.
     BatchError
         If it cannot be written, or the disk has no room for what they will write.
     ModelError
@@ -27,7 +29,7 @@ def add_to(planned: Planned) -> BatchFolder:
     from napari_sa2va.batch.folder import BatchFolder
     from napari_sa2va.batch.head import BatchHead
     from napari_sa2va.batch.outlook import still_to_do
-    from napari_sa2va.batch.planning.changes import bring_up_to_date
+    from napari_sa2va.batch.planning.changes import OutdatedPlan, bring_up_to_date
     from napari_sa2va.batch.room import require_room
     from napari_sa2va.pipeline.record import package_versions
 
@@ -36,20 +38,22 @@ def add_to(planned: Planned) -> BatchFolder:
     there = BatchFolder.open(planned.place) if BatchFolder.is_one(planned.place) else None
     units = {**(there.units() if there is not None else {}), **planned.units}
     require_room(still_to_do(there, units), planned.place)
-    if there is not None:
-        folder = there
-        folder.change_head(weights={**folder.head.weights, **planned.weights})
-    else:
-        folder = BatchFolder.create(
-            planned.place,
-            BatchHead(
-                command=_COMMAND,
-                inputs=planned.inputs,
-                versions={"python": platform.python_version(), **package_versions()},
-                weights={model: dict(files) for model, files in planned.weights.items()},
-            ),
-        )
-    bring_up_to_date(folder, planned.units.values(), planned.settings)
+    folder = there or BatchFolder.open_or_create(
+        planned.place,
+        BatchHead(
+            command=_COMMAND,
+            inputs=planned.inputs,
+            versions={"python": platform.python_version(), **package_versions()},
+        ),
+    )
+    folder.change_head(weights={**folder.head.weights, **planned.weights})
+    try:
+        bring_up_to_date(folder, planned.units.values(), planned.settings, known=planned.known)
+    except OutdatedPlan:
+        raise OutdatedPlan(
+            f"Somebody else has added movies to {folder.path.name} meanwhile.",
+            "Yours are planned anew: look at the list, and press Start once more.",
+        ) from None
     return folder
 
 

@@ -39,3 +39,20 @@ def setup_of(path: Path, shown: SetUp) -> SetUp:
         opening=common_to_all(unit.arguments for unit in units),
         kinds=kinds or shown.kinds,
     )
+
+
+def but_for_changes(found: SetUp, shown: SetUp, now: SetUp) -> SetUp:
+    """What was found out, but for what a person has changed since it was asked for.
+
+    Parameters
+    ----------
+    found : SetUp
+        What `setup_of` made of `shown`.
+    shown, now : SetUp
+        As the panel showed it then, and shows it now.
+    """
+    kept = {"place", "results", "pattern"}  # nothing is found out about them
+    for together in ({"sentences", "settings", "opening"}, {"kinds"}):
+        if any(getattr(now, name) != getattr(shown, name) for name in together):
+            kept |= together
+    return replace(found, **{name: getattr(now, name) for name in kept})

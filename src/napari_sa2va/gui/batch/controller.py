@@ -182,34 +182,40 @@ class BatchController:
             return BatchProcess(reader.folder.path)
 
         def started(process: BatchProcess) -> None:
+            if reader.folder.path != self.path:  # it works on one that is not on show any more
+                return
             self._is_starting = False
             self._process = process
             if self.seen is not None:
                 self.seen = replace(self.seen, is_paused=False, is_cancelled=False)
 
+        def failed() -> None:
+            if reader.folder.path == self.path:
+                self._is_starting = False
+
         self._is_starting = True
-        self.ask(work, started)
+        self.ask(work, started, failed)
         self._offer()
 
-    def put_in(self, work: Callable[[], BatchFolder], done: Callable[[], None]) -> None:
+    def put_in(self, work: Callable[[], BatchFolder], over: Callable[[bool], None]) -> None:
         """Have movies put into a folder, look at it, and see to it that somebody works on it.
 
         Parameters
         ----------
         work : callable
             Makes the folder if need be.
-        done : callable
-            Called when that has been done.
+        over : callable
+            Told whether that was done, when the folder is looked at, or it has failed.
         """
 
         def added(reader: FolderReader) -> None:
-            done()
             if reader.folder.path != self.path:
                 self.attach(reader)
+            over(True)
             if self._process is None and not (self.seen is not None and self.seen.workers):
                 self.start()
 
-        self.ask(lambda: reader_of(work()), added)
+        self.ask(lambda: reader_of(work()), added, lambda: over(False))
 
     def pause(self) -> None:
         """Let all workers stop after the frame in work and wait, or go on if they wait."""
@@ -279,12 +285,28 @@ class BatchController:
         self._reader = None
         self._desk.close()
 
-    def ask(self, work: Callable[[], Said], done: Callable[[Said], None] | None = None) -> None:
-        """Have something done at the desk, look at what came of it, and show errors."""
+    def ask(
+        self,
+        work: Callable[[], Said],
+        done: Callable[[Said], None] | None = None,
+        failed: Callable[[], None] | None = None,
+    ) -> None:
+        """Have something done at the desk, look at what came of it, and show errors.
+
+        Parameters
+        ----------
+        work : callable
+            Called on the other thread.
+        done : callable, optional
+            Is given what it returned.
+        failed : callable, optional
+            Called if it failed, before that is shown.
+        """
 
         def heard(answer: Said | Failed) -> None:
             if isinstance(answer, Failed):
-                self._is_starting = False
+                if failed is not None:
+                    failed()
                 self._view.show_errand("")
                 self._view.show_error(answer.message, answer.hint, answer.details)
             elif done is not None:

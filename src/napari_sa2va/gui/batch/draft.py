@@ -65,6 +65,7 @@ class Draft:
         self._notes: set[str] = set()
         self._check: Check | None = None
         self._checked: Checked | None = None
+        self._is_outdated = False
         self.planned = Planned()
         self.setup = SetUp()
         self.place: Path | None = None
@@ -78,6 +79,11 @@ class Draft:
     def busy(self) -> bool:
         """Whether movies are being looked for, or checked."""
         return self._errand.running
+
+    @property
+    def is_looking(self) -> bool:
+        """Whether movies are being looked for: more, or the same that are to be asked otherwise."""
+        return self.busy and self._check is None
 
     def add(self, inputs: Iterable[str], setup: SetUp, place: Path | None) -> None:
         """Name more movies; those that were left out come back if they are named again.
@@ -162,8 +168,25 @@ class Draft:
 
     def putting_in(self) -> Callable[[], BatchFolder]:
         """What makes the batch folder if need be, and adds what was planned; on any thread."""
+        from napari_sa2va.batch.planning.changes import OutdatedPlan
+
         planned = self.planned
-        return lambda: add_to(planned)
+
+        def put_in() -> BatchFolder:
+            try:
+                return add_to(planned)
+            except OutdatedPlan:
+                self._is_outdated = True
+                raise
+
+        return put_in
+
+    def plan_again(self) -> None:
+        """Plan anew if the folder was found to have other movies by now."""
+        if self._is_outdated:
+            self._is_outdated = False
+            self._left_out = {}  # the same ids would be those of others
+            self.set_up(self.setup)
 
     def _take_plan(self, said: Planned | Path | Failed) -> None:
         self._errand.end()

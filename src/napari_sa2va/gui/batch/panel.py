@@ -13,7 +13,7 @@ from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import QWidget
 
 from napari_sa2va.core.errors import RequestError, Sa2vaError
-from napari_sa2va.gui.batch.asked import setup_of
+from napari_sa2va.gui.batch.asked import but_for_changes, setup_of
 from napari_sa2va.gui.batch.controller import BatchController
 from napari_sa2va.gui.batch.desk import Desk
 from napari_sa2va.gui.batch.draft import Draft
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from napari_sa2va.gui.batch.reader import Seen
     from napari_sa2va.gui.batch.rows import MovieRow
+    from napari_sa2va.gui.batch.setup import SetUp
     from napari_sa2va.gui.dock import SentenceDock
     from napari_sa2va.readers.opening import OpenArguments
 
@@ -65,6 +66,7 @@ class BatchPanel(QWidget):
         self._dock = dock
         self._offers = Offers()
         self._is_adding = False
+        self._late: list[str] = []  # named while others are put into the folder
         self.parts = parts = BatchParts(self)
         desks = Desk(), Desk()
         self.controller = BatchController(self, desks[0])
@@ -114,6 +116,10 @@ class BatchPanel(QWidget):
     def add(self, inputs: Sequence[str]) -> None:
         """Plan more movies: files, folders, patterns, addresses, tables; or open a batch folder."""
         self.parts.message.hide()
+        if self._is_adding:  # what is planned now is forgotten when it is in
+            self._late += inputs
+            self.tell("More movies are looked for when those that were started are in the batch.")
+            return
         if not self.parts.setup.value.sentences:
             self._take()  # a table may have sentences of its own, so there need be none here
         self.draft.add(inputs, self.parts.setup.value, self.controller.path)
@@ -148,15 +154,25 @@ class BatchPanel(QWidget):
         if self.draft.is_empty:
             self.controller.start()
             return
+        if self.draft.is_looking:  # what was named last, or typed, would be left behind
+            self.tell("Movies are still being looked for.", "Press Start when they are there.")
+            return
         if self.draft.busy:
             self.draft.cancel()
         self._is_adding = True
-        self.controller.put_in(self.draft.putting_in(), self._added)
+        self.controller.put_in(self.draft.putting_in(), self._end_adding)
         self._show_offers()
 
-    def _added(self) -> None:
+    def _end_adding(self, is_in: bool) -> None:
+        """Forget what was planned if it is in the folder, and look for what was named meanwhile."""
         self._is_adding = False
-        self.draft.clear()
+        if is_in:
+            self.draft.clear()
+        else:
+            self.draft.plan_again()
+        late, self._late = self._late, []
+        if late:
+            self.add(late)
 
     def pause(self) -> None:
         """Let all workers wait, or go on."""
@@ -206,10 +222,19 @@ class BatchPanel(QWidget):
         self.draft.clear()
         self.parts.start_over(path)
         if path is not None:
+            shown = self.parts.setup.value
             self.controller.ask(
-                partial(setup_of, path, self.parts.setup.value), self.parts.setup.set_value
+                partial(setup_of, path, shown), partial(self._take_setup, path, shown)
             )
         self._show_offers()
+
+    def _take_setup(self, path: Path, shown: SetUp, found: SetUp) -> None:
+        """Ask what the movies of the folder are asked, but for what was changed meanwhile."""
+        now = self.parts.setup.value
+        new = but_for_changes(found, shown, now)
+        if path == self.controller.path and new != now:
+            self.parts.setup.set_value(new)
+            self._set_up()
 
     def show_seen(self, seen: Seen) -> None:
         """Show what has changed in the folder."""
@@ -251,7 +276,6 @@ class BatchPanel(QWidget):
 
     def show_error(self, message: str, hint: str, details: str = "") -> None:
         """Show what went wrong."""
-        self._is_adding = False
         self.parts.message.show_error(message, hint, details)
 
     def tell(self, message: str, hint: str = "") -> None:

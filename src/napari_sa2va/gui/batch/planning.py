@@ -18,6 +18,12 @@ if TYPE_CHECKING:
     from napari_sa2va.core.cancel import CancelToken
     from napari_sa2va.settings import RunSettings
 
+# This window splits no movies, and a whole in place of parts might need too much memory.
+_SPLIT = (
+    "{} of these movies were split in this batch, and the files or the settings are others now. They "
+    "stay as they are; to do them anew, give the command again that split them."
+)
+
 
 @dataclass(frozen=True)
 class Planned:
@@ -41,6 +47,8 @@ class Planned:
         Movies for which there is no sentence; they are planned when there is one.
     notes : tuple of str
         What was left out.
+    known : frozenset of str
+        Ids of the units that the folder had; none before there is one.
     """
 
     place: Path = field(default_factory=Path)
@@ -51,6 +59,7 @@ class Planned:
     problems: tuple[Problem, ...] = ()
     unasked: int = 0
     notes: tuple[str, ...] = ()
+    known: frozenset[str] = frozenset()
 
     def without(self, unit_ids: Iterable[str]) -> Planned:
         """The same, but for some units."""
@@ -99,6 +108,7 @@ class Plan:
         from napari_sa2va.batch.folder import BatchFolder
         from napari_sa2va.batch.planning.plan import plan
         from napari_sa2va.batch.problem import Problem
+        from napari_sa2va.batch.split import split_as_before
 
         if not self.inputs:
             yield Planned(problems=self.problems)
@@ -137,10 +147,21 @@ class Plan:
             prompt_sets=[setup.sentences] if setup.sentences else [],
             known=known.values(),
         )
-        new = {i: u for i, u in made.units.items() if known.get(i) != u and i not in self.left_out}
-        there = sum(known.get(i) == u for i, u in made.units.items())
+        split = {i for i, unit in known.items() if unit.parts and not unit.removed}
+        units = {
+            i: split_as_before(unit, known) if i in split else unit
+            for i, unit in made.units.items()
+        }
+        new = {
+            i: unit
+            for i, unit in units.items()
+            if unit is not None and known.get(i) != unit and i not in self.left_out
+        }
+        there = sum(i in known and known[i] == unit for i, unit in units.items())
+        stay = sum(unit is None for unit in units.values())
         notes = [note for one in every for note in one.notes]
         notes += [f"{there} of these movies are in the batch already."] if there else []
+        notes += [_SPLIT.format(stay)] if stay else []
         yield Planned(
             place,
             new,
@@ -150,6 +171,7 @@ class Plan:
             self.problems,
             len(rows) - len(asked),
             tuple(dict.fromkeys(notes)),
+            frozenset(known),
         )
 
     def _place(self) -> Path:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from time import monotonic, time
+from time import monotonic
 from typing import TYPE_CHECKING
 
+from napari_sa2va.batch.clock import FolderClock
 from napari_sa2va.batch.host import here
 from napari_sa2va.batch.roster import Roster
 from napari_sa2va.batch.wholes import progress, wholes
@@ -108,6 +109,7 @@ class FolderReader:
     def __init__(self, folder: BatchFolder) -> None:
         self.folder = folder
         self._known: dict[str, tuple[_Said, MovieRow]] = {}
+        self._clock = FolderClock(folder.path / "runs")
         self._roster = Roster(folder.path / "workers")
         self._cards: list[tuple[Card, float]] = []
         self._cards_at = float("-inf")
@@ -178,8 +180,9 @@ class FolderReader:
             self._cards, self._cards_at = self._roster.read(), monotonic()
             self._working = working
         others, refused = [], dict[str, None]()
+        now = self._clock.now() if self._cards else 0.0
         for card, written in self._cards:
-            heard_s = max(time() - written, 0.0)
+            heard_s = max(now - written, 0.0)
             if card.state == "refused" and heard_s < _FORGOTTEN_S:
                 refused[card.why] = None
             # One that is at work, and has no unit, is between two of them.
@@ -191,7 +194,7 @@ class FolderReader:
         return others, tuple(refused)
 
     def _heart(self, path: Path) -> tuple[float, float]:
-        """When a file was changed, and when that was, by this machine's clock and no other's."""
+        """When a file was changed, and when that was, by the clock that nobody sets."""
         try:
             changed = path.stat().st_mtime
         except OSError:
@@ -199,8 +202,7 @@ class FolderReader:
         known = self._hearts.get(path)
         if known is not None and known[0] == changed:
             return known
-        # At the first look only the clocks can say how old it is; they may differ.
-        age_s = max(time() - changed, 0.0) if known is None else 0.0
+        age_s = max(self._clock.now() - changed, 0.0) if known is None else 0.0
         return changed, monotonic() - age_s
 
 

@@ -102,14 +102,18 @@ class SetUpForm(QWidget):
         return self._setup
 
     def set_value(self, setup: SetUp) -> None:
-        """Show something else."""
-        self._setup = setup
+        """Show something else; a line that is being typed stays, unless it is to be another."""
+        before, self._setup = self._setup, setup
         self.words.setText(setup.words)
         shown = [setup.sentences] if setup.sentences else setup.sets[:_MOST_SETS]
         self.words.setToolTip("\n\n".join("\n".join(sentences) for sentences in shown))
-        self.place.setText(setup.place)
-        self.results.setText(setup.results)
-        self.pattern.setText(setup.pattern)
+        for edit, old, new in (
+            (self.place, before.place, setup.place),
+            (self.results, before.results, setup.results),
+            (self.pattern, before.pattern, setup.pattern),
+        ):
+            if new != old:
+                edit.setText(new)
         for action in self._menu.actions():
             with QSignalBlocker(action):
                 action.setChecked(action.data() in setup.kinds)

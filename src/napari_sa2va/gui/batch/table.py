@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import cast
 
 from qtpy.QtCore import (
     QEvent,
+    QItemSelectionRange,
     QModelIndex,
     QPersistentModelIndex,
     QSortFilterProxyModel,
@@ -105,14 +107,20 @@ class BatchTable(QTableView):
     @property
     def chosen(self) -> list[MovieRow]:
         """The rows that are selected, as they stand in the table."""
-        indices = self.selectionModel().selectedRows()
-        return [index.data(ROW_ROLE) for index in sorted(indices, key=lambda i: i.row())]
+        # By ranges: Qt would make an index for each of thousands, and ask the model with it.
+        selected = cast("Iterable[QItemSelectionRange]", self.selectionModel().selection())
+        return self._rows_at(
+            sorted({row for run in selected for row in range(run.top(), run.bottom() + 1)})
+        )
 
     @property
     def listed(self) -> list[MovieRow]:
         """All rows that the filter lets through, as they stand in the table."""
-        at = range(self._sorted.rowCount())
-        return [self._sorted.index(row, MOVIE).data(ROW_ROLE) for row in at]
+        return self._rows_at(range(self._sorted.rowCount()))
+
+    def _rows_at(self, places: Iterable[int]) -> list[MovieRow]:
+        rows, ordered = self._batch.rows, self._sorted
+        return [rows[ordered.mapToSource(ordered.index(at, MOVIE)).row()] for at in places]
 
     def choose(self, unit_id: str) -> None:
         """Select a row and scroll to it."""

@@ -148,11 +148,11 @@ class ReviewController:
 
     def _leave(self, then: Callable[[], None]) -> None:
         """Go elsewhere, with a question where something would be lost."""
-        book, entry = self.book, self.entry
-        if book is None or entry is None:
+        book, entry, result = self.book, self.entry, self.result
+        if book is None or entry is None or result is None:  # nothing that could be lost
             then()
         else:
-            self.editing.leave(book, entry, then)
+            self.editing.leave(book, entry, result, then)
 
     # Going on
 
@@ -197,6 +197,8 @@ class ReviewController:
         def read(result: Result | None) -> None:
             if number == self._wanted and result is not None:
                 self.result = result
+                book.bring_up_to_date(result.seen)
+                self._view.show_entry(self.entry)
                 self._put_on_stage(partial(self._stage.show, result))
 
         self._errands.ask(work, read)
@@ -238,12 +240,15 @@ class ReviewController:
         ----------
         word : {"accept", "redo"}
         """
-        book, entry = self.book, self.entry
+        book, at, result = self.book, self.at, self.result
         # What has not been seen yet cannot be judged: keys may be pressed fast.
-        if book is None or entry is None or not self.can_judge:
+        if book is None or result is None or not self.can_judge:
             return
 
-        def said(verdict: Verdict) -> None:
+        def said(verdict: Verdict | None) -> None:
+            if verdict is None:
+                self._refuse(book, at)
+                return
             book.take(verdict)
             if word == "redo":
                 self._view.tell(
@@ -251,8 +256,19 @@ class ReviewController:
                     "Whoever is at work takes it up; if nobody is, press Start under Movies.",
                 )
 
-        self._errands.write(partial(book.judge, entry.unit_id, word, self._view.note), said)
+        self._errands.write(partial(book.judge, result.seen, word, self._view.note), said)
         self._show(self._beside(1))
+
+    def _refuse(self, book: Book, at: int) -> None:
+        """Say that something was said of a result that is not there any more, and show the new one."""
+        self._view.tell(
+            f"{book.entries[at].movie} has changed since it was shown: what you said of it does not "
+            "count.",
+            "It was done again or is about to be, or somebody has edited its masks. Look at it as it "
+            "is now.",
+        )
+        if self.book is book and not self.editing.is_on:
+            self._leave_for(at)
 
     def edit(self) -> None:
         """Correct the masks; `save` or `stop_editing` ends that."""
@@ -266,6 +282,6 @@ class ReviewController:
 
     def save(self) -> None:
         """Save what was corrected, and go on to the next result."""
-        book, entry = self.book, self.entry
-        if book is not None and entry is not None and self.editing.is_on:
-            self.editing.save(book, entry, partial(self._show, self._beside(1)))
+        book, result = self.book, self.result
+        if book is not None and result is not None and self.editing.is_on:
+            self.editing.save(book, result, partial(self._show, self._beside(1)))

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from napari_sa2va.batch.verdicts import Verdict
     from napari_sa2va.gui.review.book import Book
     from napari_sa2va.gui.review.entries import Entry
+    from napari_sa2va.gui.review.result import Result
     from napari_sa2va.gui.review.stage import ReviewStage
 
 
@@ -53,7 +54,7 @@ class Editing:
             self._was_begun = False
             self._view.end_edit()
 
-    def save(self, book: Book, entry: Entry, then: Callable[[], None]) -> None:
+    def save(self, book: Book, result: Result, then: Callable[[], None]) -> None:
         """Save the masks with the verdict that they were edited, and go on if that was possible."""
         if self.is_saving:
             return
@@ -69,18 +70,18 @@ class Editing:
             then()
 
         self.is_saving = True
-        work = partial(book.save, entry.unit_id, project, shown, self._view.note)
+        work = partial(book.save, result.seen, project, shown, self._view.note)
         self._errands.write(work, saved, ended)
 
-    def leave(self, book: Book, entry: Entry, then: Callable[[], None]) -> None:
+    def leave(self, book: Book, entry: Entry, result: Result, then: Callable[[], None]) -> None:
         """Go elsewhere, if nothing is lost by it or a person wants so."""
         if self.is_saving:
             return
         answer = self._view.ask(entry.movie) if self._stage.is_changed else "discard"
         if answer == "save":
-            self.save(book, entry, then)
+            self.save(book, result, then)
         elif answer == "discard":
             if self._view.note != entry.note:
-                self._errands.write(partial(book.note, entry.unit_id, self._view.note), book.take)
+                self._errands.write(partial(book.note, result.seen, self._view.note), book.take)
             self.end()
             then()

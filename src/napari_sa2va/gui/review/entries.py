@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_sa2va.batch.folder import BatchFolder
-    from napari_sa2va.batch.verdicts import Verdict, Word
+    from napari_sa2va.batch.verdicts import Seen, Verdict, Word
 
 _FILE = "batch_reviews"
 # Batch folders whose place is remembered.
@@ -72,7 +72,7 @@ def entries_of(folder: BatchFolder) -> list[Entry]:
 
     Parts of a movie are left out: the movie has a result of its own.
     """
-    from napari_sa2va.batch.verdicts import Verdicts
+    from napari_sa2va.batch.verdicts import Seen, Verdicts
 
     units, said = folder.units(), Verdicts(folder).read()
     entries = []
@@ -82,9 +82,15 @@ def entries_of(folder: BatchFolder) -> list[Entry]:
             continue
         if verdict is not None and not verdict.is_about(unit, outcome):
             verdict = None
-        found = sum(thing.found and thing.frames_present > 0 for thing in outcome.objects)
-        entries.append(Entry(unit_id, unit.movie, found, len(outcome.objects), verdict))
+        entries.append(entry_of(Seen(unit, outcome, verdict)))
     return entries
+
+
+def entry_of(seen: Seen) -> Entry:
+    """What is known of a result."""
+    things = seen.outcome.objects
+    found = sum(thing.found and thing.frames_present > 0 for thing in things)
+    return Entry(seen.unit.unit_id, seen.unit.movie, found, len(things), seen.verdict)
 
 
 def summary(entries: Sequence[Entry]) -> str:

@@ -14,7 +14,7 @@ from napari_sa2va.project.steps.given import Given, GivenObject
 if TYPE_CHECKING:
     from napari_sa2va.batch.folder import BatchFolder
     from napari_sa2va.batch.found import Found
-    from napari_sa2va.batch.unit import Unit
+    from napari_sa2va.batch.verdicts import Seen
     from napari_sa2va.core.clip import Clip
     from napari_sa2va.settings import RunSettings
 
@@ -25,7 +25,8 @@ class Result:
 
     Attributes
     ----------
-    unit_id : str
+    seen : Seen
+        Which result that is: what is said is said of this one.
     project : Project
         Its masks, as they were edited if they were; its movie, if it was found.
     view : dict
@@ -35,11 +36,16 @@ class Result:
         Why the movie is not shown, if it is not.
     """
 
-    unit_id: str
+    seen: Seen
     project: Project
     view: dict[str, Any]
     settings: RunSettings
     note: str = ""
+
+    @property
+    def unit_id(self) -> str:
+        """Of the unit whose result it is."""
+        return self.seen.unit.unit_id
 
 
 def open_result(folder: BatchFolder, unit_id: str) -> Result:
@@ -52,16 +58,17 @@ def open_result(folder: BatchFolder, unit_id: str) -> Result:
     """
     from napari_sa2va.batch.verdicts import Verdicts
 
-    unit, verdicts = folder.units()[unit_id], Verdicts(folder)
-    settings, home = folder.settings_of(unit), verdicts.project_of(unit_id)
-    said = verdicts.current(unit_id)
+    verdicts = Verdicts(folder)
+    # First: what comes while it is read may be shown, and is then known to be of another result.
+    seen = verdicts.seen(unit_id)
+    settings, home = folder.settings_of(seen.unit), verdicts.project_of(unit_id)
     # Masks that were edited before the movie was done again are those of another result.
-    if said is not None and said.project and (home / "project.json").is_file():
-        return _edited(unit, settings, home)
-    return _found(folder, unit, settings)
+    if seen.project and (home / "project.json").is_file():
+        return _edited(seen, settings, home)
+    return _found(folder, seen, settings)
 
 
-def _edited(unit: Unit, settings: RunSettings, home: Path) -> Result:
+def _edited(seen: Seen, settings: RunSettings, home: Path) -> Result:
     from napari_sa2va.project.find_clip import find_footage
     from napari_sa2va.project.folder import read_project
 
@@ -72,15 +79,20 @@ def _edited(unit: Unit, settings: RunSettings, home: Path) -> Result:
         _read_ahead(opened.project.clip, 0)
     except Sa2vaError as error:
         note = str(error)
-    return Result(unit.unit_id, opened.project, opened.manifest.view, settings, note)
+    return Result(seen, opened.project, opened.manifest.view, settings, note)
 
 
-def _found(folder: BatchFolder, unit: Unit, settings: RunSettings) -> Result:
+def _found(folder: BatchFolder, seen: Seen, settings: RunSettings) -> Result:
     from napari_sa2va.batch.found import masks_of
+    from napari_sa2va.batch.history import History
+    from napari_sa2va.batch.unwanted import unwanted
     from napari_sa2va.project.footage import Footage
     from napari_sa2va.readers.open import open_clip
 
-    found = masks_of(folder.work_of(unit.unit_id), unit.key)
+    unit, generation = seen.unit, seen.outcome.generation
+    history = folder.runs.scan().get(unit.unit_id, History())
+    after = unwanted(unit, history, before=generation)
+    found = masks_of(folder.work_of(unit.unit_id), unit.key, after=after, upto=generation)
     about = found.about
     clip: Clip | None = None
     note = ""
@@ -113,7 +125,7 @@ def _found(folder: BatchFolder, unit: Unit, settings: RunSettings) -> Result:
         "sentences": "\n".join(unit.sentences),
         "settings": settings.model_dump(mode="json"),
     }
-    return Result(unit.unit_id, project, view, settings, note)
+    return Result(seen, project, view, settings, note)
 
 
 def _given(found: Found) -> tuple[GivenObject, ...]:
