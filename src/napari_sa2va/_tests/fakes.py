@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 
 from napari_sa2va.core.clip import Clip
@@ -33,6 +35,18 @@ def colour_clip(num_frames: int = 6, size: tuple[int, int] = (16, 20)) -> Clip:
             y = 1 + 5 * channel
             frames[t, y : y + 4, t : t + 4, channel] = 200
     return open_clip(frames, axes="TYXS", name="colours")
+
+
+def write_colours(path: Path) -> Path:
+    """The same, 8 frames of 16 x 20 px, as an OME-TIFF with pixels of 0.5 um and a frame every 2 s."""
+    frames = np.stack([colour_clip(8).rgb(t) for t in range(8)])
+    tifffile.imwrite(
+        path, frames, photometric="rgb",
+        metadata={"axes": "TYXS", "PhysicalSizeX": 0.5, "PhysicalSizeY": 0.5,
+                  "PhysicalSizeXUnit": "um", "PhysicalSizeYUnit": "um",
+                  "TimeIncrement": 2.0, "TimeIncrementUnit": "s"},
+    )  # fmt: skip
+    return path
 
 
 def pretend_gpu(monkeypatch: pytest.MonkeyPatch, model: FakeModel) -> None:

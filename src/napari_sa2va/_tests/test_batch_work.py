@@ -16,7 +16,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from napari_sa2va._tests.fakes import FakeModel, FakeTracker, colour_clip
+from napari_sa2va._tests.fakes import FakeModel, FakeTracker, colour_clip, write_colours
 from napari_sa2va._tests.made_dicom import PATIENT, write_dicom
 from napari_sa2va._tests.made_units import SETTINGS, anywhere, made_folder, made_unit
 from napari_sa2va.batch.folder import BatchFolder
@@ -52,15 +52,7 @@ pytestmark = pytest.mark.usefixtures("model")
 @pytest.fixture
 def movie(tmp_path: Path) -> Path:
     """Coloured squares that wander, 8 frames of 16 x 20 px of 0.5 um, every 2 s."""
-    path = tmp_path / "movie.ome.tif"
-    frames = np.stack([colour_clip(8).rgb(t) for t in range(8)])
-    tifffile.imwrite(
-        path, frames, photometric="rgb",
-        metadata={"axes": "TYXS", "PhysicalSizeX": 0.5, "PhysicalSizeY": 0.5,
-                  "PhysicalSizeXUnit": "um", "PhysicalSizeYUnit": "um",
-                  "TimeIncrement": 2.0, "TimeIncrementUnit": "s"},
-    )  # fmt: skip
-    return path
+    return write_colours(tmp_path / "movie.ome.tif")
 
 
 def _unit(path: Path, /, *kinds: str, **more: object) -> Unit:

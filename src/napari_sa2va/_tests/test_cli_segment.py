@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_sa2va._tests.fakes import FakeModel, FakeTracker, colour_clip
+from napari_sa2va._tests.fakes import FakeModel, FakeTracker, colour_clip, write_colours
 from napari_sa2va.cli.main import main
 from napari_sa2va.core.errors import ModelError
 from napari_sa2va.pipeline import loaded
@@ -20,15 +20,7 @@ from napari_sa2va.pipeline.record import RunRecord
 @pytest.fixture
 def movie(tmp_path):
     """The coloured squares as an OME-TIFF with 0.5 um pixels and 2 s frames."""
-    path = tmp_path / "movie.ome.tif"
-    frames = np.stack([colour_clip(8).rgb(t) for t in range(8)])
-    tifffile.imwrite(
-        path, frames, photometric="rgb",
-        metadata={"axes": "TYXS", "PhysicalSizeX": 0.5, "PhysicalSizeY": 0.5,
-                  "PhysicalSizeXUnit": "um", "PhysicalSizeYUnit": "um",
-                  "TimeIncrement": 2.0, "TimeIncrementUnit": "s"},
-    )  # fmt: skip
-    return path
+    return write_colours(tmp_path / "movie.ome.tif")
 
 
 @pytest.fixture(autouse=True)

@@ -26,6 +26,7 @@ from napari_sa2va.batch.planning.sheet import columns
 from napari_sa2va.batch.split import SplitSettings
 from napari_sa2va.batch.unit import Output, Unit
 from napari_sa2va.core.params import Params
+from napari_sa2va.core.shell_line import COMMAND, shell_line
 from napari_sa2va.presets import DEFAULT_PRESET, PRESETS
 from napari_sa2va.settings_fields import Value, differences, fields_of, settings_fields
 from napari_sa2va.writers.destination import kind_of_ending
@@ -34,8 +35,6 @@ from napari_sa2va.writers.paths import replacing
 from napari_sa2va.writers.write import writer_of
 
 TABLE, JSON = "repeat.csv", "repeat.json"
-
-_US = "napari-sa2va"
 
 
 class Repeat(Params):
@@ -72,7 +71,7 @@ def repeat_of(folder: BatchFolder) -> Repeat:
     head = folder.head
     versions = dict(head.versions)
     python = versions.pop("python", "")
-    words = [_US, "batch", str(folder.path / TABLE)]
+    words = [COMMAND, "batch", str(folder.path / TABLE)]
     for sentence in _common_sentences(units):
         # What looks like a flag is one, unless it is tied to its own.
         words += [f"--prompt={sentence}"] if sentence.startswith("-") else ["-p", sentence]
@@ -82,7 +81,7 @@ def repeat_of(folder: BatchFolder) -> Repeat:
         made=head.made,
         command=head.command,
         directory=head.directory,
-        again=shlex.join(words),
+        again=shell_line(*words),
         install=_install(versions, python),
         python=python,
         versions=versions,
@@ -190,4 +189,4 @@ def _install(versions: Mapping[str, str], python: str) -> str:
     """A line for uv. What follows a plus sign says how a package was built, which no index knows."""
     packages = [f"{name}=={version.partition('+')[0]}" for name, version in versions.items()]
     chosen = ["--python", python] if python else []
-    return shlex.join(["uv", "pip", "install", *chosen, *(packages or [_US])])
+    return shell_line("uv", "pip", "install", *chosen, *(packages or [COMMAND]))

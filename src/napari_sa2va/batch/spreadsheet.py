@@ -43,6 +43,22 @@ def plain(cell: str) -> str:
     return cell[1:] if has_mark else cell
 
 
+def separator_of(head: str) -> str:
+    """What stands between the cells of a table, of which spreadsheets have another in each country.
+
+    Parameters
+    ----------
+    head : str
+        Names of the columns, in which that is what stands most often.
+
+    Examples
+    --------
+    >>> separator_of("path;prompts"), separator_of("path")
+    (';', ',')
+    """
+    return max(",;\t", key=head.count)
+
+
 def _is_number(text: str) -> bool:
     if _DIGITS.fullmatch(text):
         return True

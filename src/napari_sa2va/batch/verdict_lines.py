@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from io import StringIO
 from pathlib import Path
 
-from napari_sa2va.batch.spreadsheet import cell, plain
+from napari_sa2va.batch.spreadsheet import cell, plain, separator_of
 from napari_sa2va.core.errors import BatchError
 from napari_sa2va.writers.paths import replacing
 
@@ -29,9 +29,8 @@ def lines_of(path: Path) -> tuple[list[str], list[dict[str, str]]]:
         return [], []
     except (OSError, UnicodeDecodeError) as error:
         raise BatchError(f"{path} cannot be read ({error}).", MEND) from error
-    # Spreadsheets write it anew with what separates cells in the user's country.
-    head = text.partition("\n")[0]
-    lines = csv.reader(StringIO(text, newline=""), delimiter=max(",;\t", key=head.count))
+    between = separator_of(text.partition("\n")[0])
+    lines = csv.reader(StringIO(text, newline=""), delimiter=between)
     try:
         names = next(lines, [])
         return names, [dict(zip(names, map(plain, line), strict=False)) for line in lines if line]

@@ -214,9 +214,7 @@ class Verdicts:
         BatchError
             If there is no such unit, or the file cannot be written.
         """
-        with self._alone():
-            if seen is not None:
-                self.check(seen, edits=word != "edit")
+        with self._alone(seen, edits=word != "edit"):
             before = self.current(unit_id)
             project = ""
             if word == "edit":
@@ -249,9 +247,7 @@ class Verdicts:
         BatchError
             If there is no such unit, or the file cannot be written.
         """
-        with self._alone():
-            if seen is not None:
-                self.check(seen, edits=False)
+        with self._alone(seen, edits=False):
             before = self.current(unit_id) or self._new(unit_id, who, seen)
             said = before.model_copy(update={"note": note})
             self._put(said)
@@ -300,9 +296,12 @@ class Verdicts:
             ) from None
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
+    def _alone(self, seen: Seen | None, *, edits: bool) -> Iterator[None]:
+        """While nobody else changes the file, and after a `check` of what was seen, if that is known."""
         try:
             with alone(self.path, BatchError):
+                if seen is not None:
+                    self.check(seen, edits=edits)
                 yield
         except OSError as error:
             raise BatchError(

@@ -31,6 +31,7 @@ from typing import Any
 
 from napari_sa2va.batch.planning.cell import cell_of, texts_in
 from napari_sa2va.batch.planning.row import Row, absolute, is_missing, listed, sentences_of
+from napari_sa2va.batch.spreadsheet import separator_of
 from napari_sa2va.core.errors import RequestError
 from napari_sa2va.core.extras import need
 from napari_sa2va.presets import preset
@@ -219,7 +220,7 @@ def _between_cells(head: str, suffix: str) -> str:
     """What stands most often between the names of columns; of a .tsv, tabs if there are any."""
     if suffix == ".tsv" and ("\t" in head or not set(",;") & set(head)):
         return "\t"
-    return max(",;\t", key=head.count)
+    return separator_of(head)
 
 
 def _parquet(path: Path) -> Iterator[tuple[int, _Cells]]:

@@ -21,6 +21,7 @@ from napari_sa2va.cli.batch.request import BatchRequest, command_line, refuse_fl
 from napari_sa2va.cli.batch.words import number_of, print_problems
 from napari_sa2va.cli.main import BAD_REQUEST
 from napari_sa2va.core.errors import RequestError
+from napari_sa2va.core.shell_line import batch_line
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -208,7 +209,7 @@ def _brought_up_to_date(
         folder = BatchFolder.open_or_create(request.place, BatchHead(**asked, versions=versions))
     else:
         folder = there
-    folder.change_head(**asked, weights={**folder.head.weights, **planned.weights})
+    folder.change_head(**asked, weights=planned.weights)
     changes = bring_up_to_date(folder, planned.units.values(), planned.settings, known=known)
     said = f"{folder.path}: {number_of(len(changes.new), 'new unit')}"
     if there is not None:
@@ -219,8 +220,8 @@ def _brought_up_to_date(
         stay = "stays" if len(changes.others) == 1 else "stay"
         click.echo(
             f"{number_of(len(changes.others), 'unit')} of earlier commands {stay}, such as "
-            f"{first.unit_id}: {'; '.join(first.sentences)}. To take units out: napari-sa2va batch "
-            f"remove {folder.path} NAMES",
+            f"{first.unit_id}: {'; '.join(first.sentences)}. To take units out: "
+            f"{batch_line('remove', folder.path, 'NAMES')}",
             err=True,
         )
     return folder

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from threading import Event, Thread
 from traceback import format_tb
@@ -102,7 +102,7 @@ def _take_up(request: BatchRequest, folder: BatchFolder, stop: Event, untaken: l
 
 
 def _add_new(
-    request: BatchRequest, folder: BatchFolder, watch: Watch, known: Iterable[Unit]
+    request: BatchRequest, folder: BatchFolder, watch: Watch, known: Collection[Unit]
 ) -> set[tuple[str, str]]:
     """Look once; what was found and could not be added, the next look finds again.
 
@@ -118,7 +118,7 @@ def _add_new(
         if not planned.units:
             return refused
         require_room(still_to_do(folder, {**folder.units(), **planned.units}), folder.path)
-        folder.change_head(weights={**folder.head.weights, **planned.weights})
+        folder.change_head(weights=planned.weights)
         changes = bring_up_to_date(
             folder, planned.units.values(), planned.settings, known={unit.unit_id for unit in known}
         )

@@ -13,6 +13,7 @@ from napari_sa2va.cli.batch.words import counted, counts_in_words
 from napari_sa2va.cli.interrupt import signals_cancel
 from napari_sa2va.cli.main import DONE, INTERRUPTED
 from napari_sa2va.core.errors import RequestError
+from napari_sa2va.core.shell_line import batch_line
 
 
 @click.command()
@@ -37,7 +38,7 @@ def work(folder: Path, device: str, name: str) -> int:
     if opened.is_cancelled:
         raise RequestError(
             f"{folder} is cancelled: no worker takes anything up.",
-            f"Take that back: napari-sa2va batch resume {folder}",
+            f"Take that back: {batch_line('resume', folder)}",
         )
     with signals_cancel() as stop:
         work_through(str(opened.path), name or new_name("hand"), device=device, stop=stop)

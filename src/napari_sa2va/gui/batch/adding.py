@@ -46,7 +46,7 @@ def add_to(planned: Planned) -> BatchFolder:
             versions={"python": platform.python_version(), **package_versions()},
         ),
     )
-    folder.change_head(weights={**folder.head.weights, **planned.weights})
+    folder.change_head(weights=planned.weights)
     try:
         bring_up_to_date(folder, planned.units.values(), planned.settings, known=planned.known)
     except OutdatedPlan:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from napari_sa2va.core.errors import BatchError
 from napari_sa2va.core.python_command import python_command
+from napari_sa2va.core.shell_line import batch_line
 
 _LOG = "panel.txt"
 _TOLD_BYTES = 2000
@@ -56,7 +57,7 @@ class BatchProcess:
         except OSError as error:
             raise BatchError(
                 f"The batch cannot be started here ({error.strerror or error}).",
-                f"Start it in a terminal: napari-sa2va batch {folder}",
+                f"Start it in a terminal: {batch_line(folder)}",
             ) from error
         _started.append(self._process)
 
