@@ -37,6 +37,16 @@ def _files_of_nobody(tmp_path_factory: pytest.TempPathFactory, monkeypatch) -> I
         module.change_preferences(**module.Preferences().model_dump())
 
 
+@pytest.fixture(autouse=True)
+def _garbage_goes_on_the_thread_of_the_window(request: pytest.FixtureRequest) -> None:
+    """Windows are closed by the hundred here, and napari leaves much of Qt behind with each."""
+    if "qapp" in request.fixturenames:
+        request.getfixturevalue("qapp")
+        from napari_sa2va.gui.garbage import collect_here
+
+        collect_here()
+
+
 @pytest.fixture
 def movies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of two movies, in the folder that commands are given in."""

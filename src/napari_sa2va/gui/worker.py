@@ -23,6 +23,7 @@ from napari.qt.threading import GeneratorWorker, create_worker
 from qtpy.QtCore import QTimer
 
 from napari_sa2va.core.cancel import CancelToken
+from napari_sa2va.gui.garbage import collect_here
 from napari_sa2va.gui.request import Failed, JobRequest, Message, messages_of
 from napari_sa2va.gui.smooth import smooth
 
@@ -98,6 +99,7 @@ def start_work(
 
     An error becomes a `Failed`, which is then the last message.
     """
+    collect_here()
     token = CancelToken()
     waiting = _Waiting(token)
     row = _Row(on_message, waiting)

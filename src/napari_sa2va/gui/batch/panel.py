@@ -22,6 +22,7 @@ from napari_sa2va.gui.batch.scout import Scout
 from napari_sa2va.gui.batch.taking import DOCK, files_of, take
 from napari_sa2va.gui.batch.view import Offers
 from napari_sa2va.gui.batch.words import summary, who_works
+from napari_sa2va.gui.garbage import collect_here
 from napari_sa2va.gui.worker import start_work
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ class BatchPanel(QWidget):
         self._is_adding = False
         self._late: list[str] = []  # named while others are put into the folder
         self.parts = parts = BatchParts(self)
+        collect_here()
         desks = Desk(), Desk()
         self.controller = BatchController(self, desks[0])
         self._scout = Scout(desks[1], parts.offer_running)

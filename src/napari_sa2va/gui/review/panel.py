@@ -21,6 +21,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_sa2va.gui.batch.desk import Desk
+from napari_sa2va.gui.garbage import collect_here
 from napari_sa2va.gui.review.controller import ReviewController
 from napari_sa2va.gui.review.edit_bar import SAVE, EditBar
 from napari_sa2va.gui.review.keys import ReviewKeys
@@ -72,6 +73,7 @@ class ReviewPanel(QWidget):
         self._viewer = viewer
         self._folder = folder
         self.stage = ReviewStage(viewer, dock)
+        collect_here()
         self._desk = desk = Desk()
         self.controller = ReviewController(self, self.stage, desk)
         # A window that closes deletes its docks without a word to them.
