@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 import tifffile
 
 from napari_sa2va._tests.made_units import made_unit
 from napari_sa2va._tests.typed_batches import write_broken
+from napari_sa2va.batch import room
 from napari_sa2va.batch.disk import foretold_bytes, free_bytes, shortage
 from napari_sa2va.batch.room import lack_of_room
 from napari_sa2va.batch.unit import Unit
@@ -42,6 +44,18 @@ def test_some_movies_tell_how_much_all_of_them_will_write(tmp_path: Path) -> Non
     (problem,) = lack_of_room(many, tmp_path / "night")
     assert "will be written" in problem.message
     assert problem.unit_ids == ()
+
+
+@pytest.mark.parametrize("every", [2, 8, 20])
+def test_what_is_broken_in_regular_places_does_not_hide_the_rest(
+    tmp_path: Path, monkeypatch, every: int
+) -> None:
+    units = _movies(tmp_path, every)
+    write_broken(Path(units[0].path))
+    monkeypatch.setattr(room, "free_bytes", lambda places: 1)
+    # Of so many, every nth that an even spacing would open is the broken one.
+    (problem,) = lack_of_room(units * 16, tmp_path / "night")
+    assert "will be written" in problem.message
 
 
 def test_movies_of_which_none_opens_say_nothing_of_the_disk(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from random import Random
 from statistics import mean
 
 from napari_sa2va.batch.disk import foretold_bytes, free_bytes, places_of, shortage
@@ -32,7 +33,8 @@ def lack_of_room(units: Sequence[Unit], place: Path) -> list[Problem]:
         The batch folder, which need not be there yet.
     """
     wholes = [unit for unit in units if unit.part is None]
-    sample = wholes[:: -(-len(wholes) // _SAMPLE)] if wholes else []
+    # Drawn, as every nth may each time be the same well of a plate; the same ones whenever asked.
+    sample = Random(0).sample(wholes, min(_SAMPLE, len(wholes)))
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="room") as pool:
         known = [size for size in pool.map(_foretold, sample) if size is not None]
     if not known:
