@@ -26,4 +26,7 @@ unset QT_QPA_PLATFORM
 # two cores slow each other down a hundredfold.
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
 # By files, in their order: a file's tests share what is slow to make, and the long ones come early.
-exec python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder "$@"
+# A process that crashes ends the run: xdist 3.8 gives its files to another one, and then waits for ever
+# for tests that had passed already.
+exec python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder \
+  --max-worker-restart 0 "$@"
