@@ -40,11 +40,16 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def collector(qapp, clock: Clock) -> Iterator[Collector]:
-    made = Collector(qapp, clock)
+def parent(qapp) -> QObject:
+    """With which what is made in a test goes."""
+    return QObject()
+
+
+@pytest.fixture
+def collector(parent: QObject, clock: Clock) -> Collector:
+    made = Collector(parent, clock)
     made.young = 700
-    yield made
-    made.deleteLater()
+    return made
 
 
 def throw_away(went: list[str]) -> None:
