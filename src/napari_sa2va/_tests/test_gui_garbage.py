@@ -130,6 +130,18 @@ def test_young_garbage_goes_at_the_next_look(collector: Collector) -> None:
     del kept
 
 
+def test_what_has_come_in_great_number_is_not_walked_through_twice(collector: Collector) -> None:
+    gc.set_threshold(LATE, 10, 10)
+    gc.collect()
+    kept = []
+    for number in (2000, 700 * 10 + 1000):
+        kept.append(allocate(number))
+        collector.collect()
+        assert gc.get_count()[1] == (1 if number == 2000 else 0)
+    assert len(gc.get_objects(1)) < 1000
+    del kept
+
+
 def test_full_collections_take_a_hundredth_of_the_time_and_none_of_a_run(
     collector: Collector, clock: Clock, monkeypatch
 ) -> None:

@@ -20,7 +20,7 @@ LATE = 500_000
 is for windows that hang, and programs that go on without one; they are some ten MB."""
 
 _NAME = "napari_sa2va_collector"
-_EVERY_MS = 50
+_EVERY_MS = 20
 # A full collection walks through all there is, half a second where torch is loaded. Python makes one
 # when there is a quarter more than after the last, which it tells nobody; here they take a hundredth
 # of the time.
@@ -76,15 +76,18 @@ class Collector(QObject):
         young, *older = gc.get_threshold()
         if not gc.isenabled() or young != LATE:  # somebody else has settings of their own
             return
+        counts, limits = gc.get_count(), (self.young, *older)
         due = [
             generation
-            for generation, (count, limit) in enumerate(
-                zip(gc.get_count(), (self.young, *older), strict=True)
-            )
+            for generation, (count, limit) in enumerate(zip(counts, limits, strict=True))
             if 0 < limit < count and (generation < 2 or self._clock() >= self._full_at)
         ]
         if not due:
             return
+        # Python looks at a few at a time. Where many have come at once, as with a library that is
+        # loaded, the middle generation would pile up, and a collection of it take long.
+        if due == [0] and counts[0] > limits[0] * limits[1]:
+            due = [1]
         begin = self._clock()
         gc.collect(due[-1])
         if due[-1] == 2:
