@@ -142,33 +142,42 @@ def test_what_has_come_in_great_number_is_not_walked_through_twice(collector: Co
     del kept
 
 
-def test_full_collections_take_a_hundredth_of_the_time_and_none_of_a_run(
-    collector: Collector, clock: Clock, monkeypatch
+def test_full_collections_are_made_when_there_is_a_quarter_more_and_none_in_a_run(
+    parent: QObject, clock: Clock, monkeypatch
 ) -> None:
     gc.set_threshold(LATE, 1, 1)
-    collect = gc.collect
+    collect, num_old = gc.collect, 1000
 
     def slow(generation: int = 2) -> int:
         clock.now_s += 0.5
         return collect(generation)
 
+    monkeypatch.setattr(gc, "get_objects", lambda generation: range(num_old))
+    collector = Collector(parent, clock)
+    collector.young = 700
     monkeypatch.setattr(gc, "collect", slow)
-    make_due()
     before = full_ones()
+
+    def made() -> int:
+        make_due()
+        collector.collect()
+        return full_ones() - before
+
+    num_old = 1240
+    assert made() == 0, "there is hardly more than before"
+    num_old = 1260
+    make_due()
     with smooth():
         collector.collect()
-        assert full_ones() == before
-    make_due()
-    collector.collect()
-    assert full_ones() == before + 1
-    make_due()
+    assert full_ones() == before
+    assert made() == 1
+    num_old = 2000
     clock.now_s += 40
-    collector.collect()
-    assert full_ones() == before + 1, "the last one took half a second, less than 50 s ago"
-    make_due()
+    assert made() == 1, "the last one took half a second, less than 50 s ago"
     clock.now_s += 20
-    collector.collect()
-    assert full_ones() == before + 2
+    assert made() == 2
+    clock.now_s += 60
+    assert made() == 2, "there is no more than then"
 
 
 def test_who_has_settings_of_their_own_keeps_them(collector: Collector, qapp) -> None:

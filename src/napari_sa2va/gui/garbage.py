@@ -21,9 +21,10 @@ is for windows that hang, and programs that go on without one; they are some ten
 
 _NAME = "napari_sa2va_collector"
 _EVERY_MS = 20
-# A full collection walks through all there is, half a second where torch is loaded. Python makes one
-# when there is a quarter more than after the last, which it tells nobody; here they take a hundredth
-# of the time.
+# A full collection walks through all there is, half a second where torch is loaded. So Python makes one
+# only when there is a quarter more than after the last. To count is quicker, and still takes a while:
+# either is done in a hundredth of the time.
+_GROWTH = 1.25
 _PAUSE = 100.0
 
 
@@ -65,7 +66,8 @@ class Collector(QObject):
         self.setObjectName(_NAME)
         self.young = gc.get_threshold()[0]
         self._clock = clock
-        self._full_at = clock()
+        self._num_old = _count_old()
+        self._look_at = clock()
         timer = QTimer(self)
         timer.setInterval(_EVERY_MS)
         timer.timeout.connect(self.collect)
@@ -80,7 +82,7 @@ class Collector(QObject):
         due = [
             generation
             for generation, (count, limit) in enumerate(zip(counts, limits, strict=True))
-            if 0 < limit < count and (generation < 2 or self._clock() >= self._full_at)
+            if 0 < limit < count and (generation < 2 or self._has_grown())
         ]
         if not due:
             return
@@ -91,5 +93,22 @@ class Collector(QObject):
         begin = self._clock()
         gc.collect(due[-1])
         if due[-1] == 2:
-            end = self._clock()
-            self._full_at = end + _PAUSE * (end - begin)
+            self._num_old = _count_old()
+            self._wait_since(begin)
+
+    def _has_grown(self) -> bool:
+        """Whether a full collection is worth its time."""
+        begin = self._clock()
+        if begin < self._look_at:
+            return False
+        has_grown = _count_old() > _GROWTH * self._num_old
+        self._wait_since(begin)
+        return has_grown
+
+    def _wait_since(self, begin: float) -> None:
+        end = self._clock()
+        self._look_at = end + _PAUSE * (end - begin)
+
+
+def _count_old() -> int:
+    return len(gc.get_objects(generation=2))
