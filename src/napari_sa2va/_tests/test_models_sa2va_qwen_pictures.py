@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -123,12 +125,22 @@ def test_the_checkpoints_own_statistics_are_read():
     assert layout == PatchLayout(14, 2, 2, (0.1, 0.2, 0.3), (1.0, 2.0, 3.0))
 
 
+STATISTICS = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3}
+
+
 @pytest.mark.parametrize(
     ("preprocessor", "words"),
     [
         ({}, r"no preprocessor_config\.json"),
         ({"image_mean": [0.5] * 3}, "image_mean and image_std"),
         ({"image_mean": "clip", "image_std": [1, 1, 1]}, "image_mean and image_std"),
+        ({"image_mean": [], "image_std": [1, 1, 1]}, "image_mean and image_std"),
+        ({"image_mean": [0.5] * 3, "image_std": [1, 1]}, "image_mean and image_std"),
+        ({"image_mean": [0.5] * 3, "image_std": [1, 0, 1]}, "image_mean and image_std"),
+        ({"image_mean": [math.nan] * 3, "image_std": [1, 1, 1]}, "image_mean and image_std"),
+        ({"image_mean": [10**400] * 3, "image_std": [1, 1, 1]}, "image_mean and image_std"),
+        (STATISTICS | {"rescale_factor": "one"}, "rescale_factor or resample"),
+        (STATISTICS | {"resample": 17}, "rescale_factor or resample"),
         ({"patch_size": 16}, "patch_size 16, but config.json gives the tower 14"),
         ({"merge_size": 1}, "merge_size 1, but config.json gives the tower 2"),
     ],
@@ -139,8 +151,7 @@ def test_a_preprocessor_file_that_does_not_fit_says_why(preprocessor, words):
 
 
 def test_a_null_in_the_preprocessor_file_means_what_is_published():
-    written = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3}
-    plain = PatchLayout.published(written, VISION)
-    nulls = written | {"resample": None, "rescale_factor": None, "patch_size": None}
+    plain = PatchLayout.published(STATISTICS, VISION)
+    nulls = STATISTICS | {"resample": None, "rescale_factor": None, "patch_size": None}
     assert PatchLayout.published(nulls, VISION) == plain
-    assert PatchLayout.published(written | {"resample": 0}, VISION).resample == 0
+    assert PatchLayout.published(STATISTICS | {"resample": 0}, VISION).resample == 0

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from PIL.Image import Resampling
 
 from napari_sa2va.core.errors import CheckpointError, RequestError
 from napari_sa2va.models.sa2va.tiles import picture
@@ -88,23 +89,32 @@ class PatchLayout:
                     f"gives the tower {vision[ours]}.",
                     "Take both files from the same checkpoint.",
                 )
+        again = "Copy it from the published checkpoint again."
         try:
             mean, std = (tuple(map(float, preprocessor[f"image_{of}"])) for of in ("mean", "std"))
-        except (KeyError, TypeError, ValueError) as error:
+            if not (len(mean) == len(std) == 3 and min(std) > 0 and np.isfinite([mean, std]).all()):
+                raise ValueError("three numbers each, of which std is positive")
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise CheckpointError(
-                "preprocessor_config.json has no usable image_mean and image_std.",
-                "Copy it from the published checkpoint again.",
+                "preprocessor_config.json has no usable image_mean and image_std.", again
             ) from error
         resample = preprocessor.get("resample")
+        try:
+            # An explicit null means the same as nothing.
+            scale = float(preprocessor.get("rescale_factor") or cls.scale)
+            resample = cls.resample if resample is None else Resampling(resample).value
+        except (TypeError, ValueError, OverflowError) as error:
+            raise CheckpointError(
+                "preprocessor_config.json has no usable rescale_factor or resample.", again
+            ) from error
         return cls(
             side=vision["patch_size"],
             merge=vision["spatial_merge_size"],
             frames=vision["temporal_patch_size"],
             mean=mean,
             std=std,
-            # An explicit null means the same as nothing.
-            scale=float(preprocessor.get("rescale_factor") or cls.scale),
-            resample=cls.resample if resample is None else int(resample),
+            scale=scale,
+            resample=resample,
         )
 
     @property
