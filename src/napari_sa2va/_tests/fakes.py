@@ -37,16 +37,20 @@ def colour_clip(num_frames: int = 6, size: tuple[int, int] = (16, 20)) -> Clip:
     return open_clip(frames, axes="TYXS", name="colours")
 
 
-def write_colours(path: Path) -> Path:
-    """The same, 8 frames of 16 x 20 px, as an OME-TIFF with pixels of 0.5 um and a frame every 2 s."""
-    frames = np.stack([colour_clip(8).rgb(t) for t in range(8)])
+def write_rgb(path: Path, frames: np.ndarray, pixel_height_um: float = 0.5) -> Path:
+    """Frames of colours as an OME-TIFF with pixels 0.5 um wide and a frame every 2 s."""
     tifffile.imwrite(
         path, frames, photometric="rgb",
-        metadata={"axes": "TYXS", "PhysicalSizeX": 0.5, "PhysicalSizeY": 0.5,
+        metadata={"axes": "TYXS", "PhysicalSizeX": 0.5, "PhysicalSizeY": pixel_height_um,
                   "PhysicalSizeXUnit": "um", "PhysicalSizeYUnit": "um",
                   "TimeIncrement": 2.0, "TimeIncrementUnit": "s"},
     )  # fmt: skip
     return path
+
+
+def write_colours(path: Path) -> Path:
+    """The clip above as such a file: 8 frames of 16 x 20 px."""
+    return write_rgb(path, np.stack([colour_clip(8).rgb(t) for t in range(8)]))
 
 
 def pretend_gpu(monkeypatch: pytest.MonkeyPatch, model: FakeModel) -> None:

@@ -16,7 +16,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from napari_sa2va._tests.fakes import FakeModel, FakeTracker, colour_clip, write_colours
+from napari_sa2va._tests.fakes import FakeModel, FakeTracker, colour_clip, write_colours, write_rgb
 from napari_sa2va._tests.made_dicom import PATIENT, write_dicom
 from napari_sa2va._tests.made_units import SETTINGS, anywhere, made_folder, made_unit
 from napari_sa2va.batch.folder import BatchFolder
@@ -140,13 +140,7 @@ def test_the_table_has_a_row_per_object_and_frame_also_where_it_is_absent(
     frames = np.zeros((3, 16, 20, 3), np.uint8)
     frames[0, 2:6, 3:7, 0] = 200  # red, and gone on the other frames
     frames[:, 9:13, 3:7, 2] = 150
-    path = tmp_path / "m.ome.tif"
-    tifffile.imwrite(
-        path, frames, photometric="rgb",
-        metadata={"axes": "TYXS", "PhysicalSizeX": 0.5, "PhysicalSizeY": 0.25,
-                  "PhysicalSizeXUnit": "um", "PhysicalSizeYUnit": "um",
-                  "TimeIncrement": 2.0, "TimeIncrementUnit": "s"},
-    )  # fmt: skip
+    path = write_rgb(tmp_path / "m.ome.tif", frames, pixel_height_um=0.25)
     done = work(Task(_unit(path, sentences=("the red one", "the dog")), preset("sa2va"), folder))
     assert done.state == "done"
     rows = _rows(folder)
